@@ -1,0 +1,51 @@
+# Every target sets up what it needs: a virtual environment with the pinned dependencies.
+VENV ?= .venv
+NEWEST ?= .venv-newest
+# The first Python that the pinned TensorFlow has wheels for.
+PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
+	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
+	2>/dev/null && echo $$python && break; done)
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: train test test-newest lint format clean
+
+train: $(VENV)/installed
+	$(VENV)/bin/python recipes/train_convtransformer.py
+
+test: $(VENV)/installed
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/installed
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+# The library part on the newest TensorFlow, without tensorflow-io.
+test-newest: $(NEWEST)/installed
+	$(NEWEST)/bin/python -m pytest
+
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+	$(call make_venv,$(VENV))
+	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[recipes,dev]"
+	touch $@
+
+$(NEWEST)/installed: setup.cfg pyproject.toml
+	$(call make_venv,$(NEWEST))
+	$(NEWEST)/bin/python $(PIP_INSTALL) --editable . "tensorflow==2.21.*" "keras>=3.12,<3.16" pytest hypothesis
+	touch $@
+
+# Debian and Ubuntu keep the venv module in a package of its own.
+define make_venv
+	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11 or 3.12 is needed"; exit 1; }
+	$(PYTHON) -m venv --clear $(1) || \
+		{ apt-get update && apt-get install --yes python3-venv && $(PYTHON) -m venv --clear $(1); }
+endef
+
+clean:
+	rm -rf $(VENV) $(NEWEST) build dist *.egg-info

@@ -1,0 +1,16 @@
+"""Fixtures that several test modules use."""
+
+import pathlib
+
+import pytest
+
+SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def emodb_dir():
+    """The EMO-DB recordings beside a development checkout."""
+    folder = SHARED / "data" / "emodb"
+    if not folder.is_dir():
+        pytest.skip("the EMO-DB recordings are not beside this checkout")
+    return folder

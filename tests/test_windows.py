@@ -1,0 +1,93 @@
+"""Windows, augmentation and the average over windows."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+import tensorflow as tf
+
+from tfhrf.augmentation import FRAME_MASK, MASKS, MEL_MASK, SHIFT, STRETCH, augment, change_voice
+from tfhrf.features import LogMelConfig
+from tfhrf.windows import silence, test_windows, training_batches, utterance_posteriors
+
+test_windows.__test__ = False
+CONFIG = LogMelConfig(mels=8)
+QUIET = silence(CONFIG)
+
+
+def ramp(frames):
+    return np.tile(np.arange(frames, dtype="f4")[:, None], (1, CONFIG.mels))
+
+
+def test_windows_step_and_end_flush():
+    windows = test_windows(ramp(25), 10, 6, CONFIG)
+    assert windows.shape == (4, 10, 8)
+    np.testing.assert_array_equal(windows[:, 0, 0], [0, 6, 12, 15])
+
+
+@pytest.mark.parametrize("frames", [10, 16])
+def test_windows_that_fit_exactly_come_once(frames):
+    windows = test_windows(ramp(frames), 10, 6, CONFIG)
+    np.testing.assert_array_equal(windows[:, 0, 0], [0, 6][: 1 + (frames > 10)])
+
+
+def test_short_utterance_is_padded_with_silence():
+    (window,) = test_windows(ramp(5), 10, 6, CONFIG)
+    np.testing.assert_array_equal(window[:, 0], [QUIET] * 2 + [0, 1, 2, 3, 4] + [QUIET] * 3)
+
+
+def test_silence_is_what_the_front_end_says():
+    assert pytest.approx((np.log(CONFIG.floor) - CONFIG.mean) * CONFIG.scale) == QUIET
+
+
+def test_posteriors_are_averaged_per_utterance():
+    logits = np.log([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8]])
+    np.testing.assert_allclose(utterance_posteriors(logits, [2, 1]), [[0.6, 0.4], [0.2, 0.8]])
+
+
+def batches(seed, count=3):
+    rng = np.random.default_rng(0)
+    features = [rng.normal(size=(n, 8)).astype("f4") for n in (12, 40, 80, 33)]
+    dataset = training_batches(features, [0, 1, 2, 1], 30, 2, 3, CONFIG, seed)
+    return list(dataset.take(count).as_numpy_iterator())
+
+
+def test_training_batches_have_the_stated_shapes_and_repeat_with_the_seed():
+    first, again, other = batches(1), batches(1), batches(2)
+    for (windows, labels), (windows_again, labels_again) in zip(first, again, strict=True):
+        assert windows.shape == (2, 30, 8)
+        assert windows.dtype == np.float32
+        assert labels.sum(axis=1).tolist() == [1, 1]
+        np.testing.assert_array_equal(windows, windows_again)
+        np.testing.assert_array_equal(labels, labels_again)
+    assert any((a[0] != b[0]).any() for a, b in zip(first, other, strict=True))
+
+
+def test_an_epoch_sees_every_utterance_once():
+    labels = np.concatenate([labels for _, labels in batches(3, count=2)])
+    assert labels.sum(axis=0).tolist() == [1, 2, 1]
+
+
+def test_voice_changes_within_bounds():
+    tf.random.set_seed(0)
+    mels = np.tile(np.arange(64, dtype="f4"), (200, 1))
+    lengths, shifts = [], []
+    for _ in range(50):
+        changed = change_voice(tf.constant(mels), -9.0).numpy()
+        lengths.append(len(changed))
+        shifts.append(changed[0, 32] - 32)
+    assert 200 / (1 + STRETCH) - 1 <= min(lengths) < 190
+    assert 210 < max(lengths) <= 200 / (1 - STRETCH) + 1
+    assert np.abs(shifts).max() <= SHIFT
+    assert np.abs(shifts).max() > SHIFT / 2
+
+
+def test_masks_are_no_larger_than_stated():
+    tf.random.set_seed(0)
+    mels = tf.ones((200, 64))
+    for _ in range(20):
+        masked = augment(mels, -9.0).numpy() == 0
+        assert masked.all(axis=0).sum() <= MASKS * (MEL_MASK - 1)
+        assert masked.all(axis=1).sum() <= MASKS * FRAME_MASK
+    assert masked.any()

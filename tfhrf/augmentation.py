@@ -1,0 +1,54 @@
+"""Augmentation of log-mel frames: SpecAugment through tensorflow-io, and a change of voice."""
+
+import tensorflow as tf
+import tensorflow_io as tfio
+
+# SpecAugment (Park et al. 2019): two masks each way, of at most so many mels and frames.
+MASKS = 2
+MEL_MASK = 8
+FRAME_MASK = 40
+# Speaking rate and vocal-tract length change by at most so much: factor, mels.
+STRETCH = 0.15
+SHIFT = 3.0
+
+
+def augment(mels, silence):
+    """One random variation of an utterance.
+
+    Args:
+        mels: log-mel frames, (frames, mels), standardized, so that a masked value of 0 is average.
+        silence: value of digital silence, the least there is.
+
+    Returns:
+        float32 tensor of shape (changed frames, mels).
+    """
+    mels = change_voice(mels, silence)
+    frame_mask = tf.minimum(FRAME_MASK, tf.shape(mels)[0] // 4) + 1
+    for _ in range(MASKS):
+        mels = tfio.audio.freq_mask(mels, MEL_MASK)
+        mels = tfio.audio.time_mask(mels, frame_mask)
+    return mels
+
+
+def change_voice(mels, silence):
+    """Another speaking rate and another vocal-tract length, by interpolation in time and mel."""
+    frames, bands = tf.shape(mels)[0], tf.shape(mels)[1]
+    rate = 1.0 + tf.random.uniform((), -STRETCH, STRETCH)
+    shift = tf.random.uniform((), -SHIFT, SHIFT)
+    new_frames = tf.cast(tf.cast(frames, tf.float32) / rate, tf.int32)
+    mels = _interpolate(mels, tf.cast(tf.range(new_frames), tf.float32) * rate, axis=0)
+    mels = _interpolate(mels, tf.cast(tf.range(bands), tf.float32) + shift, axis=1)
+    return tf.maximum(mels, silence)
+
+
+def _interpolate(values, positions, axis):
+    """Linear interpolation along an axis; positions outside take the value of the edge."""
+    last = tf.cast(tf.shape(values)[axis] - 1, tf.float32)
+    positions = tf.clip_by_value(positions, 0.0, last)
+    below = tf.floor(positions)
+    above = tf.minimum(below + 1.0, last)
+    share = positions - below
+    share = share[:, None] if axis == 0 else share[None, :]
+    lower = tf.gather(values, tf.cast(below, tf.int32), axis=axis)
+    upper = tf.gather(values, tf.cast(above, tf.int32), axis=axis)
+    return lower * (1.0 - share) + upper * share

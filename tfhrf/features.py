@@ -1,0 +1,121 @@
+"""The front end: 16 kHz audio to log-mel frames, by one frozen configuration.
+
+The same configuration travels with a model to the device, where C code computes the same
+frames; so it is plain numbers, saved as JSON beside every model.
+"""
+
+import dataclasses
+import functools
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from tfhrf.audio import AudioError, decode
+from tfhrf.files import write_text
+from tfhrf.progress import progress_bar
+
+
+@dataclasses.dataclass(frozen=True)
+class LogMelConfig:
+    """What turns samples into log-mel frames.
+
+    Frames are not padded: frame t covers samples [t * hop, t * hop + frame_length). The power
+    spectrum of the Hann-windowed frame goes through triangular filters on the mel scale; the
+    natural logarithm of the energies, never below `floor`, is shifted and scaled by fixed
+    numbers so that speech lies around zero with about unit variance.
+    """
+
+    sample_rate: int = 16_000  # Hz
+    frame_length: int = 400  # samples, 25 ms
+    hop: int = 160  # samples, 10 ms
+    fft_length: int = 512  # samples
+    mels: int = 64
+    lower_hz: float = 60.0
+    upper_hz: float = 7600.0
+    floor: float = 1e-5  # energy, for samples in [-1, 1]
+    mean: float = -4.0  # of the natural logarithm
+    scale: float = 0.25
+
+    def frames(self, seconds):
+        """Number of frames of a recording of `seconds`."""
+        return max(0, 1 + (round(seconds * self.sample_rate) - self.frame_length) // self.hop)
+
+    def save(self, path):
+        """Writes the configuration as JSON."""
+        write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path):
+        """Reads a configuration that `save` wrote."""
+        values = json.loads(pathlib.Path(path).read_text())
+        known = {field.name for field in dataclasses.fields(cls)}
+        if set(values) != known:
+            raise ValueError(
+                f"A front-end configuration has the keys {sorted(known)}. "
+                f"Received: {sorted(values)} in {path}"
+            )
+        return cls(**values)
+
+
+@functools.cache
+def mel_filters(config):
+    """Triangular mel filters (HTK scale), float32 of shape (fft_length / 2 + 1, mels)."""
+    bins = np.linspace(0, config.sample_rate / 2, config.fft_length // 2 + 1)
+    edges = np.linspace(_mel(config.lower_hz), _mel(config.upper_hz), config.mels + 2)
+    below, centre, above = edges[:-2], edges[1:-1], edges[2:]
+    bins = _mel(bins)[:, None]
+    rising = (bins - below) / (centre - below)
+    falling = (above - bins) / (above - centre)
+    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+
+
+def _mel(hz):
+    return 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
+
+
+def log_mel(wave, config):
+    """Log-mel frames of a waveform.
+
+    Args:
+        wave: float32 tensor of shape (..., samples) in [-1, 1].
+        config: LogMelConfig.
+
+    Returns:
+        float32 tensor of shape (..., frames, mels).
+    """
+    window = tf.signal.hann_window(config.frame_length)
+    frames = tf.signal.frame(wave, config.frame_length, config.hop) * window
+    spectrum = tf.signal.rfft(frames, [config.fft_length])
+    power = tf.math.square(tf.math.real(spectrum)) + tf.math.square(tf.math.imag(spectrum))
+    energies = tf.linalg.matmul(power, mel_filters(config))
+    return (tf.math.log(tf.maximum(energies, config.floor)) - config.mean) * config.scale
+
+
+def extract(paths, config):
+    """Log-mel frames of audio files, with a progress bar.
+
+    Args:
+        paths: list of file paths.
+        config: LogMelConfig.
+
+    Returns:
+        List of float32 arrays of shape (frames, mels), in the order of `paths`.
+
+    Raises:
+        AudioError: a file cannot be used, or is shorter than one frame; names the file.
+    """
+    wave_spec = tf.TensorSpec((None,), tf.float32)
+    compute = tf.function(lambda wave: log_mel(wave, config), input_signature=[wave_spec])
+    features = []
+    bar = progress_bar(len(paths), "file")
+    for path, wave in zip(paths, decode(paths, config.sample_rate), strict=True):
+        if len(wave) < config.frame_length:
+            raise AudioError(
+                f"Audio file is shorter than one frame of {config.frame_length} samples "
+                f"({len(wave)} samples): {path}"
+            )
+        features.append(compute(wave).numpy())
+        bar.add(1)
+    return features

@@ -1,0 +1,115 @@
+"""Training one model again and again: compiled once, restarted for every fold."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from tfhrf.windows import training_batches
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """How a model is trained; the same for every fold, so that nothing is compiled twice."""
+
+    frames: int = 300  # length of a window
+    epochs: int = 60  # fixed in advance
+    batch_size: int = 32
+    learning_rate: float = 1e-3  # peak; warmed up, then cosine to zero
+    weight_decay: float = 1e-3
+    label_smoothing: float = 0.1
+
+
+def compile_model(model, settings, steps_per_epoch):
+    """Compiles a classifier of logits for `restart` and `fit`.
+
+    Args:
+        model: Keras model, (batch, frames, mels) to logits (batch, classes).
+        settings: TrainingSettings.
+        steps_per_epoch: batches per epoch, of every fold.
+    """
+    steps = settings.epochs * steps_per_epoch
+    warmup = max(1, steps // 10)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warmup, warmup_target=settings.learning_rate, warmup_steps=warmup
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.compile(
+        optimizer,
+        keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings.label_smoothing
+        ),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    optimizer.build(model.trainable_variables)
+
+
+def restart(model, build, seed):
+    """Gives a compiled model new initial weights and an empty optimizer, without re-tracing.
+
+    Args:
+        model: a compiled model that `build` made.
+        build: function without arguments that makes the model.
+        seed: seed of the initial weights and of dropout.
+    """
+    keras.utils.set_random_seed(seed)
+    for variable, initial in zip(model.variables, build().variables, strict=True):
+        variable.assign(initial)
+    for variable in model.optimizer.variables:
+        variable.assign(tf.zeros_like(variable))
+
+
+def fit(model, features, labels, settings, steps_per_epoch, config, seed, callbacks=()):
+    """Trains a restarted model on some utterances.
+
+    Args:
+        model: the compiled, restarted model.
+        features: list of float32 arrays, (frames of the utterance, mels).
+        labels: class index per utterance.
+        settings: TrainingSettings.
+        steps_per_epoch: as given to `compile_model`.
+        config: LogMelConfig of the features.
+        seed: seed of shuffling, cropping and augmentation.
+        callbacks: Keras callbacks.
+
+    Raises:
+        ValueError: the loss is not finite.
+    """
+    batches = training_batches(
+        features,
+        labels,
+        settings.frames,
+        settings.batch_size,
+        model.output_shape[-1],
+        config,
+        seed,
+    )
+    history = model.fit(
+        batches,
+        epochs=settings.epochs,
+        steps_per_epoch=steps_per_epoch,
+        shuffle=False,
+        callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
+        verbose=0,
+    )
+    loss = history.history["loss"][-1]
+    if loss != loss or abs(loss) == float("inf"):
+        raise ValueError(
+            "Training diverged; lower the learning rate. "
+            f"Received: loss={loss}, learning_rate={settings.learning_rate}"
+        )
+
+
+def inference(model):
+    """The model as a function of windows, traced once whatever the number of windows.
+
+    Returns:
+        Function from (windows, frames, mels) to logits (windows, classes), NumPy arrays.
+    """
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    call = tf.function(lambda windows: model(windows, training=False), input_signature=[spec])
+    return lambda windows: call(windows).numpy()
