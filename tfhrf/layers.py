@@ -49,16 +49,16 @@ def factorize(kernel, inner_units, depth=2, seed=None):
     return [factor.astype(kernel.dtype) for factor in (first, *middle, last)]
 
 
-def merge_factors(factors, inner_biases=(), row_block=256, inner_block=1024):
+def merge_factors(factors, biases, row_block=256, inner_block=1024):
     """Multiplies factors in float64, block by block so that no float64 copy of a factor exists.
 
     Args:
         factors: arrays or variables of shapes (input_dim, r), ..., (r, units).
-        inner_biases: one array or variable of shape (r,) after each factor but the last, or none.
+        biases: behind each factor its bias, an array or variable, or None.
 
     Returns:
         (kernel, bias): float64 arrays of shapes (input_dim, units) and (units,), the bias being
-        what the inner biases amount to behind the last factor.
+        what all biases amount to behind the last factor; None if there is none.
     """
 
     def times(rows, factor):
@@ -72,18 +72,82 @@ def merge_factors(factors, inner_biases=(), row_block=256, inner_block=1024):
     for start in range(0, len(kernel), row_block):
         rows = to_float64(first[start : start + row_block])
         kernel[start : start + row_block] = functools.reduce(times, rest, rows)
-    bias = np.zeros((1, kernel.shape[1]))
-    if inner_biases:
-        row = np.zeros((1, inner_biases[0].shape[0]))
-        for inner_bias, factor in zip(inner_biases, rest, strict=True):
-            row = times(row + to_float64(inner_bias[:]), factor)
-        bias = row
-    return kernel, bias[0]
+    row = None
+    for factor, bias in zip(factors, biases, strict=True):
+        row = row if row is None else times(row, factor)
+        if bias is not None:
+            own = to_float64(bias[:])[None]
+            row = own if row is None else row + own
+    return kernel, row if row is None else row[0]
 
 
 def to_float64(tensor):
     """A backend tensor (bfloat16 included) or array as a float64 NumPy array."""
-    return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float32")), np.float64)
+    return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float64")))
+
+
+def merge_dense(chain):
+    """One Dense layer for a chain of Dense and HRFDense layers, all but the last linear.
+
+    Args:
+        chain: list of built layers; LoRA and quantization are not understood.
+
+    Returns:
+        A built `keras.layers.Dense` with the name, dtype policy and arguments of the last layer;
+        `use_bias` is True if any layer of the chain has a bias.
+
+    Raises:
+        ValueError: a layer is not built, or the merged weights are not finite.
+    """
+    factors, biases = [], []
+    for layer in chain:
+        if not layer.built:
+            raise ValueError(
+                f"Layer '{layer.name}' must be built before it folds. Received: {layer}"
+            )
+        if isinstance(layer, HRFDense):
+            factors += layer.factors
+            biases += layer.inner_biases or [None] * (layer.depth - 1)
+        else:
+            factors.append(layer.kernel)
+        biases.append(layer.bias)
+    kernel, bias = merge_factors(factors, biases)
+    last = chain[-1]
+    config = last.get_config()
+    for name in ("expansion", "depth", "use_inner_bias"):
+        config.pop(name, None)
+    dense = keras.layers.Dense.from_config({**config, "use_bias": bias is not None})
+    dense.build((None, kernel.shape[0]))
+    # TensorFlow casts without NumPy's overflow warning; what overflows is reported below.
+    dense.kernel.assign(ops.cast(kernel, dense.variable_dtype))
+    if bias is not None:
+        dense.bias.assign(ops.cast(bias, dense.variable_dtype))
+    copy_activation(last, dense)
+    if not all(ops.all(ops.isfinite(weight)) for weight in dense.weights):
+        raise ValueError(
+            f"The merged weights of layer '{last.name}' are not finite. "
+            f"Received: layers {[layer.name for layer in chain]}"
+        )
+    return dense
+
+
+def copy_activation(old, new):
+    """Carries over the weights of an activation that is itself a layer, such as PReLU."""
+    if isinstance(old.activation, keras.Layer) and old.activation.built:
+        if not new.activation.built:
+            new.activation.build_from_config(old.activation.get_build_config())
+        new.activation.set_weights(old.activation.get_weights())
+
+
+def obstacle(dense):
+    """What keeps a Dense layer from being factorized or merged, in words, or None."""
+    if dense.lora_enabled:
+        return "has LoRA enabled"
+    if dense.quantization_mode is not None:
+        return "is quantized"
+    if dense.kernel_constraint is not None:
+        return "has a kernel_constraint"
+    return None
 
 
 @keras.saving.register_keras_serializable(package="tfhrf")
@@ -175,6 +239,8 @@ class HRFDense(keras.layers.Layer):
         inner = self.inner_units
         shapes = [(input_dim, inner), *[(inner, inner)] * (self.depth - 2), (inner, self.units)]
         draw = self._initial_factors(input_dim)
+        # Hung on one factor, the merged kernel's penalty counts once per step, as in Dense.
+        penalty = self.kernel_regularizer and (lambda _: self.kernel_regularizer(self.kernel))
         # The factors stay in the variable dtype: under mixed precision they are multiplied
         # there and only the merged kernel is cast.
         self.factors = [
@@ -182,6 +248,7 @@ class HRFDense(keras.layers.Layer):
                 name=f"factor_{i + 1}",
                 shape=shape,
                 initializer=functools.partial(draw, i),
+                regularizer=None if i else penalty,
                 autocast=False,
             )
             for i, shape in enumerate(shapes)
@@ -211,14 +278,16 @@ class HRFDense(keras.layers.Layer):
         """One initializer for all factors: the first call draws the kernel and factorizes it."""
         # Keras seeds its initializers from the same generator: set_random_seed repeats both.
         seed = random.randrange(2**31)
-        waiting = {}
+        waiting: dict[int, np.ndarray] = {}
 
         def draw(i, shape, dtype=None):
             if not tf.executing_eagerly():
                 # Keras infers shapes of an unbuilt subclassed model; values come later.
                 return ops.zeros(shape, dtype=dtype)
             if not waiting:
-                kernel = self.kernel_initializer((input_dim, self.units), dtype="float32")
+                # NumPy multiplies what it knows: float32, or float64 where the weights are.
+                precise = keras.backend.result_type(self.variable_dtype, "float32")
+                kernel = self.kernel_initializer((input_dim, self.units), dtype=precise)
                 factors = factorize(
                     ops.convert_to_numpy(kernel), self.inner_units, self.depth, seed
                 )
@@ -238,10 +307,7 @@ class HRFDense(keras.layers.Layer):
         return functools.reduce(lambda right, left: ops.matmul(left, right), reversed(factors))
 
     def call(self, inputs):
-        kernel = self.kernel
-        if self.kernel_regularizer is not None:
-            self.add_loss(self.kernel_regularizer(kernel))
-        x = ops.matmul(inputs, ops.cast(kernel, self.compute_dtype))
+        x = ops.matmul(inputs, ops.cast(self.kernel, self.compute_dtype))
         bias = self.bias
         if self.inner_biases:
             row = functools.reduce(
@@ -263,31 +329,7 @@ class HRFDense(keras.layers.Layer):
         Raises:
             ValueError: the layer is not built, or its merged weights are not finite.
         """
-        if not self.built:
-            raise ValueError(f"An HRFDense layer must be built before it folds. Received: {self}")
-        kernel, bias = merge_factors(self.factors, self.inner_biases)
-        if self.use_bias:
-            bias = bias + to_float64(self.bias)
-        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
-            raise ValueError(f"The merged weights of layer '{self.name}' are not finite.")
-        config = keras.layers.Layer.get_config(self)
-        shared = self.get_config()
-        dense_arguments = (
-            "units",
-            "activation",
-            "kernel_initializer",
-            "bias_initializer",
-            "kernel_regularizer",
-            "bias_regularizer",
-            "activity_regularizer",
-            "bias_constraint",
-        )
-        config.update({name: shared[name] for name in dense_arguments})
-        config["use_bias"] = self.use_bias or self.use_inner_bias
-        dense = keras.layers.Dense.from_config(config)
-        dense.build((None, kernel.shape[0]))
-        dense.set_weights([kernel, bias] if dense.use_bias else [kernel])
-        return dense
+        return merge_dense([self])
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

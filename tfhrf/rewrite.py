@@ -1,0 +1,287 @@
+"""Rebuilds a Keras model with some of its layers replaced; `expand` and `fold` share it.
+
+Keras offers no public view of a model's graph, so everything that reads one is in this module.
+"""
+
+import contextlib
+import copy
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+# Largest difference between the two models' outputs, in units of the largest absolute output.
+TOLERANCE = 1e-4
+HALF_PRECISION_TOLERANCE = 5e-2
+
+
+def check_model(model):
+    """Raises ValueError unless `model` is a functional or a built Sequential model."""
+    if graph_of(model) is not None:
+        return
+    if isinstance(model, keras.Sequential):
+        raise ValueError(
+            f"Sequential model '{model.name}' must be built first: give it a keras.Input or call "
+            f"it once. Received: {model}"
+        )
+    raise ValueError(
+        "A functional or Sequential Keras model is needed; the graph of a subclassed model "
+        f"cannot be read. Received: {model}"
+    )
+
+
+def graph_of(layer):
+    """The functional graph of a functional or built Sequential model; None for all others."""
+    if isinstance(layer, keras.Sequential):
+        return layer._functional
+    return layer if isinstance(layer, keras.Model) and isinstance(layer, keras.Function) else None
+
+
+def nodes_of(graph):
+    """The calls in a functional graph, in an order in which they can be computed."""
+    by_depth = graph._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def walk(layer, stop=lambda layer: False):
+    """Every layer below `layer`, each once; does not look into layers for which `stop` holds."""
+    seen = set()
+
+    def visit(holder):
+        for child in holder._layers:
+            if id(child) not in seen:
+                seen.add(id(child))
+                yield child
+                if not stop(child):
+                    yield from visit(child)
+
+    return visit(layer)
+
+
+@contextlib.contextmanager
+def scope_of(layer):
+    """Name scopes in which a layer's replacement gets the paths of the layer's own weights."""
+    with contextlib.ExitStack() as stack:
+        for name in (layer.path or "").split("/")[:-1]:
+            stack.enter_context(keras.name_scope(name))
+        yield
+
+
+def rewrite(model, replaced, bypassed=frozenset(), hint=""):
+    """A new model with the same graph, names, trainable flags and weights, and new layers.
+
+    Layers shared in the given model, also between models nested in it, stay shared.
+
+    Args:
+        model: a functional or built Sequential model.
+        replaced: dict {id(layer of the model): built layer with weights that takes its place}.
+        bypassed: ids of layers that are left out; each has one input and is called once.
+        hint: ending of the error messages.
+
+    Raises:
+        ValueError: a layer cannot be made again from its config, or a layer to be replaced is
+            hidden in a block that makes it itself.
+    """
+    made = dict(replaced)
+    copied = []
+
+    def make(old):
+        if id(old) not in made:
+            if graph_of(old) is not None:
+                made[id(old)] = make_model(old)
+            elif isinstance(old, keras.Layer):
+                made[id(old)] = make_layer(old)
+                copied.append(old)
+            else:
+                made[id(old)] = copy_operation(old)
+        return made[id(old)]
+
+    def make_model(old):
+        graph = graph_of(old)
+        for layer in old._layers:
+            if layer not in graph.operations:
+                raise ValueError(
+                    f"Layer '{layer.name}' hangs on model '{old.name}' but is not in its graph, "
+                    f"so it would be lost. Received: {layer}"
+                )
+        if isinstance(old, keras.Sequential):
+            layers = [make(layer) for layer in old._layers if id(layer) not in bypassed]
+            return keras.Sequential(layers, name=old.name)
+        values: dict[int, object] = {}
+        for node in nodes_of(graph):
+            if node.is_input:
+                outputs = make(node.operation).output
+            elif id(node.operation) in bypassed:
+                outputs = values[id(node.input_tensors[0])]
+            else:
+                args, kwargs = node.arguments.fill_in(values)
+                outputs = make(node.operation)(*args, **kwargs)
+            values.update(zip(map(id, node.outputs), tree.flatten(outputs), strict=True))
+        inputs, outputs = tree.map_structure(lambda x: values[id(x)], (graph.input, graph.output))
+        return keras.Model(inputs, outputs, name=old.name)
+
+    def make_layer(old):
+        if type(old) is keras.layers.Lambda:
+            # Keras refuses to read a lambda from a config; here the function itself is at hand.
+            return keras.layers.Lambda(
+                old.function,
+                output_shape=old._output_shape,
+                mask=old.mask,
+                arguments=old.arguments,
+                name=old.name,
+                dtype=old.dtype_policy,
+            )
+        taken = set()
+
+        def take(child):
+            taken.add(id(child))
+            make(child)
+            return {"class_name": "Made", "config": {"id": id(child)}, "module": __name__}
+
+        class Made:
+            """Stands in a config for a layer that exists, so that shared layers stay shared."""
+
+            @classmethod
+            def from_config(cls, config):
+                return made[config["id"]]
+
+        try:
+            config = substitute(old.get_config(), old._layers, take)
+            for child in old._layers:
+                for layer in () if id(child) in taken else (child, *walk(child)):
+                    if id(layer) in replaced:
+                        raise ValueError(
+                            f"Layer '{layer.name}' cannot be replaced: its block '{old.name}' "
+                            f"makes it itself and does not take it from its config{hint}. "
+                            f"Received: {type(old).__name__}"
+                        )
+            with keras.saving.custom_object_scope({"Made": Made}):
+                return type(old).from_config(config)
+        except (NotImplementedError, TypeError) as error:
+            raise ValueError(
+                f"Layer '{old.name}' cannot be made again from its config{hint}. "
+                f"Received: {type(old).__name__}, {' '.join(str(error).split())}"
+            ) from error
+
+    new = make(model)
+    copy_flags(model, new, made)
+    for old in copied:
+        copy_state(old, made[id(old)], made)
+    return new
+
+
+def substitute(config, children, take):
+    """A config in which `take(child)` stands wherever one of `children` is serialized."""
+    by_key: dict[tuple, list] = {}
+    for child in children:
+        by_key.setdefault((type(child).__name__, child.name), []).append(child)
+
+    def visit(value):
+        if isinstance(value, dict):
+            inner = value.get("config")
+            key = (value.get("class_name"), inner.get("name") if isinstance(inner, dict) else None)
+            # Two children that look alike cannot be told apart.
+            if len(by_key.get(key, ())) == 1:
+                return take(by_key[key][0])
+            return {name: visit(item) for name, item in value.items()}
+        if type(value) in (list, tuple):
+            return type(value)(visit(item) for item in value)
+        return value
+
+    return visit(config)
+
+
+def copy_operation(operation):
+    """An operation without weights, with the same arguments and not yet called."""
+    new = copy.copy(operation)
+    new._inbound_nodes = []
+    new._outbound_nodes = []
+    return new
+
+
+def copy_flags(old, new, made):
+    """Copies trainable flags, outer layers first because setting one sets those below it."""
+    new.trainable = old.trainable
+    if graph_of(old) is None:
+        children = list(zip(old._layers, new._layers, strict=False))
+    else:
+        new.dtype_policy = old.dtype_policy
+        children = [(child, made[id(child)]) for child in old._layers if id(child) in made]
+    for child, counterpart in children:
+        copy_flags(child, counterpart, made)
+
+
+def own_variables(layer):
+    """A layer's variables without those of the layers below it."""
+    seeds = [generator.state for generator in layer._seed_generators]
+    return [*layer._trainable_variables, *layer._non_trainable_variables, *seeds]
+
+
+def copy_state(old, new, made):
+    """Copies variables one at a time, to layers below too unless they are among those made."""
+    if old.built and not new.built:
+        new.build_from_config(old.get_build_config())
+    if not len(own_variables(old)) == len(own_variables(new)) or len(old._layers) != len(
+        new._layers
+    ):
+        raise ValueError(
+            f"Layer '{old.name}' made again from its config has other variables. "
+            f"Received: {type(old).__name__}"
+        )
+    # Some layers derive more from their variables (Normalization), some save other values than
+    # they hold (LoRA): first Keras's protocol, then the values themselves.
+    store: dict[str, object] = {}
+    old.save_own_variables(store)
+    new.load_own_variables(store)
+    for source, target in zip(own_variables(old), own_variables(new), strict=True):
+        target.assign(source)
+        target.trainable = source.trainable
+    for child, counterpart in zip(old._layers, new._layers, strict=True):
+        source = made.get(id(child), child)
+        if source is not counterpart:
+            copy_state(source, counterpart, made)
+
+
+def compare(old, new):
+    """Raises ValueError unless both models compute the same from random inputs.
+
+    The tolerance, relative to the largest absolute value of each output, is 1e-4, or 5e-2 where
+    a layer computes in half precision. Unknown dimensions are tried with length 16. Neither
+    model's state changes (batch statistics, random seeds).
+    """
+    rng = np.random.default_rng(0)
+    inputs = tree.map_structure(lambda x: random_values(x, rng), graph_of(old).input)
+    half = any(layer.compute_dtype in ("float16", "bfloat16") for layer in walk(old))
+    tolerance = HALF_PRECISION_TOLERANCE if half else TOLERANCE
+    pairs = zip(evaluate(old, inputs), evaluate(new, inputs), strict=True)
+    for i, (expected, found) in enumerate(pairs):
+        if not (np.isfinite(expected).all() and np.isfinite(found).all()):
+            raise ValueError(f"Output {i} of model '{old.name}' is not finite on random inputs.")
+        scale = np.abs(expected).max(initial=0.0) or 1.0
+        error = np.abs(expected - found).max(initial=0.0) / scale
+        if error > tolerance:
+            raise ValueError(
+                f"Output {i} of model '{old.name}' changed by {error:.1e} of its largest value; "
+                f"{tolerance:.0e} is allowed. Received: {old}"
+            )
+
+
+def random_values(tensor, rng):
+    """Normal values, or zeros and ones, of a symbolic tensor's shape and dtype."""
+    batch, *rest = tensor.shape
+    shape = [batch or 2, *(length or 16 for length in rest)]
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    if "float" in dtype:
+        return ops.convert_to_tensor(rng.standard_normal(shape), dtype=dtype)
+    return ops.convert_to_tensor(rng.integers(0, 2, shape), dtype=dtype)
+
+
+def evaluate(model, inputs):
+    """The model's outputs at inference as a list of float64 arrays."""
+    outputs, _ = model.stateless_call(
+        model.trainable_variables, model.non_trainable_variables, inputs, training=False
+    )
+    return [
+        np.asarray(ops.convert_to_numpy(ops.cast(output, "float64")))
+        for output in tree.flatten(outputs)
+    ]
