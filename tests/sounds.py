@@ -27,7 +27,9 @@ def write_float_wav(path, samples, sample_rate=16_000):
 
 
 def sine(hertz, seconds, sample_rate=16_000, amplitude=0.5):
-    return amplitude * np.sin(2 * np.pi * hertz * np.arange(int(seconds * sample_rate)) / sample_rate)
+    return amplitude * np.sin(
+        2 * np.pi * hertz * np.arange(int(seconds * sample_rate)) / sample_rate
+    )
 
 
 def write_broken(folder, kind):

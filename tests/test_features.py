@@ -38,7 +38,9 @@ def test_equals_its_definition():
 
 def test_silence_is_the_floor():
     frames = log_mel(np.zeros(4000, "f4"), CONFIG).numpy()
-    np.testing.assert_allclose(frames, (np.log(CONFIG.floor) - CONFIG.mean) * CONFIG.scale, rtol=1e-6)
+    np.testing.assert_allclose(
+        frames, (np.log(CONFIG.floor) - CONFIG.mean) * CONFIG.scale, rtol=1e-6
+    )
 
 
 def test_a_tone_excites_its_own_band():

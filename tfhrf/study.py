@@ -146,9 +146,7 @@ def _train_folds(folds, build, features, targets, labels, training, settings, ou
                 seed,
                 [clock, advance, board],
             )
-            windows = [
-                test_windows(features[i], training.frames, HOP, config) for i in fold.test
-            ]
+            windows = [test_windows(features[i], training.frames, HOP, config) for i in fold.test]
             logits = {"trained": predict(np.concatenate(windows))} if windows else {}
             seconds = {"training and test": time.perf_counter() - start, "steps": clock.seconds}
             start = time.perf_counter()
@@ -166,9 +164,7 @@ def _export(model, predict, train_features, windows, logits, labels, settings, c
     model.save(folder / "trained.keras")
     folded = fold_model(model)
     folded.save(folder / "folded.keras")
-    calibration = np.concatenate(
-        [test_windows(one, frames, HOP, config) for one in train_features]
-    )
+    calibration = np.concatenate([test_windows(one, frames, HOP, config) for one in train_features])
     picked = np.linspace(0, len(calibration) - 1, min(len(calibration), CALIBRATION_WINDOWS))
     calibration = calibration[picked.astype(int)]
     content = to_tflite(folded, calibration, "int8")

@@ -1,4 +1,4 @@
-"""ConvTransformer: a strided convolution and Transformer encoder blocks."""
+"""ConvTransformer: a strided convolutional front end and Transformer encoder blocks."""
 
 import keras
 from keras import layers
@@ -13,10 +13,22 @@ from tfhrf.backbones.blocks import (
 )
 
 PRESETS = {
-    "light": {"units": 48, "blocks": 2, "heads": 4, "feed_forward_units": 96, "dropout": 0.1},
-    "large": {"units": 144, "blocks": 4, "heads": 4, "feed_forward_units": 288, "dropout": 0.1},
+    "light": {
+        "channels": 8,
+        "units": 48,
+        "blocks": 1,
+        "heads": 4,
+        "feed_forward_units": 96,
+    },
+    "large": {
+        "channels": 16,
+        "units": 144,
+        "blocks": 4,
+        "heads": 4,
+        "feed_forward_units": 288,
+    },
 }
-STRIDE = 4  # of the front end, frames
+STRIDE = 4  # of the front end, frames and mels
 
 
 def ConvTransformer(  # noqa: N802 - a model constructor, named as keras.applications names them
@@ -26,31 +38,36 @@ def ConvTransformer(  # noqa: N802 - a model constructor, named as keras.applica
     hrf=0,
     hrf_depth=2,
     where="ffn",
+    channels=None,
     units=None,
     blocks=None,
     heads=None,
     feed_forward_units=None,
     activation="relu",
-    dropout=None,
+    dropout=0.1,
     head_dropout=0.2,
 ):
     """A strided convolutional front end and pre-norm Transformer encoder blocks.
 
-    Speech emotion recognition has no canonical ConvTransformer; this is ours. A convolution
-    reduces the frames by 4; sinusoidal positions are added; `blocks` encoder blocks (Vaswani et
-    al. 2017, pre-norm, ReLU) follow; mean pooling over time, layer normalization, and a
-    classifier end it.
+    Speech emotion recognition has no canonical ConvTransformer; this is ours. Two convolutions
+    over frames and mels (the second one depthwise separable) with batch normalization reduce
+    both by 4; a Dense layer makes tokens of what is left of the mels; sinusoidal positions are
+    added; `blocks` encoder blocks (Vaswani et al. 2017, pre-norm) follow; mean pooling over
+    time, layer normalization and a classifier end it.
 
     Args:
-        input_shape: (frames, mels); frames a multiple of 4.
+        input_shape: (frames, mels), both multiples of 4.
         classes: number of classes.
-        preset: "light" or "large"; sets what is left None of `units`, `blocks`, `heads`,
-            `feed_forward_units` and `dropout`.
+        preset: "light" or "large"; sets what is left None of `channels`, `units`, `blocks`,
+            `heads` and `feed_forward_units`.
         hrf: expansion of the HRF layers, or 0 for plain Dense layers.
         hrf_depth: number of factors of the HRF layers.
         where: which Dense layers are HRF: "ffn", "attention", or "all" (both).
+        channels: of the first convolution; the second has twice as many.
+        units: width of the tokens, a multiple of `heads`.
         activation: of the feed-forward networks; "relu" or "silu" run on microcontrollers.
-        head_dropout: dropout before the classifier.
+        dropout: in the encoder blocks.
+        head_dropout: before the classifier.
 
     Returns:
         Functional keras.Model, (batch, frames, mels) to logits (batch, classes).
@@ -61,21 +78,23 @@ def ConvTransformer(  # noqa: N802 - a model constructor, named as keras.applica
     if preset not in PRESETS:
         raise ValueError(f"preset must be one of {sorted(PRESETS)}. Received: preset={preset!r}")
     knobs = PRESETS[preset]
+    channels = knobs["channels"] if channels is None else channels
     units = knobs["units"] if units is None else units
     blocks = knobs["blocks"] if blocks is None else blocks
     heads = knobs["heads"] if heads is None else heads
     wide = knobs["feed_forward_units"] if feed_forward_units is None else feed_forward_units
-    dropout = knobs["dropout"] if dropout is None else dropout
-    frames, _ = input_shape
-    if frames % STRIDE:
-        raise ValueError(f"frames must be a multiple of {STRIDE}. Received: {input_shape=}")
-    ffn_dense = projection(hrf, hrf_depth, where in ("ffn", "all"))
-    attention_dense = projection(hrf, hrf_depth, where in ("attention", "all"))
+    frames, mels = input_shape
+    if frames % STRIDE or mels % STRIDE:
+        raise ValueError(
+            f"frames and mels must be multiples of {STRIDE}. Received: {input_shape=}"
+        )
     if where not in ("ffn", "attention", "all"):
         raise ValueError(f"where must be 'ffn', 'attention' or 'all'. Received: where={where!r}")
+    ffn_dense = projection(hrf, hrf_depth, where in ("ffn", "all"))
+    attention_dense = projection(hrf, hrf_depth, where in ("attention", "all"))
 
     inputs = keras.Input(input_shape, name="log_mel")
-    x = layers.Conv1D(units, STRIDE, strides=STRIDE, name="front_end")(inputs)
+    x = front_end(inputs, channels, units)
     x = x + sinusoidal_positions(frames // STRIDE, units)
     for block in range(1, blocks + 1):
         y = norm(x, name=f"block{block}_attention_norm")
@@ -89,3 +108,35 @@ def ConvTransformer(  # noqa: N802 - a model constructor, named as keras.applica
     x = layers.Dropout(head_dropout, name="head_dropout")(x)
     logits = layers.Dense(classes, name="logits")(x)
     return keras.Model(inputs, logits, name=f"conv_transformer_{preset}")
+
+
+def front_end(inputs, channels, units):
+    """Convolutions over frames and mels: (batch, frames, mels) to (batch, frames / 4, units)."""
+    frames, mels = inputs.shape[1:]
+    x = layers.Reshape((frames, mels, 1), name="front_end_image")(inputs)
+    # All of the stride over frames comes first: the first convolution's output is the largest
+    # tensor of the model.
+    x = layers.Conv2D(
+        channels,
+        (7, 5),
+        strides=(STRIDE, 2),
+        padding="same",
+        use_bias=False,
+        name="front_end_convolution",
+    )(x)
+    x = batch_norm(x, name="front_end_norm1")
+    x = layers.ReLU(name="front_end_relu1")(x)
+    x = layers.DepthwiseConv2D(
+        (3, 5), strides=(1, 2), padding="same", use_bias=False, name="front_end_depthwise"
+    )(x)
+    x = batch_norm(x, name="front_end_norm2")
+    x = layers.Conv2D(2 * channels, 1, use_bias=False, name="front_end_pointwise")(x)
+    x = batch_norm(x, name="front_end_norm3")
+    x = layers.ReLU(name="front_end_relu2")(x)
+    x = layers.Reshape((frames // STRIDE, -1), name="front_end_tokens")(x)
+    return layers.Dense(units, name="front_end_output")(x)
+
+
+def batch_norm(x, name):
+    """Batch normalization whose statistics follow within the few hundred steps of a small corpus."""
+    return layers.BatchNormalization(momentum=0.9, name=name)(x)

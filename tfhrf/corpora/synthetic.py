@@ -73,7 +73,9 @@ def read(data_dir):
     ]
     for name, _, _ in names:
         if not (folder / name).is_file():
-            raise CorpusError(f"The synthetic corpus lacks a file, remove the folder: {folder / name}")
+            raise CorpusError(
+                f"The synthetic corpus lacks a file, remove the folder: {folder / name}"
+            )
     return [Utterance(folder / name, label, speaker) for name, label, speaker in names]
 
 

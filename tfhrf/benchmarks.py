@@ -1,0 +1,130 @@
+"""Measurements that stand in the README, as ratios within one process or of like processes."""
+
+import multiprocessing
+import pathlib
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfhrf.folding import fold
+from tfhrf.layers import HRFDense
+from tfhrf.training import TrainingSettings, compile_model
+
+
+def alternate(functions, rounds=20):
+    """Times functions in turn, A B C A B C ..., so that a noisy machine is noisy for all.
+
+    Args:
+        functions: functions without arguments; each is called three times first to warm up.
+        rounds: number of timed calls of each.
+
+    Returns:
+        float64 array of shape (functions, rounds), seconds.
+    """
+    for function in functions * 3:
+        function()
+    seconds = np.empty((len(functions), rounds))
+    for i in range(rounds):
+        for j, function in enumerate(functions):
+            start = time.perf_counter()
+            function()
+            seconds[j, i] = time.perf_counter() - start
+    return seconds
+
+
+def folding_error(build, frames, mels):
+    """Largest difference of logits, folded against unfolded, over the largest logit.
+
+    Args:
+        build: function without arguments that returns a model of (batch, frames, mels).
+        frames, mels: shape of the windows.
+
+    Returns:
+        float. All weights are moved away from their initial values by noise first, so that no
+        bias or scale is trivial.
+    """
+    model = build()
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        weight.assign(weight + rng.normal(0, 0.02, weight.shape))
+    windows = rng.standard_normal((8, frames, mels)).astype("f4")
+    before = model(windows, training=False).numpy()
+    after = fold(model)(windows, training=False).numpy()
+    return float(np.abs(after - before).max() / np.abs(before).max())
+
+
+def training_step(build, batch_size=32):
+    """One training step of a model on a fixed random batch, as a function without arguments."""
+    model = build()
+    compile_model(model, TrainingSettings(), steps_per_epoch=10)
+    rng = np.random.default_rng(0)
+    windows = tf.constant(rng.standard_normal((batch_size, *model.input_shape[1:])), tf.float32)
+    labels = tf.one_hot(rng.integers(0, model.output_shape[-1], batch_size), model.output_shape[-1])
+    return lambda: model.train_on_batch(windows, labels)
+
+
+def peak_memory(build, steps=5):
+    """Peak resident memory of training steps above what the process had before the model, bytes.
+
+    Measured in a process of its own; `build` must be picklable.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak_memory, (build, steps))
+
+
+def _peak_memory(build, steps):
+    build()(tf.zeros((1, *build().input_shape[1:])))  # what the libraries allocate once
+    before = _status_bytes("VmRSS")
+    step = training_step(build)
+    for _ in range(steps):
+        step()
+    return _status_bytes("VmHWM") - before
+
+
+def _status_bytes(field):
+    """A figure of this process from the kernel (Linux)."""
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"The kernel does not report {field}")
+
+
+def feed_forward_steps(batch_size=32, frames=300, units=64, wide=128, inner=256):
+    """Training steps of one feed-forward network alone: plain, merged kernel, two products.
+
+    Returns:
+        Dict of functions without arguments.
+    """
+    rng = np.random.default_rng(0)
+    inputs, targets = (
+        tf.constant(rng.standard_normal((batch_size, frames, units)), tf.float32) for _ in range(2)
+    )
+    forms = {
+        "plain": keras.layers.Dense,
+        "merged": lambda n: HRFDense(n, expansion=inner // n),
+        "two products": lambda n: keras.Sequential(
+            [keras.layers.Dense(inner, use_bias=False), keras.layers.Dense(n)]
+        ),
+    }
+
+    def step_of(form):
+        first, second = form(wide), form(units)
+        optimizer = keras.optimizers.SGD(1e-3)
+
+        @tf.function
+        def step():
+            with tf.GradientTape() as tape:
+                outputs = second(tf.nn.relu(first(inputs)))
+                loss = tf.reduce_mean(tf.square(outputs - targets))
+            weights = first.trainable_weights + second.trainable_weights
+            optimizer.apply(tape.gradient(loss, weights), weights)
+            return loss
+
+        first.build(inputs.shape)
+        second.build((batch_size, frames, wide))
+        optimizer.build(first.trainable_weights + second.trainable_weights)
+        return lambda: step().numpy()
+
+    return {name: step_of(form) for name, form in forms.items()}

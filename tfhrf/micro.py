@@ -1,0 +1,257 @@
+"""Runs .tflite graphs in TensorFlow Lite Micro, through the kernels of the tflite-micro wheel.
+
+The wheel (x86-64 Linux only) holds TFLM's reference kernels. Their integer results are those of
+TFLM on a Cortex-M, so this is where a deployed model is evaluated. This module imports neither
+TensorFlow nor Keras.
+"""
+
+import subprocess
+import sys
+
+import numpy as np
+
+# Runs in a process of its own, and tries each arena in a fork: one that is too small can crash the
+# interpreter. The allocation figures appear on standard error, from C++. They leave out what TFLM
+# borrows while it plans, so the arena is enlarged until the graph runs, and then halved down.
+PROBE = """
+import os, re, sys, tempfile
+import numpy as np
+from tflite_micro import runtime
+
+content = sys.stdin.buffer.read()
+generous, count = map(int, sys.argv[1:])
+
+def run(arena):
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena)
+    for index in range(count):
+        details = interpreter.get_input_details(index)
+        interpreter.set_input(np.zeros(details["shape"], details["dtype"]), index)
+    interpreter.invoke()
+    return interpreter
+
+def suffices(arena):
+    child = os.fork()
+    if child == 0:
+        try:
+            run(arena)
+        except RuntimeError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+interpreter = run(generous)
+with tempfile.TemporaryFile() as file:
+    saved = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    interpreter.print_allocations()
+    os.dup2(saved, 2)
+    file.seek(0)
+    report = file.read().decode()
+used = int(re.search(r"Arena allocation total (\\d+) bytes", report).group(1))
+low = (used + 15) // 16 - 1
+step = 1
+while not suffices(16 * (low + step)):
+    low += step
+    step *= 2
+    if 16 * low > generous:
+        sys.exit("no arena suffices")
+high = low + step
+while high - low > 1:
+    middle = (low + high) // 2
+    low, high = (low, middle) if suffices(16 * middle) else (middle, high)
+print(16 * high)
+"""
+PROBE_SECONDS = 120
+
+
+def load_runtime():
+    """The wheel's interpreter module; ImportError with a hint where there is none."""
+    try:
+        from tflite_micro import runtime
+    except ImportError as error:
+        raise ImportError(
+            "TensorFlow Lite Micro needs the package tflite-micro, which exists for x86-64 Linux "
+            f"only. Received: {error}"
+        ) from error
+    return runtime
+
+
+def available():
+    """Whether the tflite-micro wheel can be imported."""
+    try:
+        load_runtime()
+    except ImportError:
+        return False
+    return True
+
+
+def invoke(content, inputs):
+    """Runs one example after the other in one TFLM interpreter.
+
+    Args:
+        content: bytes of a .tflite graph with batch 1.
+        inputs: array of shape (examples, ...input shape without the batch) in the graph's own
+            input dtype (int8, int16 or float32), or a list of them, one for each graph input.
+
+    Returns:
+        Array of shape (examples, ...output shape) in the graph's output dtype, or a list of them
+        if the graph has several outputs.
+
+    Raises:
+        ImportError: the tflite-micro wheel is missing.
+        ValueError: number, shape or dtype of the inputs is wrong.
+        RuntimeError: TFLM refuses the graph or fails to run it; its reason is on standard error.
+    """
+    interpreter, input_details, output_details = load(content)
+    return run(interpreter, input_details, output_details, inputs)
+
+
+def predict(content, inputs):
+    """`invoke` from floats to floats.
+
+    Integer graphs get their inputs rounded to the input scale and clipped, and their outputs are
+    multiplied out again; float graphs are run as they are.
+
+    Args:
+        content: bytes of a .tflite graph with batch 1.
+        inputs: float array of shape (examples, ...input shape), or a list of them.
+
+    Returns:
+        float32 array of shape (examples, ...output shape), or a list of them.
+
+    Raises:
+        As `invoke`.
+    """
+    interpreter, input_details, output_details = load(content)
+    arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    check_count(arrays, input_details)
+    quantized = [
+        quantize(array, details) for array, details in zip(arrays, input_details, strict=True)
+    ]
+    outputs = run(interpreter, input_details, output_details, quantized)
+    if len(output_details) == 1:
+        return dequantize(outputs, output_details[0])
+    return [dequantize(y, details) for y, details in zip(outputs, output_details, strict=True)]
+
+
+def arena_bytes(content):
+    """The least arena in which TFLM runs a graph, found by running it.
+
+    Returns:
+        Bytes, a multiple of 16, on a machine with 64-bit pointers and reference kernels. On a
+        32-bit Cortex-M the same graph needs less.
+
+    Raises:
+        ImportError, RuntimeError: as `invoke`.
+    """
+    graph = load_runtime().convert_bytearray_to_object(content)
+    inputs = len(graph.subgraphs[0].inputs)
+    result = subprocess.run(
+        [sys.executable, "-c", PROBE, str(generous_arena(graph)), str(inputs)],
+        input=content,
+        capture_output=True,
+        timeout=PROBE_SECONDS,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise RuntimeError(
+            "TensorFlow Lite Micro failed to run the graph. Received: exit status "
+            f"{result.returncode}, {last_line(result.stderr.decode(errors='replace'))}"
+        )
+    return int(result.stdout)
+
+
+def last_line(text):
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "no message"
+
+
+def load(content):
+    """A TFLM interpreter and the details of its inputs and outputs."""
+    runtime = load_runtime()
+    graph = runtime.convert_bytearray_to_object(content)
+    try:
+        interpreter = runtime.Interpreter.from_bytes(content, arena_size=generous_arena(graph))
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"TensorFlow Lite Micro refuses the graph; its reason is on standard error. "
+            f"Received: {error}"
+        ) from error
+    subgraph = graph.subgraphs[0]
+    inputs = [interpreter.get_input_details(i) for i in range(len(subgraph.inputs))]
+    outputs = [interpreter.get_output_details(i) for i in range(len(subgraph.outputs))]
+    return interpreter, inputs, outputs
+
+
+def generous_arena(graph):
+    """Bytes that hold every tensor at once, with room for what operators keep."""
+    subgraph = graph.subgraphs[0]
+    sizes = [4 * int(np.prod(t.shape)) for t in subgraph.tensors if t.shape is not None]
+    return 2**20 + 2 * sum(sizes) + 4096 * len(subgraph.operators)
+
+
+def run(interpreter, input_details, output_details, inputs):
+    arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    check_count(arrays, input_details)
+    arrays = [np.asarray(array) for array in arrays]
+    for array, details in zip(arrays, input_details, strict=True):
+        shape, dtype = tuple(int(n) for n in details["shape"]), np.dtype(details["dtype"])
+        if shape[0] != 1 or array.ndim == 0 or array.shape[1:] != shape[1:] or array.dtype != dtype:
+            raise ValueError(
+                f"`inputs` must have shape {('examples', *shape[1:])} and dtype {dtype} for a "
+                f"graph input of shape {shape}. Received: {array.shape}, {array.dtype}"
+            )
+    if len({len(array) for array in arrays}) != 1:
+        raise ValueError(
+            "All inputs must have the same number of examples. Received: "
+            f"{[len(array) for array in arrays]}"
+        )
+    examples = len(arrays[0])
+    outputs = [
+        np.empty((examples, *(int(n) for n in details["shape"][1:])), details["dtype"])
+        for details in output_details
+    ]
+    for example in range(examples):
+        for index, array in enumerate(arrays):
+            interpreter.set_input(np.ascontiguousarray(array[example : example + 1]), index)
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"TensorFlow Lite Micro failed on example {example}; its reason is on standard "
+                f"error. Received: {error}"
+            ) from error
+        for index, output in enumerate(outputs):
+            output[example] = interpreter.get_output(index)[0]
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def check_count(arrays, input_details):
+    if len(arrays) != len(input_details):
+        raise ValueError(
+            f"The graph has {len(input_details)} inputs. Received: {len(arrays)} arrays"
+        )
+
+
+def scale_and_zero_point(details):
+    parameters = details["quantization_parameters"]
+    return float(parameters["scales"][0]), int(parameters["zero_points"][0])
+
+
+def quantize(values, details):
+    """Floats in the integer dtype of a tensor: rounded (half to even) and clipped."""
+    dtype = np.dtype(details["dtype"])
+    if dtype.kind == "f":
+        return np.asarray(values, dtype)
+    scale, zero_point = scale_and_zero_point(details)
+    limits = np.iinfo(dtype)
+    levels = np.round(np.asarray(values, np.float32) / np.float32(scale)) + zero_point
+    return np.clip(levels, limits.min, limits.max).astype(dtype)
+
+
+def dequantize(levels, details):
+    """A tensor's values as float32."""
+    if levels.dtype.kind == "f":
+        return levels
+    scale, zero_point = scale_and_zero_point(details)
+    return ((levels.astype(np.int32) - zero_point) * scale).astype(np.float32)

@@ -1,0 +1,358 @@
+"""to_tflm: a .tflite graph as C++ sources for TensorFlow Lite Micro."""
+
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tfhrf import graph as graphs
+from tfhrf import micro
+from tfhrf.tflite import make_interpreter
+
+C_TYPES = {"float32": "float", "int8": "std::int8_t", "int16": "std::int16_t"}
+ENUMERATORS = {"float32": "kFloat32", "int8": "kInt8", "int16": "kInt16"}
+# Keywords and alternative tokens of C (up to C23) and C++ (up to C++23), then names that are
+# macros in common headers or would hide a namespace the sources use.
+RESERVED_WORDS = """
+    alignas alignof and and_eq asm atomic_cancel atomic_commit atomic_noexcept auto bitand bitor
+    bool break case catch char char8_t char16_t char32_t class compl concept const consteval
+    constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do
+    double dynamic_cast else enum explicit export extern false final float for friend goto if
+    import inline int long module mutable namespace new noexcept not not_eq nullptr operator or
+    or_eq override private protected public reflexpr register reinterpret_cast requires restrict
+    return short signed sizeof static static_assert static_cast struct switch synchronized
+    template this thread_local throw true try typedef typeid typename typeof typeof_unqual union
+    unsigned using virtual void volatile wchar_t while xor xor_eq
+    EOF NULL assert errno linux main offsetof setjmp stderr stdin stdout unix
+    std tflite tfhrf
+"""
+RESERVED = frozenset(RESERVED_WORDS.split())
+
+
+def to_tflm(tflite_bytes, directory, name="model", labels=None):
+    """Writes C++11 sources that hold a graph for TensorFlow Lite Micro (TFLM).
+
+    - NAME_model.h: sizes, arena, and shape, type, scale and zero point of each input and output,
+      and the label names, as constants in the namespace tfhrf::NAME.
+    - NAME_model.cc: the graph as an `alignas(16) const` array.
+    - NAME_ops.h: `RegisterOperators` for a resolver with exactly the operators used.
+    - NAME_golden.h: an input and the output that belongs to it, to test a device with.
+
+    With the tflite-micro wheel (x86-64 Linux), TFLM computes the golden output, and the arena is
+    the least in which it was seen to run the graph. Elsewhere, the output comes from TensorFlow
+    Lite's reference kernels, which may differ by some levels, and the arena is an upper bound
+    from TFLM's memory plan; the headers and the returned report say so. Either figure is for
+    64-bit pointers, an upper bound for a Cortex-M, and a margin is added: the largest scratch
+    buffer that CMSIS-NN may ask for in a convolution, Dense layer or matrix product.
+
+    The files appear together at the end; after an error none has changed.
+
+    Args:
+        tflite_bytes: what `to_tflite` returns for "int8", "int16x8" or "float32".
+        directory: where the files go; made if missing. Files of the same names are replaced.
+        name: a C identifier that begins the file names and names the namespace.
+        labels: names of the classes, one for each value of the graph's output, or None.
+
+    Returns:
+        dict: "tflm_ran" (bool), "arena_bytes" (margin included), "arena_margin_bytes",
+        "model_bytes", "operators" (sorted names), "inputs" and "outputs" (lists of dicts with
+        "shape", "dtype", "scale", "zero_point"; the last two are None for floats), "labels", and
+        "files" (paths).
+
+    Raises:
+        ValueError: the name is no C identifier or reserved; labels are wrong in number, repeated,
+            empty or no strings; the bytes are no .tflite graph that TFLM can run.
+        RuntimeError: TFLM fails to run the graph.
+        OSError: the files cannot be written.
+    """
+    check_name(name)
+    graph = graphs.read(tflite_bytes)
+    content = bytes(tflite_bytes)
+    subgraph = graph.subgraphs[0]
+    inputs = [describe(subgraph.tensors[index]) for index in subgraph.inputs]
+    outputs = [describe(subgraph.tensors[index]) for index in subgraph.outputs]
+    for tensor in (*inputs, *outputs):
+        if tensor["dtype"] not in C_TYPES:
+            raise ValueError(
+                f"Inputs and outputs must have one of the types {list(C_TYPES)}. "
+                f"Received: {tensor['dtype']}"
+            )
+    graphs.check(graph, all(tensor["dtype"] != "float32" for tensor in inputs))
+    labels = check_labels(labels, outputs)
+    golden_inputs = [golden_input(tensor, seed) for seed, tensor in enumerate(inputs)]
+    ran = micro.available()
+    if ran:
+        used = micro.arena_bytes(content)
+        result = micro.invoke(content, golden_inputs)
+        golden_outputs = result if len(outputs) > 1 else [result]
+    else:
+        used = graphs.arena_bound(graph)
+        golden_outputs = run_reference(content, golden_inputs)
+    margin = graphs.cmsis_margin(graph)
+    operators = graphs.operators_used(graph)
+    report = {
+        "tflm_ran": ran,
+        "arena_bytes": -(-(used + margin) // 16) * 16,
+        "arena_margin_bytes": margin,
+        "model_bytes": len(content),
+        "operators": operators,
+        "inputs": inputs,
+        "outputs": outputs,
+        "labels": labels,
+    }
+    files = {
+        f"{name}_model.h": model_header(name, report),
+        f"{name}_model.cc": model_source(name, content),
+        f"{name}_ops.h": operators_header(name, operators),
+        f"{name}_golden.h": golden_header(name, report, golden_inputs, golden_outputs),
+    }
+    report["files"] = write_together(Path(directory), files)
+    return report
+
+
+def check_name(name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError(
+            "`name` must be a C identifier: letters, digits and underscores, beginning with a "
+            f"letter. Received: {name!r}"
+        )
+    if name in RESERVED or "__" in name:
+        raise ValueError(f"`name` is reserved in C or C++; choose another. Received: {name!r}")
+
+
+def check_labels(labels, outputs):
+    if labels is None:
+        return None
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+        raise ValueError(f"`labels` must be a list of strings. Received: {labels!r}")
+    labels = list(labels)
+    count = int(np.prod(outputs[0]["shape"]))
+    if len(outputs) != 1 or len(labels) != count:
+        raise ValueError(
+            f"`labels` needs one name for each of the {count} values of the graph's one output. "
+            f"Received: {len(labels)} labels, {len(outputs)} outputs"
+        )
+    for label in labels:
+        if not label or "\0" in label or labels.count(label) > 1:
+            raise ValueError(
+                f"Each of `labels` must be a unique, non-empty string without NUL. "
+                f"Received: {label!r}"
+            )
+    return labels
+
+
+def describe(tensor):
+    dtype = graphs.type_name(tensor)
+    quantization = tensor.quantization
+    quantized = dtype in ("int8", "int16")
+    return {
+        "shape": graphs.shape_of(tensor),
+        "dtype": dtype,
+        "scale": float(quantization.scale[0]) if quantized else None,
+        "zero_point": int(quantization.zeroPoint[0]) if quantized else None,
+    }
+
+
+def golden_input(tensor, seed):
+    """One reproducible random example, spread over the range of the input."""
+    values = np.random.default_rng(seed).standard_normal(tensor["shape"])
+    dtype = np.dtype(tensor["dtype"])
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    levels = np.round(values * (limits.max / 3)) + tensor["zero_point"]
+    return np.clip(levels, limits.min, limits.max).astype(dtype)
+
+
+def run_reference(content, inputs):
+    """Outputs of TensorFlow Lite's reference kernels for one example."""
+    interpreter = make_interpreter(content)
+    for details, values in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(details["index"], values)
+    interpreter.invoke()
+    return [
+        interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()
+    ]
+
+
+def model_header(name, report):
+    source = (
+        "the least in which TensorFlow Lite Micro was seen to run the model"
+        if report["tflm_ran"]
+        else "an upper bound from the memory plan: TensorFlow Lite Micro WAS NOT RUN"
+    )
+    lines = [
+        "enum class Type : std::uint8_t { kFloat32, kInt8, kInt16 };",
+        "",
+        "// Real value = scale * (value - zero_point). A float32 tensor has scale 1.",
+        "struct Tensor {",
+        "  Type type;",
+        "  float scale;",
+        "  std::int32_t zero_point;",
+        "  std::size_t elements;",
+        "  std::size_t rank;",
+        "  std::int32_t shape[6];",
+        "};",
+        "",
+        f"constexpr std::size_t kModelBytes = {report['model_bytes']}U;",
+        "",
+        f"// Arena: {source},",
+        "// for 64-bit pointers and reference kernels. Included is a margin of",
+        f"// {report['arena_margin_bytes']} bytes for a scratch buffer of CMSIS-NN.",
+        f"constexpr std::size_t kArenaBytes = {report['arena_bytes']}U;",
+        "",
+        *tensor_table("kInput", report["inputs"]),
+        *tensor_table("kOutput", report["outputs"]),
+    ]
+    if report["labels"]:
+        lines += [
+            f"constexpr std::size_t kLabelCount = {len(report['labels'])}U;",
+            "constexpr const char* kLabels[kLabelCount] = {",
+            *(f"    {c_string(label)}," for label in report["labels"]),
+            "};",
+            "",
+        ]
+    lines += [
+        "// The .tflite file.",
+        "alignas(16) extern const std::uint8_t kModel[kModelBytes];",
+    ]
+    return header(name, "model", ["<cstddef>", "<cstdint>"], lines)
+
+
+def tensor_table(prefix, tensors):
+    lines = [
+        f"constexpr std::size_t {prefix}Count = {len(tensors)}U;",
+        f"constexpr Tensor {prefix}s[{prefix}Count] = {{",
+    ]
+    for tensor in tensors:
+        shape = tensor["shape"]
+        scale = 1.0 if tensor["scale"] is None else tensor["scale"]
+        padded = ", ".join(map(str, [*shape, *[0] * (6 - len(shape))]))
+        lines.append(
+            f"    {{Type::{ENUMERATORS[tensor['dtype']]}, {c_float(scale)}, "
+            f"{tensor['zero_point'] or 0}, {int(np.prod(shape))}U, {len(shape)}U, {{{padded}}}}},"
+        )
+    return [*lines, "};", ""]
+
+
+def model_source(name, content):
+    lines = [
+        f"// {GENERATED}",
+        f'#include "{name}_model.h"',
+        "",
+        "namespace tfhrf {",
+        f"namespace {name} {{",
+        "",
+        "alignas(16) const std::uint8_t kModel[kModelBytes] = {",
+        *wrapped([f"0x{byte:02x}" for byte in content], 12),
+        "};",
+        "",
+        f"}}  // namespace {name}",
+        "}  // namespace tfhrf",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def operators_header(name, operators):
+    calls = [f"resolver.{graphs.OPERATORS[operator][0]}()" for operator in operators]
+    lines = [
+        f"constexpr unsigned int kOperatorCount = {len(operators)}U;",
+        "using Resolver = ::tflite::MicroMutableOpResolver<kOperatorCount>;",
+        "",
+        "// Registers every operator of the model; call once.",
+        "inline TfLiteStatus RegisterOperators(Resolver& resolver) {",
+        f"  TfLiteStatus status = {calls[0]};",
+    ]
+    for call in calls[1:]:
+        lines += ["  if (status == kTfLiteOk) {", f"    status = {call};", "  }"]
+    lines += ["  return status;", "}"]
+    include = '"tensorflow/lite/micro/micro_mutable_op_resolver.h"'
+    return header(name, "ops", [include], lines)
+
+
+def golden_header(name, report, inputs, outputs):
+    source = (
+        "TensorFlow Lite Micro's reference kernels; integers must be equal."
+        if report["tflm_ran"]
+        else "TensorFlow Lite's reference kernels: TensorFlow Lite Micro WAS NOT RUN."
+    )
+    lines = [f"// Outputs computed by {source}", ""]
+    for prefix, arrays in (("kGoldenInput", inputs), ("kGoldenOutput", outputs)):
+        for index, array in enumerate(arrays):
+            values = [c_float(v) if array.dtype.kind == "f" else str(v) for v in array.flat]
+            lines += [
+                f"constexpr {C_TYPES[array.dtype.name]} {prefix}{index}[{array.size}U] = {{",
+                *wrapped(values, 8 if array.dtype.kind == "f" else 14),
+                "};",
+                "",
+            ]
+    return header(name, "golden", ["<cstdint>"], lines[:-1])
+
+
+GENERATED = "Generated by tfhrf.to_tflm; do not edit."
+
+
+def header(name, part, includes, lines):
+    guard = f"TFHRF_{name.upper()}_{part.upper()}_H_"
+    return "\n".join(
+        [
+            f"// {GENERATED}",
+            f"#ifndef {guard}",
+            f"#define {guard}",
+            "",
+            *(f"#include {include}" for include in includes),
+            "",
+            "namespace tfhrf {",
+            f"namespace {name} {{",
+            "",
+            *lines,
+            "",
+            f"}}  // namespace {name}",
+            "}  // namespace tfhrf",
+            "",
+            f"#endif  // {guard}",
+            "",
+        ]
+    )
+
+
+def wrapped(values, width):
+    return [
+        "    " + ", ".join(values[start : start + width]) + ","
+        for start in range(0, len(values), width)
+    ]
+
+
+def c_float(value):
+    """A C literal that reads back as the same float32."""
+    text = f"{float(np.float32(value)):.9g}"
+    return f"{text}F" if any(mark in text for mark in ".e") else f"{text}.0F"
+
+
+def c_string(text):
+    """A C string literal of the text's UTF-8 bytes."""
+
+    def escape(byte):
+        # Three octal digits end where a hexadecimal escape would run on; ? could begin a trigraph.
+        if byte in b'\\"?' or not 32 <= byte < 127:
+            return f"\\{byte:03o}"
+        return chr(byte)
+
+    return '"' + "".join(map(escape, text.encode())) + '"'
+
+
+def write_together(directory, files):
+    """Writes all files, or none if one cannot be written; returns their paths as strings."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for file_name in files:
+        if (directory / file_name).is_dir():
+            raise IsADirectoryError(
+                f"A file cannot take the place of a directory. Received: {directory / file_name}"
+            )
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".tfhrf_") as scratch:
+        for file_name, text in files.items():
+            (Path(scratch) / file_name).write_text(text, encoding="ascii")
+        for file_name in files:
+            (Path(scratch) / file_name).replace(directory / file_name)
+    return [str(directory / file_name) for file_name in files]
