@@ -1,6 +1,6 @@
 """Prints the figures of the README that need no training.
 
-    python recipes/benchmark.py
+python recipes/benchmark.py
 """
 
 import functools

@@ -1,7 +1,7 @@
 """Trains a ConvTransformer with HRF, folds it, quantizes it, and writes it as C++ arrays.
 
-    python recipes/train_convtransformer.py
-    python recipes/train_convtransformer.py --dataset=emodb --data_dir=PATH/TO/emodb
+python recipes/train_convtransformer.py
+python recipes/train_convtransformer.py --dataset=emodb --data_dir=PATH/TO/emodb
 """
 
 import functools

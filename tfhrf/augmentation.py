@@ -8,8 +8,8 @@ MASKS = 2
 MEL_MASK = 8
 FRAME_MASK = 40
 # Speaking rate and vocal-tract length change by at most so much: factor, mels.
-STRETCH = 0.15
-SHIFT = 3.0
+STRETCH = 0.25
+SHIFT = 5.0
 
 
 def augment(mels, silence):

@@ -129,9 +129,8 @@ def linear_chains(model, replaced):
         nodes = nodes_of(graph)
         readers = collections.Counter(id(x) for node in nodes for x in node.input_tensors)
         readers.update(map(id, graph.outputs))
-        ends: dict[
-            int, list
-        ] = {}  # id of a tensor that has one reader -> the run of layers that ends in it
+        # From the id of a tensor that has one reader to the run of layers that ends in it.
+        ends: dict[int, list] = {}
         for node in nodes:
             run = ends.get(id(node.input_tensors[0])) if len(node.input_tensors) == 1 else None
             if run is not None and merge(run[-1], node.operation):

@@ -15,7 +15,7 @@ class TrainingSettings:
     frames: int = 300  # length of a window
     epochs: int = 60  # fixed in advance
     batch_size: int = 32
-    learning_rate: float = 1e-3  # peak; warmed up, then cosine to zero
+    learning_rate: float = 3e-3  # peak; warmed up, then cosine to zero
     weight_decay: float = 1e-3
     label_smoothing: float = 0.1
 
@@ -31,7 +31,7 @@ def compile_model(model, settings, steps_per_epoch):
     steps = settings.epochs * steps_per_epoch
     warmup = max(1, steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warmup, warmup_target=settings.learning_rate, warmup_steps=warmup
+        0.0, max(1, steps - warmup), warmup_target=settings.learning_rate, warmup_steps=warmup
     )
     optimizer = keras.optimizers.AdamW(
         schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0

@@ -31,7 +31,7 @@ PRESETS = {
 STRIDE = 4  # of the front end, frames and mels
 
 
-def ConvTransformer(  # noqa: N802 - a model constructor, named as keras.applications names them
+def ConvTransformer(
     input_shape,
     classes,
     preset="light",
@@ -85,9 +85,7 @@ def ConvTransformer(  # noqa: N802 - a model constructor, named as keras.applica
     wide = knobs["feed_forward_units"] if feed_forward_units is None else feed_forward_units
     frames, mels = input_shape
     if frames % STRIDE or mels % STRIDE:
-        raise ValueError(
-            f"frames and mels must be multiples of {STRIDE}. Received: {input_shape=}"
-        )
+        raise ValueError(f"frames and mels must be multiples of {STRIDE}. Received: {input_shape=}")
     if where not in ("ffn", "attention", "all"):
         raise ValueError(f"where must be 'ffn', 'attention' or 'all'. Received: where={where!r}")
     ffn_dense = projection(hrf, hrf_depth, where in ("ffn", "all"))
@@ -138,5 +136,5 @@ def front_end(inputs, channels, units):
 
 
 def batch_norm(x, name):
-    """Batch normalization whose statistics follow within the few hundred steps of a small corpus."""
+    """Batch normalization whose statistics settle in the few hundred steps of a small corpus."""
     return layers.BatchNormalization(momentum=0.9, name=name)(x)
