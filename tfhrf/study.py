@@ -170,8 +170,9 @@ def _export(model, predict, train_features, windows, logits, labels, settings, c
     content = to_tflite(folded, calibration, "int8")
     write_bytes(folder / "int8.tflite", content)
 
+    predict_folded = inference(folded)
     expected = predict(calibration)
-    difference = np.abs(inference(folded)(calibration) - expected).max()
+    difference = np.abs(predict_folded(calibration) - expected).max()
     record = {
         "folding error": float(difference / np.abs(expected).max()),
         "int8 bytes": len(content),
@@ -179,7 +180,7 @@ def _export(model, predict, train_features, windows, logits, labels, settings, c
     }
     if windows:
         stacked = np.concatenate(windows)
-        logits["folded"] = inference(folded)(stacked)
+        logits["folded"] = predict_folded(stacked)
         if micro.available():
             logits["int8"] = micro.predict(content, stacked)
         counts = [len(one) for one in windows]
