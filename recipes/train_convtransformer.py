@@ -23,7 +23,7 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of everything random.", lower_bound
 EPOCHS = flags.DEFINE_integer("epochs", None, "Epochs, fixed in advance.", lower_bound=1)
 OUT = flags.DEFINE_string("out", None, "Folder of the study; under runs/ if not given.")
 
-# Epochs per corpus, fixed before any test speaker was looked at.
+# Epochs per corpus, the same for every fold: no test fold picks its own.
 DEFAULT_EPOCHS = {"synthetic": 20, "emodb": 60}
 
 
