@@ -26,6 +26,23 @@ def write_float_wav(path, samples, sample_rate=16_000):
     return path
 
 
+def write_pcm_wav(path, samples, bits, extensible=False, sample_rate=16_000):
+    """Integer WAV of 8 (unsigned), 16, 24 or 32 bits per sample."""
+    zero = 128 if bits == 8 else 0
+    integers = np.round(np.asarray(samples) * (2 ** (bits - 1) - 1)).astype("i8") + zero
+    width = bits // 8
+    data = b"".join(int(i).to_bytes(width, "little", signed=bits > 8) for i in integers)
+    tag = 0xFFFE if extensible else 1
+    form = struct.pack("<HHIIHH", tag, 1, sample_rate, sample_rate * width, width, bits)
+    if extensible:
+        guid = bytes.fromhex("0100000000001000800000aa00389b71")
+        form += struct.pack("<HHI", 22, bits, 4) + guid
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form
+    chunks += b"data" + struct.pack("<I", len(data)) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+    return path
+
+
 def sine(hertz, seconds, sample_rate=16_000, amplitude=0.5):
     return amplitude * np.sin(
         2 * np.pi * hertz * np.arange(int(seconds * sample_rate)) / sample_rate

@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
 
-from sounds import sine, write_broken, write_float_wav, write_wav
+import tensorflow_io as tfio
+from sounds import sine, write_broken, write_float_wav, write_pcm_wav, write_wav
 
 from tfhrf.audio import AudioError, decode
 
@@ -18,10 +19,48 @@ def test_decodes_16_bit_exactly_and_in_order(tmp_path):
         np.testing.assert_array_equal(decoded, np.round(wave * 32767).astype("f4") / 32768)
 
 
+def test_parallel_files_are_not_mixed_up(tmp_path):
+    frequencies = range(50, 2050, 5)
+    paths = [write_wav(tmp_path / f"{hz}.wav", sine(hz, 0.1 + hz % 7 / 10)) for hz in frequencies]
+    for hz, wave in zip(frequencies, decode(paths), strict=True):
+        expected = np.round(sine(hz, 0.1 + hz % 7 / 10) * 32767).astype("f4") / 32768
+        np.testing.assert_array_equal(wave, expected)
+
+
 def test_decodes_float_wav(tmp_path):
     wave = sine(300, 0.2).astype("f4")
     (decoded,) = decode([write_float_wav(tmp_path / "a.wav", wave)])
     np.testing.assert_array_equal(decoded, wave)
+
+
+@pytest.mark.parametrize("extensible", [False, True])
+@pytest.mark.parametrize("bits", [8, 16, 24, 32])
+def test_decodes_integer_wav_of_any_width(tmp_path, bits, extensible):
+    wave = sine(300, 0.2)
+    (decoded,) = decode([write_pcm_wav(tmp_path / "a.wav", wave, bits, extensible)])
+    assert np.abs(decoded - wave).max() <= 2.0 ** (1 - bits) + 1e-6
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_decodes_flac(tmp_path, bits):
+    wave = sine(300, 0.2)
+    integers = np.round(wave * (2 ** (bits - 1) - 1) + (128 if bits == 8 else 0))
+    integers = integers.astype({8: np.uint8, 16: np.int16, 32: np.int32}[bits])
+    (tmp_path / "a.flac").write_bytes(tfio.audio.encode_flac(integers[:, None], 16_000).numpy())
+    (decoded,) = decode([tmp_path / "a.flac"])
+    assert np.abs(decoded - wave).max() <= 2.0 ** (1 - bits) + 1e-6
+
+
+def test_formats_may_be_mixed(tmp_path):
+    wave = sine(300, 0.2)
+    paths = [
+        write_wav(tmp_path / "a.wav", wave),
+        write_pcm_wav(tmp_path / "b.wav", wave, 24),
+        write_float_wav(tmp_path / "c.wav", wave),
+        write_wav(tmp_path / "d.wav", wave, channels=2),
+    ]
+    for decoded in decode(paths):
+        assert np.abs(decoded - wave).max() < 1e-4
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])

@@ -1,18 +1,32 @@
 """Decoding audio files to mono float32 at 16 kHz, through tensorflow-io inside tf.data."""
 
+import pathlib
+
 import tensorflow as tf
 import tensorflow_io as tfio
 
 SAMPLE_RATE = 16_000
 
-# How a decoder's integers become samples in [-1, 1): (offset, full scale).
-_SCALES = {
-    tf.uint8: (128.0, 128.0),
-    tf.int16: (0.0, 2.0**15),
-    tf.int32: (0.0, 2.0**31),
-    tf.float32: (0.0, 1.0),
+# Content of a file to samples in [-1, 1), (samples, channels), by format and sample type. These
+# decoders keep no state: a file opened with tfio.IOTensor.graph is shared by the parallel calls
+# of a `map`, which then mix up their files.
+_DECODERS = {
+    ("WAV", "uint8"): lambda content: _scaled(_wav(content, tf.uint8), 128, 2**7),
+    ("WAV", "int16"): lambda content: _scaled(_wav(content, tf.int16), 0, 2**15),
+    ("WAV", "int24"): lambda content: _scaled(_wav(content, tf.int32), 0, 2**31),
+    # tensorflow-io takes the bits of these integers for the bits of floats.
+    ("WAV", "int32"): lambda content: _scaled(
+        tf.bitcast(_wav(content, tf.float32), tf.int32), 0, 2**31
+    ),
+    ("WAV", "float32"): lambda content: _wav(content, tf.float32),
+    ("FLAC", "uint8"): lambda content: _scaled(_flac(content, tf.uint8), 128, 2**7),
+    ("FLAC", "int16"): lambda content: _scaled(_flac(content, tf.int16), 0, 2**15),
+    ("FLAC", "int24"): lambda content: _scaled(_flac(content, tf.int32), 0, 2**31),
 }
-_DTYPES = list(_SCALES)
+_KINDS = list(_DECODERS)
+_FORMATS = {b"RIFF": "WAV", b"fLaC": "FLAC"}  # by a file's first bytes
+_SAMPLE_TYPES = {tf.uint8: "uint8", tf.int16: "int16", tf.int32: "int24", tf.float32: "float32"}
+_FORMAT_PCM, _FORMAT_EXTENSIBLE = 1, 0xFFFE  # tags in a WAV file's "fmt " chunk
 
 
 class AudioError(ValueError):
@@ -20,7 +34,7 @@ class AudioError(ValueError):
 
 
 def decode(paths, sample_rate=SAMPLE_RATE):
-    """Decodes WAV, FLAC, Ogg or MP3 files, in order, in parallel.
+    """Decodes WAV or FLAC files, in order, in parallel.
 
     Args:
         paths: list of file paths.
@@ -36,12 +50,12 @@ def decode(paths, sample_rate=SAMPLE_RATE):
     paths = [str(path) for path in paths]
     if not paths:
         return
-    dtypes, rates = zip(*[_probe(path) for path in paths], strict=True)
-    resampled = any(rate != sample_rate for rate in rates)
+    kinds, rates = zip(*[_probe(path) for path in paths], strict=True)
+    target = sample_rate if any(rate != sample_rate for rate in rates) else None
     waves = (
-        tf.data.Dataset.from_tensor_slices((paths, list(dtypes)))
+        tf.data.Dataset.from_tensor_slices((paths, list(kinds), tf.constant(rates, tf.int64)))
         .map(
-            lambda path, dtype: _decode_one(path, dtype, sample_rate if resampled else None),
+            lambda path, kind, rate: _decode_one(path, kind, rate, target),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -59,7 +73,7 @@ def decode(paths, sample_rate=SAMPLE_RATE):
 
 
 def _probe(path):
-    """Sample type (index into _DTYPES) and rate of a file that has at least one sample."""
+    """Kind (index into _KINDS) and rate of a file that has at least one sample."""
     try:
         file = tfio.audio.AudioIOTensor(path)
         samples, dtype, rate = int(file.shape[0]), file.dtype, int(file.rate)
@@ -71,25 +85,30 @@ def _probe(path):
         raise AudioError(f"Audio file {reason} ({size} bytes): {path}") from None
     if samples == 0:
         raise AudioError(f"Audio file holds 0 seconds of sound: {path}")
-    if dtype not in _DTYPES:
-        raise AudioError(f"Audio file has samples of type {dtype.name}: {path}")
-    return _DTYPES.index(dtype), rate
+    with pathlib.Path(path).open("rb") as content:
+        head = content.read(4096)
+    kind = _FORMATS.get(head[:4]), _SAMPLE_TYPES.get(dtype)
+    if kind == ("WAV", "float32") and _wav_format(head) == _FORMAT_PCM:
+        kind = "WAV", "int32"
+    if kind not in _DECODERS:
+        raise AudioError(f"Audio file is neither WAV nor FLAC: {path}")
+    return _KINDS.index(kind), rate
 
 
-def _decode_one(path, dtype, sample_rate):
+def _wav_format(head):
+    """The tag of a WAV file's samples, from the head of the file."""
+    start = head.find(b"fmt ") + 8
+    tag = int.from_bytes(head[start : start + 2], "little")
+    if tag == _FORMAT_EXTENSIBLE:
+        tag = int.from_bytes(head[start + 24 : start + 26], "little")
+    return tag
+
+
+def _decode_one(path, kind, rate, sample_rate):
     """Mono samples of one file, at `sample_rate` unless None, and whether all are finite."""
-
-    def reader(dtype):
-        def read():
-            file = tfio.IOTensor.graph(dtype).from_audio(path)
-            offset, full_scale = _SCALES[dtype]
-            wave = (tf.cast(file.to_tensor(), tf.float32) - offset) / full_scale
-            return wave, tf.cast(file.rate, tf.int64)
-
-        return read
-
-    wave, rate = tf.switch_case(dtype, [reader(dtype) for dtype in _DTYPES])
-    wave = tf.reduce_mean(wave, axis=1)
+    content = tf.io.read_file(path)
+    branches = [lambda decoder=decoder: decoder(content) for decoder in _DECODERS.values()]
+    wave = tf.reduce_mean(tf.switch_case(kind, branches), axis=1)
     finite = tf.reduce_all(tf.math.is_finite(wave))
     if sample_rate is not None:
         wave = tf.cond(
@@ -98,3 +117,15 @@ def _decode_one(path, dtype, sample_rate):
             lambda: tfio.audio.resample(wave, rate, sample_rate),
         )
     return wave, finite
+
+
+def _wav(content, dtype):
+    return tfio.audio.decode_wav(content, dtype=dtype)
+
+
+def _flac(content, dtype):
+    return tfio.audio.decode_flac(content, dtype=dtype)
+
+
+def _scaled(integers, zero, full_scale):
+    return (tf.cast(integers, tf.float32) - zero) / full_scale
