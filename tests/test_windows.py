@@ -1,5 +1,6 @@
 """Windows, augmentation and the average over windows."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -49,6 +50,7 @@ def test_posteriors_are_averaged_per_utterance():
 def batches(seed, count=3):
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, 8)).astype("f4") for n in (12, 40, 80, 33)]
+    keras.utils.set_random_seed(seed)
     dataset = training_batches(features, [0, 1, 2, 1], 30, 2, 3, CONFIG, seed)
     return list(dataset.take(count).as_numpy_iterator())
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import tempfile
 
 
@@ -34,15 +35,33 @@ def write_bytes(path, data):
         temporary.write_bytes(data)
 
 
+def write_together(directory, texts):
+    """Writes several texts (name to text) into a folder: all of them, or none after an error."""
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in texts:
+        if (directory / name).is_dir():
+            raise IsADirectoryError(f"A folder is where a file should go: {directory / name}")
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".unfinished-") as scratch:
+        for name, text in texts.items():
+            (pathlib.Path(scratch) / name).write_text(text, encoding="utf-8")
+        for name in texts:
+            (pathlib.Path(scratch) / name).replace(directory / name)
+
+
 @contextlib.contextmanager
 def replacing_folder(path):
-    """Gives an empty folder beside `path`; renames it to `path` if the block succeeds."""
+    """Gives an empty folder beside `path`; renames it to `path` if the block succeeds.
+
+    What a killed process left of an earlier attempt is removed.
+    """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as parent:
-        folder = pathlib.Path(parent) / path.name
-        folder.mkdir()
-        yield folder
-        if path.exists():
-            path.rename(pathlib.Path(parent) / "replaced")
-        folder.rename(path)
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        shutil.rmtree(path, ignore_errors=True)
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

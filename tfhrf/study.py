@@ -119,10 +119,10 @@ def _train_folds(folds, build, features, targets, labels, training, settings, ou
     # One number of steps for every fold: the graph is traced once.
     steps_per_epoch = max(1, len(features) // training.batch_size)
 
-    def new_model():
-        return build(shape, len(labels))
-
-    model = new_model()
+    seed = settings["seed"]
+    keras.utils.set_random_seed(seed)
+    model = build(shape, len(labels))
+    initial = [variable.numpy() for variable in model.variables]
     compile_model(model, training, steps_per_epoch)
     predict = inference(model)
     print(f"Training {len(folds)} folds of {training.epochs} epochs")
@@ -132,8 +132,7 @@ def _train_folds(folds, build, features, targets, labels, training, settings, ou
         with replacing_folder(out / fold.name) as folder:
             clock = StepClock()
             start = time.perf_counter()
-            seed = settings["seed"]
-            restart(model, new_model, seed)
+            restart(model, initial)
             board = keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)
             chosen = [features[i] for i in fold.train]
             fit(

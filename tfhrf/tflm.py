@@ -1,13 +1,12 @@
 """to_tflm: a .tflite graph as C++ sources for TensorFlow Lite Micro."""
 
 import re
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
 from tfhrf import graph as graphs
 from tfhrf import micro
+from tfhrf.files import write_together
 from tfhrf.tflite import make_interpreter
 
 C_TYPES = {"float32": "float", "int8": "std::int8_t", "int16": "std::int16_t"}
@@ -58,7 +57,7 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None):
         dict: "tflm_ran" (bool), "arena_bytes" (margin included), "arena_margin_bytes",
         "model_bytes", "operators" (sorted names), "inputs" and "outputs" (lists of dicts with
         "shape", "dtype", "scale", "zero_point"; the last two are None for floats), "labels", and
-        "files" (paths).
+        "files" (names in the directory).
 
     Raises:
         ValueError: the name is no C identifier or reserved; labels are wrong in number, repeated,
@@ -107,7 +106,8 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None):
         f"{name}_ops.h": operators_header(name, operators),
         f"{name}_golden.h": golden_header(name, report, golden_inputs, golden_outputs),
     }
-    report["files"] = write_together(Path(directory), files)
+    write_together(directory, files)
+    report["files"] = list(files)
     return report
 
 
@@ -340,19 +340,3 @@ def c_string(text):
         return chr(byte)
 
     return '"' + "".join(map(escape, text.encode())) + '"'
-
-
-def write_together(directory, files):
-    """Writes all files, or none if one cannot be written; returns their paths as strings."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for file_name in files:
-        if (directory / file_name).is_dir():
-            raise IsADirectoryError(
-                f"A file cannot take the place of a directory. Received: {directory / file_name}"
-            )
-    with tempfile.TemporaryDirectory(dir=directory, prefix=".tfhrf_") as scratch:
-        for file_name, text in files.items():
-            (Path(scratch) / file_name).write_text(text, encoding="ascii")
-        for file_name in files:
-            (Path(scratch) / file_name).replace(directory / file_name)
-    return [str(directory / file_name) for file_name in files]

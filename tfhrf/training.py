@@ -48,23 +48,26 @@ def compile_model(model, settings, steps_per_epoch):
     optimizer.build(model.trainable_variables)
 
 
-def restart(model, build, seed):
-    """Gives a compiled model new initial weights and an empty optimizer, without re-tracing.
+def restart(model, initial):
+    """Gives a compiled model its initial values again and an empty optimizer.
+
+    Nothing is traced again. Nothing is seeded again either: that would clear TensorFlow's
+    cache of kernels, and the next step would take a second to rebuild them.
 
     Args:
-        model: a compiled model that `build` made.
-        build: function without arguments that makes the model.
-        seed: seed of the initial weights and of dropout.
+        model: a compiled model.
+        initial: values of `model.variables`, those of random generators included.
     """
-    keras.utils.set_random_seed(seed)
-    for variable, initial in zip(model.variables, build().variables, strict=True):
-        variable.assign(initial)
+    for variable, value in zip(model.variables, initial, strict=True):
+        variable.assign(value)
     for variable in model.optimizer.variables:
         variable.assign(tf.zeros_like(variable))
 
 
 def fit(model, features, labels, settings, steps_per_epoch, config, seed, callbacks=()):
     """Trains a restarted model on some utterances.
+
+    After keras.utils.set_random_seed, it repeats exactly.
 
     Args:
         model: the compiled, restarted model.
@@ -73,7 +76,7 @@ def fit(model, features, labels, settings, steps_per_epoch, config, seed, callba
         settings: TrainingSettings.
         steps_per_epoch: as given to `compile_model`.
         config: LogMelConfig of the features.
-        seed: seed of shuffling, cropping and augmentation.
+        seed: seed of shuffling.
         callbacks: Keras callbacks.
 
     Raises:

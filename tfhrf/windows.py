@@ -42,7 +42,9 @@ def training_batches(features, labels, frames, batch_size, classes, config, seed
 
     # The random operations of `map` take their seeds from the global one; sequential, they
     # repeat exactly. One thread keeps up: training takes the time.
-    tf.random.set_seed(seed)
+    # There is nothing to tune, and the tuner can hold up the end of an iterator for seconds.
+    options = tf.data.Options()
+    options.autotune.enabled = False
     return (
         tf.data.Dataset.from_tensor_slices((rows, labels))
         .shuffle(len(labels), seed=seed, reshuffle_each_iteration=True)
@@ -50,6 +52,7 @@ def training_batches(features, labels, frames, batch_size, classes, config, seed
         .map(window)
         .batch(batch_size, drop_remainder=True)
         .prefetch(4)
+        .with_options(options)
     )
 
 

@@ -1,0 +1,77 @@
+"""Training again and again with one compiled model."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+from tfhrf.features import LogMelConfig
+from tfhrf.layers import HRFDense
+from tfhrf.training import TrainingSettings, compile_model, fit, inference, restart
+
+CONFIG = LogMelConfig(mels=8)
+SETTINGS = TrainingSettings(frames=30, epochs=2, batch_size=4)
+STEPS = 3
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    stack = [
+        keras.Input((30, 8)),
+        HRFDense(8, activation="relu"),
+        layers.Dropout(0.3),
+        layers.BatchNormalization(),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(2),
+    ]
+    return keras.Sequential(stack)
+
+
+def corpus():
+    rng = np.random.default_rng(0)
+    labels = np.arange(12) % 2
+    features = [rng.normal(label, 1.0, (40, 8)).astype("f4") for label in labels]
+    return features, labels
+
+
+def test_a_restarted_model_repeats_its_training_exactly_and_is_traced_once(model):
+    initial = [variable.numpy() for variable in model.variables]
+    compile_model(model, SETTINGS, STEPS)
+    traced = []
+    train_step = model.train_step
+    model.train_step = lambda data: (traced.append(1), train_step(data))[1]
+    weights = []
+    for _ in range(3):
+        restart(model, initial)
+        fit(model, *corpus(), SETTINGS, STEPS, CONFIG, seed=1)
+        weights.append(model.get_weights())
+        if len(weights) == 1:
+            after_first = len(traced)
+    assert len(traced) == after_first
+    for first, *others in zip(*weights, strict=True):
+        for other in others:
+            np.testing.assert_array_equal(first, other)
+    assert any((a != b).any() for a, b in zip(initial, weights[0], strict=False))
+
+
+def test_training_learns(model):
+    settings = dataclasses.replace(SETTINGS, epochs=60)
+    compile_model(model, settings, STEPS)
+    features, labels = corpus()
+    fit(model, features, labels, settings, STEPS, CONFIG, seed=1)
+    logits = inference(model)(np.stack([one[:30] for one in features]))
+    assert logits.shape == (12, 2)
+    assert (logits.argmax(axis=1) == labels).mean() == 1.0
+
+
+def test_divergence_is_an_error(model):
+    features, labels = corpus()
+    features[3][:] = np.inf
+    compile_model(model, SETTINGS, STEPS)
+    with pytest.raises(ValueError, match=r"diverged.*learning_rate=0.003"):
+        fit(model, features, labels, SETTINGS, STEPS, CONFIG, seed=1)
