@@ -58,6 +58,19 @@ def test_light_is_small_and_fits_its_arena(tmp_path):
     assert report["arena_bytes"] <= 64 * 1024
 
 
+def test_a_masked_model_ignores_padding_and_agrees_with_its_unmasked_twin():
+    masked, plain = (ConvTransformer((80, 16), 3, masked=flag) for flag in (True, False))
+    plain.set_weights(masked.get_weights())
+    windows = np.random.default_rng(0).standard_normal((2, 80, 16)).astype("f4")
+    mask = np.ones((2, 80), "f4")
+    np.testing.assert_allclose(masked([windows, mask]), plain(windows), rtol=1e-5, atol=1e-6)
+    mask[:, 60:] = 0
+    before = masked([windows, mask]).numpy()
+    windows[:, 68:] = 9.0  # beyond the reach of the convolutions of a real token
+    np.testing.assert_allclose(masked([windows, mask]), before, rtol=1e-5, atol=1e-6)
+    assert np.abs(plain(windows) - before).max() > 1e-3
+
+
 def test_saved_model_loads_in_safe_mode(tmp_path):
     model = ConvTransformer((40, 16), 3, hrf=2)
     path = tmp_path / "model.keras"

@@ -3,14 +3,8 @@
 import keras
 from keras import layers
 
-from tfhrf.backbones.blocks import (
-    feed_forward,
-    norm,
-    projection,
-    residual,
-    self_attention,
-    sinusoidal_positions,
-)
+from tfhrf.backbones.attention import self_attention, sinusoidal_positions
+from tfhrf.backbones.blocks import feed_forward, norm, pool, projection, residual
 
 PRESETS = {
     "light": {
@@ -46,6 +40,7 @@ def ConvTransformer(
     activation="relu",
     dropout=0.1,
     head_dropout=0.2,
+    masked=False,
 ):
     """A strided convolutional front end and pre-norm Transformer encoder blocks.
 
@@ -68,6 +63,9 @@ def ConvTransformer(
         activation: of the feed-forward networks; "relu" or "silu" run on microcontrollers.
         dropout: in the encoder blocks.
         head_dropout: before the classifier.
+        masked: whether the model takes a second input, (batch, frames), 1 for real frames and 0
+            for padding, which attention and pooling leave out. For training; to deploy, give the
+            weights to a model made with masked=False.
 
     Returns:
         Functional keras.Model, (batch, frames, mels) to logits (batch, classes).
@@ -92,20 +90,26 @@ def ConvTransformer(
     attention_dense = projection(hrf, hrf_depth, where in ("attention", "all"))
 
     inputs = keras.Input(input_shape, name="log_mel")
+    mask = token_mask = None
+    if masked:
+        mask = keras.Input((frames,), name="mask")
+        token_mask = mask[:, ::STRIDE]
     x = front_end(inputs, channels, units)
     x = x + sinusoidal_positions(frames // STRIDE, units)
     for block in range(1, blocks + 1):
         y = norm(x, name=f"block{block}_attention_norm")
-        y = self_attention(y, heads, attention_dense, name=f"block{block}_attention")
+        y = self_attention(y, heads, attention_dense, f"block{block}_attention", token_mask)
         x = residual(x, y, dropout, name=f"block{block}_attention")
         y = norm(x, name=f"block{block}_ffn_norm")
         y = feed_forward(y, wide, activation, dropout, ffn_dense, name=f"block{block}_ffn")
         x = residual(x, y, dropout, name=f"block{block}_ffn")
-    x = layers.GlobalAveragePooling1D(name="pool")(x)
+    x = pool(x, token_mask, name="pool")
     x = norm(x, name="head_norm")
     x = layers.Dropout(head_dropout, name="head_dropout")(x)
     logits = layers.Dense(classes, name="logits")(x)
-    return keras.Model(inputs, logits, name=f"conv_transformer_{preset}")
+    return keras.Model(
+        [inputs, mask] if masked else inputs, logits, name=f"conv_transformer_{preset}"
+    )
 
 
 def front_end(inputs, channels, units):
