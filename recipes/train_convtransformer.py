@@ -9,7 +9,7 @@ import pathlib
 
 from absl import flags
 
-from tfhrf import commands, study
+from tfhrf import commands, report, study
 from tfhrf.backbones import ConvTransformer
 from tfhrf.corpora import READERS, CorpusError
 from tfhrf.training import TrainingSettings
@@ -50,7 +50,7 @@ def main():
         out,
         fold_numbers=study.fold_numbers(FOLDS.value),
     )
-    print(f"\n{study.table(results)}\n\nWritten to {out}")
+    print(f"\n{report.table(results)}\n\nWritten to {out}")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,15 @@ from absl import app, flags
 
 from tfhrf.audio import AudioError
 from tfhrf.corpora import CorpusError
+from tfhrf.report import ReportError
 from tfhrf.study import StudyError
 
 
-def run(main):
-    """Parses the flags and calls `main()`; the recipe's last line."""
-    app.run(lambda arguments: _guarded(main, arguments[1:]), flags_parser=_parse)
+def run(main, positional=False):
+    """Parses the flags and calls `main()`, or `main(arguments)` if positional arguments are its
+    own; the recipe's last line.
+    """
+    app.run(lambda arguments: _guarded(main, arguments[1:], positional), flags_parser=_parse)
 
 
 def _parse(arguments):
@@ -21,12 +24,12 @@ def _parse(arguments):
         return _fail(error)
 
 
-def _guarded(main, positional):
-    if positional:
-        _fail(f"Unexpected argument: {positional[0]}")
+def _guarded(main, arguments, positional):
+    if arguments and not positional:
+        _fail(f"Unexpected argument: {arguments[0]}")
     try:
-        main()
-    except (AudioError, CorpusError, StudyError) as error:
+        main(arguments) if positional else main()
+    except (AudioError, CorpusError, ReportError, StudyError) as error:
         _fail(error)
 
 

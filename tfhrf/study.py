@@ -13,12 +13,13 @@ import numpy as np
 
 from tfhrf import micro
 from tfhrf.accounting import summary
-from tfhrf.evaluation import save_confusion_picture, scores
+from tfhrf.evaluation import save_confusion_picture
 from tfhrf.features import LogMelConfig, extract
 from tfhrf.files import replacing_folder, write_bytes, write_text
 from tfhrf.folding import fold as fold_model
 from tfhrf.folds import Fold, leave_one_speaker_out
 from tfhrf.progress import progress_bar
+from tfhrf.report import DEPLOYED, collect
 from tfhrf.tflite import to_tflite
 from tfhrf.tflm import to_tflm
 from tfhrf.training import compile_model, fit, inference, restart
@@ -26,7 +27,6 @@ from tfhrf.windows import test_windows, utterance_posteriors
 
 HOP = 100  # frames between test windows, 1 s
 CALIBRATION_WINDOWS = 200
-DEPLOYED = "deployed"
 
 
 class StudyError(ValueError):
@@ -206,74 +206,3 @@ class StepClock(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.seconds += time.perf_counter() - self.start
-
-
-def collect(out, labels):
-    """The results of the fold folders under `out`, test utterances of all folds pooled.
-
-    Returns:
-        Dict of plain values: settings, labels, scores per kind of model ("trained", "folded",
-        "int8" as TensorFlow Lite Micro computes it), scores per fold, sizes and seconds.
-    """
-    out = pathlib.Path(out)
-    records = [json.loads(path.read_text()) for path in sorted(out.glob("*/fold.json"))]
-    tested = [record for record in records if record["targets"]]
-    deployed = [record for record in records if record["fold"] == DEPLOYED]
-    kinds = list(tested[0]["posteriors"]) if tested else []
-
-    def score(kind, some):
-        targets = np.concatenate([record["targets"] for record in some])
-        posteriors = np.concatenate([record["posteriors"][kind] for record in some])
-        return scores(targets, posteriors)._asdict()
-
-    return {
-        "settings": json.loads((out / "settings.json").read_text()),
-        "labels": labels,
-        "utterances": sum(len(record["targets"]) for record in tested),
-        "scores": {kind: score(kind, tested) for kind in kinds},
-        "folds": {
-            record["fold"]: {kind: score(kind, [record]) for kind in kinds} for record in tested
-        },
-        "folding error": max(record["folding error"] for record in records),
-        "int8 bytes": max(record["int8 bytes"] for record in records),
-        "parameters": records[0]["parameters"],
-        "tflm": deployed[0]["tflm"] if deployed else None,
-        "seconds": {record["fold"]: record["seconds"] for record in records},
-    }
-
-
-def table(results):
-    """The results as a short table for people."""
-    settings = results["settings"]
-    lines = [
-        f"{settings['dataset']}: {len(results['folds'])} speakers held out in turn, "
-        f"{results['utterances']} utterances, {settings['model']}",
-        f"{'':34}{'WA':>6}{'UA':>8}",
-    ]
-    names = {
-        "trained": "as trained (float32)",
-        "folded": "folded (float32)",
-        "int8": "int8 in TensorFlow Lite Micro",
-    }
-    for kind, score in results["scores"].items():
-        lines.append(f"{names[kind]:34}{score['wa']:6.3f}{score['ua']:8.3f}")
-    for kind, score in results["scores"].items():
-        lines += ["", f"{names[kind]}, rows are the true classes:"]
-        lines += [
-            f"{label:>12}" + "".join(f"{count:6d}" for count in row)
-            for label, row in zip(results["labels"], score["confusion"], strict=True)
-        ]
-    parameters = results["parameters"]
-    lines += [
-        "",
-        f"parameters      {parameters['trained']:,} trained, {parameters['folded']:,} folded",
-        f"folding error   {results['folding error']:.1e} of the largest logit",
-        f"int8 file       {results['int8 bytes']:,} bytes",
-    ]
-    tflm = results["tflm"]
-    if tflm:
-        measured = "" if tflm["tflm_ran"] else " (an upper bound: tflite-micro has no wheel here)"
-        lines.append(f"arena           {tflm['arena_bytes']:,} bytes{measured}")
-    if not micro.available():
-        lines.append("TensorFlow Lite Micro was not run: tflite-micro has no wheel here")
-    return "\n".join(lines)
