@@ -12,11 +12,11 @@ from tfhrf.windows import training_batches
 class TrainingSettings:
     """How a model is trained; the same for every fold, so that nothing is compiled twice."""
 
-    frames: int = 300  # length of a window
+    frames: int = 200  # length of a window, 2 s
     epochs: int = 60  # fixed in advance
     batch_size: int = 32
     learning_rate: float = 3e-3  # peak; warmed up, then cosine to zero
-    weight_decay: float = 1e-3
+    weight_decay: float = 1.0  # keeps activations in a range that 8 bits resolve
     label_smoothing: float = 0.1
 
 
