@@ -150,6 +150,16 @@ def obstacle(dense):
     return None
 
 
+class _MergedPenalty(keras.regularizers.Regularizer):
+    """A layer's kernel regularizer, applied to its merged kernel whatever weight is given."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __call__(self, _):
+        return self.layer.kernel_regularizer(self.layer.kernel)
+
+
 @keras.saving.register_keras_serializable(package="tfhrf")
 class HRFDense(keras.layers.Layer):
     """`keras.layers.Dense` with a kernel that is a product of larger matrices (HRF).
@@ -240,7 +250,7 @@ class HRFDense(keras.layers.Layer):
         shapes = [(input_dim, inner), *[(inner, inner)] * (self.depth - 2), (inner, self.units)]
         draw = self._initial_factors(input_dim)
         # Hung on one factor, the merged kernel's penalty counts once per step, as in Dense.
-        penalty = self.kernel_regularizer and (lambda _: self.kernel_regularizer(self.kernel))
+        penalty = self.kernel_regularizer and _MergedPenalty(self)
         # The factors stay in the variable dtype: under mixed precision they are multiplied
         # there and only the merged kernel is cast.
         self.factors = [
