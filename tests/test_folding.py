@@ -14,6 +14,9 @@ from tfhrf.expansion import expand
 from tfhrf.folding import fold
 from tfhrf.layers import HRFDense
 
+# The newest Keras for Python 3.10.
+KERAS_3_12 = keras.__version__.startswith("3.12.")
+
 # Keras 3.15 turns its variables into arrays in a way that NumPy 2 warns about.
 keras_numpy = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
@@ -202,6 +205,7 @@ def test_layer_used_twice_in_a_sequential_model_stays_one():
     assert_same_function(model, folded, draw(5, 4))
 
 
+@pytest.mark.skipif(KERAS_3_12, reason="Keras 3.12 refuses inputs that reach no output")
 def test_structured_inputs_and_outputs():
     inputs = {
         "a": keras.Input((4,), name="a"),
@@ -637,6 +641,9 @@ def test_a_subclassed_model_inside_is_named():
         fold(model)
 
 
+@pytest.mark.skipif(
+    KERAS_3_12, reason="Keras 3.12 does not track layers hung on a functional model"
+)
 def test_a_layer_that_is_not_in_the_graph_is_named():
     model = chain(HRFDense(3), layers.ReLU())
     functional = keras.Model(model.inputs, model.outputs, name="net")
