@@ -35,9 +35,9 @@ def corpus(tmp_path_factory):
     return folder
 
 
-def recipe(*arguments):
+def recipe(*arguments, backbone="convtransformer"):
     return subprocess.run(
-        [sys.executable, str(ROOT / "recipes" / "train_convtransformer.py"), *arguments],
+        [sys.executable, str(ROOT / "recipes" / f"train_{backbone}.py"), *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -78,6 +78,25 @@ def test_recipe_trains_reports_and_resumes(corpus, tmp_path):
     other = recipe(*arguments, "--seed=1")
     assert other.returncode == 2
     assert "seed=1" in other.stderr
+
+
+@pytest.mark.parametrize("backbone", ["conformer", "speechformer"])
+def test_every_backbone_has_the_same_recipe(corpus, tmp_path, backbone):
+    out = tmp_path / "study"
+    result = recipe(
+        "--dataset=emodb",
+        f"--data_dir={corpus}",
+        "--epochs=1",
+        "--folds=2",
+        f"--out={out}",
+        backbone=backbone,
+    )
+    assert result.returncode == 0, result.stderr
+    results = json.loads((out / "results.json").read_text())
+    assert list(results["folds"]) == [SPEAKERS[1]]
+    assert results["folding error"] <= 1e-5
+    assert results["int8 bytes"] <= 100_000
+    assert ("int8" in results["scores"]) == micro.available()
 
 
 def assert_one_line(result, culprit):

@@ -7,6 +7,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from tfhrf.folding import fold
 from tfhrf.layers import HRFDense
@@ -128,3 +129,57 @@ def feed_forward_steps(batch_size=32, frames=300, units=64, wide=128, inner=256)
         return lambda: step().numpy()
 
     return {name: step_of(form) for name, form in forms.items()}
+
+
+def dense_alone(build):
+    """The Dense layers of a model in a chain, with the shapes they have there and nothing else.
+
+    Splits and means only bring what one layer returns to the shape that the next one reads.
+
+    Args:
+        build: function without arguments that returns a functional model, of Dense layers in a
+            row.
+
+    Returns:
+        keras.Model with the same inputs.
+    """
+    model = build()
+    x = inputs = keras.Input(model.input_shape[1:])
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            *tokens, width = layer.input.shape[1:]
+            if len(x.shape) > len(layer.input.shape):
+                x = ops.mean(x, axis=1)
+            elif tokens and tokens[0] < x.shape[1]:
+                x = ops.split(x, tokens, axis=1)[0]
+            if width < x.shape[-1]:
+                x = ops.split(x, [width], axis=-1)[0]
+            x = keras.layers.Dense(layer.units, layer.activation)(x)
+    return keras.Model(inputs, x)
+
+
+def stock_transformer(input_shape, classes, blocks=12, heads=8, dropout=0.1):
+    """A Transformer of stock Keras layers, with SpeechFormer's widths and all frames attended to.
+
+    Post-norm, feed-forward networks half as wide as the frames, no positions, and no dropout of
+    attention weights, which would take still more time and memory.
+
+    Args:
+        input_shape: (frames, mels), mels a multiple of `heads`.
+        classes: number of classes.
+        blocks, heads, dropout: as in the published SpeechFormer.
+
+    Returns:
+        keras.Model, (batch, frames, mels) to logits.
+    """
+    units = input_shape[1]
+    layers = keras.layers
+    x = inputs = keras.Input(input_shape)
+    for _ in range(blocks):
+        y = layers.MultiHeadAttention(heads, units // heads)(x, x)
+        x = layers.LayerNormalization()(x + layers.Dropout(dropout)(y))
+        y = layers.Dropout(dropout)(layers.Dense(units // 2, activation="relu")(x))
+        y = layers.Dropout(dropout)(layers.Dense(units)(y))
+        x = layers.LayerNormalization()(x + y)
+    x = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, layers.Dense(classes)(x))

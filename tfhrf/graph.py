@@ -116,6 +116,12 @@ def is_constant(graph, tensor):
     return data is not None and len(data) > 0
 
 
+def constant_values(graph, index):
+    """The values of a constant tensor of 32-bit integers."""
+    data = graph.buffers[graph.subgraphs[0].tensors[index].buffer].data
+    return np.frombuffer(bytes(data), np.int32)
+
+
 def operators_used(graph):
     """Sorted names of the operators in a graph."""
     return sorted({operator_name(graph, op) for op in graph.subgraphs[0].operators})
@@ -187,6 +193,36 @@ def check_operator(graph, operator, name_layer, becomes):
             )
 
 
+def slice_unequal_splits(graph):
+    """Has slices take the place of each SPLIT_V of a graph, whose parts differ in length.
+
+    TFLM's operators here have SPLIT for equal parts only. Parts that nothing reads vanish.
+    """
+    subgraph = graph.subgraphs[0]
+    for split in [op for op in subgraph.operators if operator_name(graph, op) == "SPLIT_V"]:
+        whole = subgraph.tensors[split.inputs[0]]
+        axis = int(constant_values(graph, split.inputs[2])[0]) % len(shape_of(whole))
+        new = []
+        start = 0
+        for index in split.outputs:
+            shape = shape_of(subgraph.tensors[index])
+            begin = [start if i == axis else 0 for i in range(len(shape))]
+            start += shape[axis]
+            name = tensor_name(subgraph.tensors[index])
+            if neighbors(graph, index)[1] or index in subgraph.outputs:
+                inputs = [
+                    split.inputs[0],
+                    add_constant(graph, np.array(begin, np.int32), f"{name}/begin"),
+                    add_constant(graph, np.array(shape, np.int32), f"{name}/size"),
+                ]
+                options = schema.SliceOptionsT()
+                new.append(make_operator(graph, "SLICE", options, inputs, [index]))
+        at = position(subgraph, split)
+        subgraph.operators[at : at + 1] = new
+    drop_unused_tensors(graph)
+    drop_unused_codes(graph)
+
+
 def spare_arena(graph):
     """Rewrites the attention of a float graph, in place, so that TFLM needs less memory.
 
@@ -217,8 +253,7 @@ def transpose_right(graph, operator):
     transposed = add_tensor(graph, [shape[i] for i in order], right.type, f"{name}/transposed")
     alone = len(consumers) == 1 and index not in subgraph.outputs
     if producer is not None and operator_name(graph, producer) == "TRANSPOSE" and alone:
-        old = subgraph.tensors[producer.inputs[1]]
-        order = np.frombuffer(bytes(graph.buffers[old.buffer].data), np.int32)[order].tolist()
+        order = constant_values(graph, producer.inputs[1])[order].tolist()
         del subgraph.operators[position(subgraph, producer)]
         index = producer.inputs[0]
     if order == [*range(len(shape))]:
@@ -319,6 +354,22 @@ def drop_unused_tensors(graph):
     for signature in graph.signatureDefs or ():
         for entry in (*(signature.inputs or ()), *(signature.outputs or ())):
             entry.tensorIndex = new[entry.tensorIndex]
+
+
+def drop_names(graph):
+    """Empties the names of all tensors but inputs and outputs: they would lie in flash."""
+    subgraph = graph.subgraphs[0]
+    for index in {*range(len(subgraph.tensors))} - {*subgraph.inputs, *subgraph.outputs}:
+        subgraph.tensors[index].name = ""
+
+
+def drop_unused_codes(graph):
+    """Removes entries of the operator table that no operator has: TFLM would look for them."""
+    operators = graph.subgraphs[0].operators
+    used = sorted({operator.opcodeIndex for operator in operators})
+    graph.operatorCodes = [graph.operatorCodes[index] for index in used]
+    for operator in operators:
+        operator.opcodeIndex = used.index(operator.opcodeIndex)
 
 
 def tied(graph):

@@ -22,6 +22,10 @@ from tfhrf.rewrite import check_model, graph_of, walk
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int16x8")
 INTEGERS = {"int8": "int8", "int16x8": "int16"}
+# So far below the largest of its row a score has no weight: about a twentieth of the least that
+# the output of SOFTMAX can hold. Cut off there, its range leaves levels to the scores that count,
+# also where a mask adds large negative numbers to others.
+NO_WEIGHT = {"int8": 8.5, "int16x8": 13.5}
 # CMSIS-NN runs 16-bit Dense layers with one weight scale per tensor only. Newer versions of
 # TensorFlow must be told; older ones know nothing else.
 PER_TENSOR = "disable_per_channel_quantization_for_dense_layers"
@@ -86,12 +90,14 @@ def to_tflite(model, representative_data=None, precision="int8"):
     if precision in ("float16", "dynamic"):
         return content
     graph = graphs.read(content)
+    graphs.slice_unequal_splits(graph)
     graphs.check(graph, False, layer_namer(model), INTEGERS.get(precision))
     graphs.spare_arena(graph)
     if examples is not None:
         calibrate(graph, examples, precision, layer_namer(model))
         graph = graphs.read(quantize(graphs.write(graph), precision))
         graphs.check(graph, True, layer_namer(model))
+    graphs.drop_names(graph)
     return graphs.write(graph)
 
 
@@ -257,6 +263,8 @@ def calibrate(graph, examples, precision, name_layer):
     ]
     low = dict.fromkeys(measured, np.inf)
     high = dict.fromkeys(measured, -np.inf)
+    # The least of the largest scores of all rows.
+    peak = dict.fromkeys(scores_of(graph), np.inf)
     for example in range(len(examples[0])):
         for slot, index in zip(slots, where, strict=True):
             interpreter.set_tensor(index, examples[slot][example : example + 1])
@@ -265,6 +273,8 @@ def calibrate(graph, examples, precision, name_layer):
             values = interpreter.get_tensor(index)
             low[index] = min(low[index], values.min())
             high[index] = max(high[index], values.max())
+            if index in peak:
+                peak[index] = min(peak[index], values.max(axis=-1).min())
     for index in measured:
         name = graphs.tensor_name(subgraph.tensors[index])
         if not np.isfinite((low[index], high[index])).all():
@@ -274,6 +284,8 @@ def calibrate(graph, examples, precision, name_layer):
                 f"Received: values in [{low[index]}, {high[index]}]"
             )
     cap_rsqrt(graph, low, high, precision)
+    for index in peak:
+        low[index] = max(low[index], peak[index] - NO_WEIGHT[precision])
     # Where scales differ between tensors that only move values, QUANTIZE operators would stand.
     for members in graphs.tied(graph):
         low.update(dict.fromkeys(members, min(low[index] for index in members)))
@@ -283,6 +295,18 @@ def calibrate(graph, examples, precision, name_layer):
         ranges.min = np.array([low[index]], np.float32)
         ranges.max = np.array([high[index]], np.float32)
         subgraph.tensors[index].quantization = ranges
+
+
+def scores_of(graph):
+    """Indices of the tensors that a SOFTMAX alone reads."""
+    subgraph = graph.subgraphs[0]
+    return [
+        operator.inputs[0]
+        for operator in subgraph.operators
+        if graphs.operator_name(graph, operator) == "SOFTMAX"
+        and len(graphs.neighbors(graph, operator.inputs[0])[1]) == 1
+        and operator.inputs[0] not in subgraph.outputs
+    ]
 
 
 def cap_rsqrt(graph, low, high, precision):

@@ -4,7 +4,16 @@ import keras
 from keras import layers
 
 from tfhrf.backbones.attention import self_attention, sinusoidal_positions
-from tfhrf.backbones.blocks import feed_forward, norm, pool, projection, residual
+from tfhrf.backbones.blocks import (
+    STRIDE,
+    choose,
+    feed_forward,
+    front_end,
+    norm,
+    pool,
+    projections,
+    residual,
+)
 
 PRESETS = {
     "light": {
@@ -22,7 +31,6 @@ PRESETS = {
         "feed_forward_units": 288,
     },
 }
-STRIDE = 4  # of the front end, frames and mels
 
 
 def ConvTransformer(
@@ -73,21 +81,17 @@ def ConvTransformer(
     Raises:
         ValueError: an argument is out of range; the message ends with what was received.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {sorted(PRESETS)}. Received: preset={preset!r}")
-    knobs = PRESETS[preset]
-    channels = knobs["channels"] if channels is None else channels
-    units = knobs["units"] if units is None else units
-    blocks = knobs["blocks"] if blocks is None else blocks
-    heads = knobs["heads"] if heads is None else heads
-    wide = knobs["feed_forward_units"] if feed_forward_units is None else feed_forward_units
-    frames, mels = input_shape
-    if frames % STRIDE or mels % STRIDE:
-        raise ValueError(f"frames and mels must be multiples of {STRIDE}. Received: {input_shape=}")
-    if where not in ("ffn", "attention", "all"):
-        raise ValueError(f"where must be 'ffn', 'attention' or 'all'. Received: where={where!r}")
-    ffn_dense = projection(hrf, hrf_depth, where in ("ffn", "all"))
-    attention_dense = projection(hrf, hrf_depth, where in ("attention", "all"))
+    channels, units, blocks, heads, wide = choose(
+        PRESETS,
+        preset,
+        channels=channels,
+        units=units,
+        blocks=blocks,
+        heads=heads,
+        feed_forward_units=feed_forward_units,
+    )
+    ffn_dense, attention_dense = projections(hrf, hrf_depth, where)
+    frames = input_shape[0]
 
     inputs = keras.Input(input_shape, name="log_mel")
     mask = token_mask = None
@@ -110,35 +114,3 @@ def ConvTransformer(
     return keras.Model(
         [inputs, mask] if masked else inputs, logits, name=f"conv_transformer_{preset}"
     )
-
-
-def front_end(inputs, channels, units):
-    """Convolutions over frames and mels: (batch, frames, mels) to (batch, frames / 4, units)."""
-    frames, mels = inputs.shape[1:]
-    x = layers.Reshape((frames, mels, 1), name="front_end_image")(inputs)
-    # All of the stride over frames comes first: the first convolution's output is the largest
-    # tensor of the model.
-    x = layers.Conv2D(
-        channels,
-        (7, 5),
-        strides=(STRIDE, 2),
-        padding="same",
-        use_bias=False,
-        name="front_end_convolution",
-    )(x)
-    x = batch_norm(x, name="front_end_norm1")
-    x = layers.ReLU(name="front_end_relu1")(x)
-    x = layers.DepthwiseConv2D(
-        (3, 5), strides=(1, 2), padding="same", use_bias=False, name="front_end_depthwise"
-    )(x)
-    x = batch_norm(x, name="front_end_norm2")
-    x = layers.Conv2D(2 * channels, 1, use_bias=False, name="front_end_pointwise")(x)
-    x = batch_norm(x, name="front_end_norm3")
-    x = layers.ReLU(name="front_end_relu2")(x)
-    x = layers.Reshape((frames // STRIDE, -1), name="front_end_tokens")(x)
-    return layers.Dense(units, name="front_end_output")(x)
-
-
-def batch_norm(x, name):
-    """Batch normalization whose statistics settle in the few hundred steps of a small corpus."""
-    return layers.BatchNormalization(momentum=0.9, name=name)(x)

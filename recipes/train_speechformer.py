@@ -1,0 +1,14 @@
+"""Trains a SpeechFormer with HRF, folds it, quantizes it, and writes it as C++ arrays.
+
+python recipes/train_speechformer.py
+python recipes/train_speechformer.py --dataset=emodb --data_dir=PATH/TO/emodb
+"""
+
+from tfhrf import commands
+from tfhrf.backbones import SpeechFormer
+from tfhrf.training import TrainingSettings
+
+DEFAULTS = {"synthetic": TrainingSettings(epochs=20), "emodb": TrainingSettings(epochs=60)}
+
+if __name__ == "__main__":
+    commands.train("speech_former", SpeechFormer, DEFAULTS)
