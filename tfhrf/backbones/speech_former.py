@@ -164,7 +164,8 @@ def SpeechFormer(
         token_mask = mask = keras.Input((frames,), name="mask")
     if channels:
         x = shared.front_end(inputs, channels, units)
-        token_mask = mask[:, :: shared.STRIDE] if masked else None
+        if mask is not None:
+            token_mask = mask[:, :: shared.STRIDE]
     elif units > mels:
         x = layers.Dense(units, name="tokens")(inputs)
     else:
