@@ -41,7 +41,7 @@ class FastLayerNormalization(keras.layers.LayerNormalization):
     """
 
     def call(self, inputs):
-        plain = self.axis == -1 and self.scale and self.center and not self.rms_scaling
+        plain = self.axis == [-1] and self.scale and self.center and not self.rms_scaling
         if not plain or inputs.dtype not in (tf.float32, tf.float64):
             return super().call(inputs)
         rows = tf.reshape(inputs, (-1, inputs.shape[-1]))
