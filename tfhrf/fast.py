@@ -42,7 +42,7 @@ class FastLayerNormalization(keras.layers.LayerNormalization):
 
     def call(self, inputs):
         plain = self.axis == [-1] and self.scale and self.center and not self.rms_scaling
-        if not plain or inputs.dtype not in (tf.float32, tf.float64):
+        if not plain or not inputs.dtype == self.compute_dtype == "float32":
             return super().call(inputs)
         rows = tf.reshape(inputs, (-1, inputs.shape[-1]))
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
