@@ -2,6 +2,7 @@
 
 import pathlib
 
+import keras
 import pytest
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
@@ -14,3 +15,9 @@ def emodb_dir():
     if not folder.is_dir():
         pytest.skip("the EMO-DB recordings are not beside this checkout")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Initial weights are random: the same ones in every run of a test."""
+    keras.utils.set_random_seed(0)

@@ -248,6 +248,48 @@ def assert_survives_extremes(content, shape, precision):
 
 
 @needs_tflm
+@needs_tflm
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+def test_a_mask_leaves_the_levels_to_the_scores(precision):
+    mask = np.where(np.tri(12, 8) > 0, 0, -1000).astype("float32")
+    model = chain(lambda x: x + mask, layers.Softmax())
+    data = 3 * normal(20, 12, 8)
+    found = micro.predict(to_tflite(model, data, precision), data)
+    np.testing.assert_allclose(found, forward(model, data), rtol=0, atol=0.02)
+
+
+@needs_tflm
+def test_scores_that_are_read_elsewhere_keep_their_range():
+    model = chain(lambda x: 30 * x, lambda x: x + keras.ops.softmax(x))
+    data = normal(20, 12, 8)
+    expected = forward(model, data)
+    found = micro.predict(to_tflite(model, data), data)
+    assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+
+
+@needs_tflm
+@pytest.mark.parametrize("axis", [1, -1])
+def test_unequal_splits_run_in_tflm_as_slices(axis):
+    def swap(x):
+        first, _, last = keras.ops.split(x, [3, 4], axis=axis)
+        return keras.ops.concatenate([last, first], axis=axis)
+
+    model = chain(swap)
+    data = normal(4, 12, 8)
+    content = to_tflite(model, precision="float32")
+    assert set(operators(content)) == {"SLICE", "CONCATENATION"}
+    assert operators(content).count("SLICE") == 2
+    np.testing.assert_array_equal(micro.predict(content, data), forward(model, data))
+    found = micro.predict(to_tflite(model, data), data)
+    assert np.abs(found - forward(model, data)).max() < 0.03
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_names_of_layers_take_no_room(precision):
+    model = chain(layers.Dense(3, name="unmistakable"), layers.ReLU())
+    assert b"unmistakable" not in to_tflite(model, normal(4, 12, 8), precision)
+
+
 def test_ranges_are_not_read_from_overwritten_tensors():
     # The first product is far below the second, which TensorFlow Lite computes in its place.
     factor = tf.constant(np.linspace(50, 100, 8, dtype="float32"))

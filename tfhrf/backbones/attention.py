@@ -213,9 +213,11 @@ def windowed_self_attention(x, heads, window, dense, name, dropout=0.0, mask=Non
         scores = ops.reshape(scores, (-1, heads, chunks, chunk, keys))
         scores = scores + hidden[:, None, :, None, :]
         scores = ops.reshape(scores, (-1, chunks, chunk, keys))
-    weights = layers.Softmax(name=f"{name}_weights")(scores)
-    weights = FastDropout(dropout, name=f"{name}_weights_dropout")(weights)
-    y = ops.reshape(ops.matmul(weights, value), (-1, heads, chunks * chunk, depth))
+    if frames > 1:  # Keras warns of a softmax of one number
+        weights = layers.Softmax(name=f"{name}_weights")(scores)
+        weights = FastDropout(dropout, name=f"{name}_weights_dropout")(weights)
+        value = ops.matmul(weights, value)
+    y = ops.reshape(value, (-1, heads, chunks * chunk, depth))
     y = layers.Permute((2, 1, 3), name=f"{name}_merge")(y)
     y = layers.Reshape((chunks * chunk, units), name=f"{name}_concatenate")(y)
     if chunks * chunk > frames:

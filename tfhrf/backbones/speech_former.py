@@ -228,9 +228,7 @@ def merge(x, count, mask=None):
 
     def fill(y):
         missing = merged * count - tokens
-        if missing == 0:
-            return y
-        return ops.concatenate([y, ops.zeros_like(ops.split(y, [missing], axis=1)[0])], axis=1)
+        return ops.concatenate([y] + [ops.zeros_like(y[:, :1])] * missing, axis=1)
 
     if mask is not None:
         x = x * ops.expand_dims(mask, 2)
