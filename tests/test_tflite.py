@@ -253,8 +253,9 @@ def assert_survives_extremes(content, shape, precision):
 def test_a_mask_leaves_the_levels_to_the_scores(precision):
     mask = np.where(np.tri(12, 8) > 0, 0, -1000).astype("float32")
     model = chain(lambda x: x + mask, layers.Softmax())
-    data = 3 * normal(20, 12, 8)
+    data = normal(20, 12, 8)
     found = micro.predict(to_tflite(model, data, precision), data)
+    # The scores span about 15: a quarter of a level of theirs. Without care the error is 0.7.
     np.testing.assert_allclose(found, forward(model, data), rtol=0, atol=0.02)
 
 
