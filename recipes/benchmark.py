@@ -1,16 +1,25 @@
 """Prints the figures of the README that need no training.
 
 python recipes/benchmark.py
+python recipes/benchmark.py --what=windows   # needs 16 GB of memory
 """
 
 import functools
 import tempfile
 
 import numpy as np
+from absl import flags
 
 import tfhrf
-from tfhrf import benchmarks
+from tfhrf import benchmarks, commands
 from tfhrf.backbones import Conformer, ConvTransformer, SpeechFormer
+
+WHAT = flags.DEFINE_enum(
+    "what",
+    "backbones",
+    ["backbones", "windows"],
+    "All backbones, or SpeechFormer-S against its Dense layers and against stock attention.",
+)
 
 BACKBONES = (ConvTransformer, Conformer, SpeechFormer)
 FRAMES, MELS, CLASSES = 300, 64, 4
@@ -22,6 +31,28 @@ def model(backbone, preset, hrf):
 
 
 def main():
+    {"backbones": backbones, "windows": windows}[WHAT.value]()
+
+
+def windows():
+    frames, mels = 651, 128
+    large = functools.partial(SpeechFormer, (frames, mels), CLASSES, "large")
+    dense = functools.partial(benchmarks.dense_alone, large)
+    stock = functools.partial(benchmarks.stock_transformer, (frames, mels), CLASSES)
+    print(f"Training step, batch 32 x {frames} frames x {mels} mels, alternating; peak memory")
+    for name, rival, rounds in (("its Dense layers", dense, 20), ("stock attention", stock, 3)):
+        steps = [benchmarks.training_step(build) for build in (large, rival)]
+        ours, theirs = np.median(benchmarks.alternate(steps, rounds), axis=1)
+        del steps
+        memory = [benchmarks.peak_memory(build, steps=2) for build in (large, rival)]
+        print(
+            f"  SpeechFormer-S {1e3 * ours:6.0f} ms {memory[0] / 2**20:6.0f} MiB, "
+            f"{name} {1e3 * theirs:6.0f} ms {memory[1] / 2**20:6.0f} MiB, "
+            f"ratios {ours / theirs:.3f} {memory[0] / memory[1]:.3f}"
+        )
+
+
+def backbones():
     print("Folded against trained, float32: max difference / max logit")
     for backbone in BACKBONES:
         for preset in ("light", "large"):
@@ -51,10 +82,10 @@ def main():
     print(f"  two products / merged: {seconds[2] / seconds[1]:.2f}")
 
     print("\nLight, folded, untrained")
-    windows = np.random.default_rng(0).standard_normal((16, FRAMES, MELS)).astype("f4")
+    examples = np.random.default_rng(0).standard_normal((16, FRAMES, MELS)).astype("f4")
     for backbone in BACKBONES:
         folded = tfhrf.fold(model(backbone, "light", 4)())
-        content = tfhrf.to_tflite(folded, windows)
+        content = tfhrf.to_tflite(folded, examples)
         with tempfile.TemporaryDirectory() as directory:
             report = tfhrf.to_tflm(content, directory)
         print(
@@ -65,4 +96,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    commands.run(main)
