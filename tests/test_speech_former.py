@@ -11,8 +11,8 @@ from keras import layers
 from tiny_models import disturb, forward, signal_to_noise, sounds
 
 import tfhrf
-from tfhrf import micro
 from tfhrf import graph as graphs
+from tfhrf import micro
 from tfhrf.backbones import SpeechFormer
 from tfhrf.backbones.attention import chunk_length, windowed_self_attention
 from tfhrf.backbones.speech_former import merge
