@@ -1,4 +1,4 @@
-"""FastDropout and FastLayerNormalization: the stock layers' functions, gradients and folding."""
+"""The fast layers: the stock layers' functions, gradients and folding."""
 
 import keras
 import numpy as np
@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import layers
 
 import tfhrf
-from tfhrf.fast import FastDropout, FastLayerNormalization
+from tfhrf.backbones import ConvTransformer
+from tfhrf.fast import FastDense, FastDropout, FastLayerNormalization
 
 
 def normal(*shape, seed=0):
@@ -93,15 +94,50 @@ def test_normalization_does_what_the_stock_layer_does_otherwise(options):
     np.testing.assert_array_equal(fast(x), stock(x))
 
 
-def test_both_fold_into_the_stock_layers_and_are_saved(tmp_path):
+@pytest.mark.parametrize("shape", [(5, 3), (2, 7, 6)])
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_dense_and_its_gradients_are_those_of_the_stock_layer(shape, activation):
+    fast, stock = (kind(4, activation=activation) for kind in (FastDense, layers.Dense))
+    x, weight = normal(*shape), normal(*shape[:-1], 4, seed=1)
+    for layer in (fast, stock):
+        layer.build(shape)
+        layer.set_weights([normal(shape[-1], 4, seed=2), normal(4, seed=3)])
+    np.testing.assert_array_equal(fast(x), stock(x))
+    for one, other in zip(gradients(fast, x, weight), gradients(stock, x, weight), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"use_bias": False}, {"dtype": "mixed_float16"}])
+def test_dense_does_what_the_stock_layer_does_otherwise(options):
+    fast, stock = FastDense(4, **options), layers.Dense(4, **options)
+    x = normal(2, 6, 3)
+    for layer in (fast, stock):
+        layer.build(x.shape)
+    fast.set_weights(stock.get_weights())
+    np.testing.assert_array_equal(fast(x), stock(x))
+
+
+def test_a_plain_backbone_of_fast_layers_expands_and_folds_into_stock_ones():
+    model = ConvTransformer((40, 16), 3)
+    wide = tfhrf.expand(model, where="*_ffn_*")
+    assert sum(isinstance(layer, tfhrf.HRFDense) for layer in wide.layers) == 2
+    folded = tfhrf.fold(wide)
+    assert not any(isinstance(layer, FastDense) for layer in folded.layers)
+    x = normal(2, 40, 16)
+    np.testing.assert_allclose(folded(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_all_fold_into_the_stock_layers_and_are_saved(tmp_path):
     inputs = keras.Input((6, 4))
     y = FastLayerNormalization(epsilon=0.01, name="norm")(inputs)
+    y = FastDense(4, "tanh", name="dense")(y)
     model = keras.Model(inputs, FastDropout(0.25, name="dropout")(y))
     model.get_layer("norm").set_weights([normal(4), normal(4, seed=1)])
     x = normal(3, 6, 4)
     folded = tfhrf.fold(model)
     np.testing.assert_allclose(folded(x), model(x), rtol=1e-5, atol=1e-5)
     assert type(folded.get_layer("norm")) is layers.LayerNormalization
+    assert type(folded.get_layer("dense")) is layers.Dense
     assert type(folded.get_layer("dropout")) is layers.Dropout
     assert folded.get_layer("norm").epsilon == 0.01
     assert folded.get_layer("dropout").rate == 0.25

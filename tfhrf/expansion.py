@@ -4,18 +4,22 @@ import fnmatch
 
 import keras
 
+from tfhrf.fast import FastDense
 from tfhrf.layers import HRFDense, copy_activation, obstacle
 from tfhrf.rewrite import check_model, compare, graph_of, nodes_of, rewrite, scope_of, walk
+
+DENSE = (keras.layers.Dense, FastDense)
 
 
 def expand(model, expansion=4, depth=2, where=None):
     """A new model of the same function, with HRFDense in place of Dense (HRF).
 
     The kernels are factorized at random and exactly up to rounding, so a trained model stays
-    trained. Only layers whose type is exactly `keras.layers.Dense` are replaced, also in nested
-    models and inside wrappers. Everything else is copied: names, trainable flags, dtype
-    policies, regularizers, weights. The new model is not compiled and has no optimizer state;
-    a functional model of a class of its own comes back as a plain `keras.Model`.
+    trained. Only layers whose type is exactly `keras.layers.Dense` (or the FastDense of our
+    backbones) are replaced, also in nested models and inside wrappers. Everything else is
+    copied: names, trainable flags, dtype policies, regularizers, weights. The new model is not
+    compiled and has no optimizer state; a functional model of a class of its own comes back as
+    a plain `keras.Model`.
 
     Args:
         model: a functional or built Sequential model; it stays as it is.
@@ -49,7 +53,7 @@ def expand(model, expansion=4, depth=2, where=None):
 
 def select(model, where):
     """The Dense layers that `where` selects, each once."""
-    layers = [layer for layer in walk(model) if type(layer) is keras.layers.Dense]
+    layers = [layer for layer in walk(model) if type(layer) in DENSE]
     if where is None:
         outputs = output_layers(model)
         selected = [layer for layer in layers if id(layer) not in outputs]
@@ -108,7 +112,7 @@ def output_layers(model):
             return passes(operation.layer)
         if not isinstance(operation, keras.Layer) or not operation.weights:
             return True
-        if type(operation) is keras.layers.Dense:
+        if type(operation) in DENSE:
             found.add(id(operation))
         if graph_of(operation) is not None:
             return last_weights(operation, graph_of(operation).outputs)

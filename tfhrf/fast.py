@@ -1,9 +1,47 @@
-"""Layers whose training step takes two thirds of the time of the stock ones that they fold into."""
+"""Layers that train faster than the stock ones that they fold into."""
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 LEVELS = 2**8  # of the random numbers of FastDropout
+
+
+@tf.custom_gradient
+def add_bias(x, bias):
+    """x + bias over the last axis; the bias's gradient is a matrix product, not a slow reduction.
+
+    Args:
+        x: float32 tensor (..., units).
+        bias: float32 tensor (units,).
+    """
+
+    def backward(gradient):
+        rows = tf.reshape(gradient, (-1, gradient.shape[-1]))
+        ones = tf.ones((1, tf.shape(rows)[0]), gradient.dtype)
+        return gradient, tf.matmul(ones, rows)[0]
+
+    return tf.nn.bias_add(x, bias), backward
+
+
+@keras.saving.register_keras_serializable(package="tfhrf")
+class FastDense(keras.layers.Dense):
+    """`keras.layers.Dense` with a faster gradient of its bias.
+
+    Arguments are those of the stock layer. In half precision, without a bias, with LoRA or
+    quantized it does the same.
+    """
+
+    def call(self, inputs, training=None):
+        special = self.lora_enabled or self.quantization_mode is not None
+        if special or self.bias is None or self.compute_dtype != "float32":
+            return super().call(inputs, training=training)
+        x = add_bias(ops.matmul(inputs, self.kernel), tf.convert_to_tensor(self.bias))
+        return x if self.activation is None else self.activation(x)
+
+    def fold(self):
+        """The stock layer with the same weights."""
+        return stock(self, keras.layers.Dense)
 
 
 @keras.saving.register_keras_serializable(package="tfhrf")
@@ -19,11 +57,13 @@ class FastDropout(keras.layers.Dropout):
         dropped = round(self.rate * LEVELS)
         if not training or dropped in (0, LEVELS) or self.noise_shape is not None:
             return super().call(inputs, training=training)
-        *rest, size = tf.unstack(tf.shape(inputs))
+        size = tf.size(inputs)
         words = tf.random.stateless_uniform(
-            [*rest, (size + 3) // 4], self.seed_generator.next(), None, None, tf.int32
+            [(size + 3) // 4], self.seed_generator.next(), None, None, tf.int32
         )
-        levels = tf.reshape(tf.bitcast(words, tf.int8), [*rest, -1])[..., :size]
+        levels = tf.reshape(tf.bitcast(words, tf.int8), [-1])
+        # A slice of one dimension from its start shares memory.
+        levels = tf.reshape(tf.slice(levels, [0], [size]), tf.shape(inputs))
         kept = tf.cast(levels >= dropped - LEVELS // 2, inputs.dtype)
         return inputs * (kept * (LEVELS / (LEVELS - dropped)))
 
@@ -50,10 +90,15 @@ class FastLayerNormalization(keras.layers.LayerNormalization):
 
     def fold(self):
         """The stock layer with the same weights."""
-        layer = keras.layers.LayerNormalization.from_config(self.get_config())
-        layer.build_from_config(self.get_build_config())
-        layer.set_weights(self.get_weights())
-        return layer
+        return stock(self, keras.layers.LayerNormalization)
+
+
+def stock(layer, kind):
+    """A layer of a stock class with the arguments and weights of its fast subclass."""
+    new = kind.from_config(layer.get_config())
+    new.build_from_config(layer.get_build_config())
+    new.set_weights(layer.get_weights())
+    return new
 
 
 def normalize(rows, gamma, beta, epsilon):

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tfhrf.fast import add_bias
+
 
 def orthonormal_rows(rows, columns, rng):
     """A random (rows, columns) float64 matrix Q with Q Qᵀ = I; columns >= rows."""
@@ -326,7 +328,9 @@ class HRFDense(keras.layers.Layer):
                 ops.zeros((1, self.inner_units), dtype=self.variable_dtype),
             )
             bias = row[0] if bias is None else row[0] + bias
-        if bias is not None:
+        if bias is not None and self.compute_dtype == "float32":
+            x = add_bias(x, tf.convert_to_tensor(bias, "float32"))
+        elif bias is not None:
             x = ops.add(x, ops.cast(bias, self.compute_dtype))
         return x if self.activation is None else self.activation(x)
 

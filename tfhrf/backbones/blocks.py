@@ -8,6 +8,7 @@ import functools
 
 from keras import layers, ops
 
+from tfhrf.fast import FastDense, FastDropout, FastLayerNormalization
 from tfhrf.layers import HRFDense
 
 # Inside the range of an int8 variance, so that its reciprocal root never overflows.
@@ -32,25 +33,25 @@ def projections(hrf, hrf_depth, where):
     """
     if where not in ("ffn", "attention", "all"):
         raise ValueError(f"where must be 'ffn', 'attention' or 'all'. Received: where={where!r}")
-    chosen = functools.partial(HRFDense, expansion=hrf, depth=hrf_depth) if hrf else layers.Dense
-    return [chosen if where in (part, "all") else layers.Dense for part in ("ffn", "attention")]
+    chosen = functools.partial(HRFDense, expansion=hrf, depth=hrf_depth) if hrf else FastDense
+    return [chosen if where in (part, "all") else FastDense for part in ("ffn", "attention")]
 
 
-def norm(x, name, layer=layers.LayerNormalization):
+def norm(x, name):
     """Layer normalization over units."""
-    return layer(epsilon=EPSILON, name=name)(x)
+    return FastLayerNormalization(epsilon=EPSILON, name=name)(x)
 
 
-def feed_forward(x, units, activation, dropout, dense, name, drop=layers.Dropout):
+def feed_forward(x, units, activation, dropout, dense, name):
     """Two Dense layers with an activation between, (batch, frames, d) to the same."""
     y = dense(units, activation=activation, name=f"{name}_expand")(x)
-    y = drop(dropout, name=f"{name}_inner_dropout")(y)
+    y = FastDropout(dropout, name=f"{name}_inner_dropout")(y)
     return dense(x.shape[-1], name=f"{name}_project")(y)
 
 
-def residual(x, y, dropout, name, drop=layers.Dropout):
+def residual(x, y, dropout, name):
     """x + dropout(y)."""
-    y = drop(dropout, name=f"{name}_dropout")(y)
+    y = FastDropout(dropout, name=f"{name}_dropout")(y)
     return layers.Add(name=f"{name}_add")([x, y])
 
 
@@ -96,7 +97,7 @@ def front_end(inputs, channels, units):
     x = batch_norm(x, name="front_end_norm3")
     x = layers.ReLU(name="front_end_relu2")(x)
     x = layers.Reshape((frames // STRIDE, -1), name="front_end_tokens")(x)
-    return layers.Dense(units, name="front_end_output")(x)
+    return FastDense(units, name="front_end_output")(x)
 
 
 def batch_norm(x, name, mask=None):

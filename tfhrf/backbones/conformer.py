@@ -20,6 +20,7 @@ from tfhrf.backbones.blocks import (
     projections,
     residual,
 )
+from tfhrf.fast import FastDense
 
 PRESETS = {
     "light": {
@@ -170,7 +171,7 @@ def convolution_module(x, kernel_size, activation, name, mask=None):
     """
     frames, units = x.shape[1:]
     y = norm(x, name=f"{name}_norm")
-    y, gate = ops.split(layers.Dense(2 * units, name=f"{name}_expand")(y), 2, axis=-1)
+    y, gate = ops.split(FastDense(2 * units, name=f"{name}_expand")(y), 2, axis=-1)
     y = y * ops.sigmoid(gate)
     if mask is not None:
         y = y * ops.expand_dims(mask, 2)
@@ -181,4 +182,4 @@ def convolution_module(x, kernel_size, activation, name, mask=None):
     y = layers.Reshape((frames, units), name=f"{name}_frames")(y)
     y = batch_norm(y, f"{name}_batch_norm", mask)
     y = layers.Activation(activation, name=f"{name}_activation")(y)
-    return layers.Dense(units, name=f"{name}_project")(y)
+    return FastDense(units, name=f"{name}_project")(y)

@@ -1,17 +1,19 @@
 """SpeechFormer: attention in windows of the length of frames, phonemes and words."""
 
-import functools
-
 import keras
 from keras import layers, ops
 
-from tfhrf.backbones import blocks as shared
 from tfhrf.backbones.attention import sinusoidal_positions, windowed_self_attention
-from tfhrf.fast import FastDropout, FastLayerNormalization
-
-norm = functools.partial(shared.norm, layer=FastLayerNormalization)
-residual = functools.partial(shared.residual, drop=FastDropout)
-feed_forward = functools.partial(shared.feed_forward, drop=FastDropout)
+from tfhrf.backbones.blocks import (
+    STRIDE,
+    choose,
+    feed_forward,
+    front_end,
+    norm,
+    pool,
+    projections,
+    residual,
+)
 
 PRESETS = {
     "light": {
@@ -131,7 +133,7 @@ def SpeechFormer(
         head_ratios,
         attention_dropout,
         head_dropout,
-    ) = shared.choose(
+    ) = choose(
         PRESETS,
         preset,
         channels=channels,
@@ -152,7 +154,7 @@ def SpeechFormer(
             "blocks and windows must have a value for each stage, merges and widen for each but "
             f"the last. Received: {blocks=}, {windows=}, {merges=}, {widen=}"
         )
-    ffn_dense, attention_dense = shared.projections(hrf, hrf_depth, where)
+    ffn_dense, attention_dense = projections(hrf, hrf_depth, where)
     frames, mels = input_shape
     units = units or mels // heads * heads
     if units == 0:
@@ -163,9 +165,9 @@ def SpeechFormer(
     if masked:
         token_mask = mask = keras.Input((frames,), name="mask")
     if channels:
-        x = shared.front_end(inputs, channels, units)
+        x = front_end(inputs, channels, units)
         if mask is not None:
-            token_mask = mask[:, :: shared.STRIDE]
+            token_mask = mask[:, ::STRIDE]
     elif units > mels:
         x = layers.Dense(units, name="tokens")(inputs)
     else:
@@ -196,7 +198,7 @@ def SpeechFormer(
             x = before(x, name=f"merge{stage}_norm")
             x = layers.Dense(units, name=f"merge{stage}")(x)
             x = after(x, name=f"merge{stage}_norm")
-    x = shared.pool(x, token_mask, name="pool")
+    x = pool(x, token_mask, name="pool")
     x = before(x, name="head_norm")
     for layer, head_ratio in enumerate(head_ratios, start=1):
         x = layers.Dense(int(units * head_ratio), activation="relu", name=f"head{layer}")(x)
