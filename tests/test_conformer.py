@@ -255,7 +255,7 @@ def test_light_fits_and_keeps_its_accuracy_in_tflm(light, precision, decibels, t
 
 @pytest.mark.parametrize("positions", ["relative", "sinusoidal"])
 def test_both_kinds_of_positions_deploy(positions, tmp_path):
-    model = Conformer((40, 16), 3, positions=positions)
+    model = tfhrf.fold(Conformer((40, 16), 3, positions=positions))
     disturb(model)
     windows = sounds(16, 40, 16)
     tfhrf.to_tflm(tfhrf.to_tflite(model, windows), tmp_path)

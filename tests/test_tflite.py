@@ -503,7 +503,7 @@ def test_conversion_is_quiet(model, capfd):
 def test_a_folded_model_converts_and_a_factorized_one_does_not():
     model = chain(tfhrf.HRFDense(5, name="factorized"), layers.Dense(2))
     data = normal(10, 12, 8)
-    with pytest.raises(ValueError, match=r"'factorized' is still factorized; call tfhrf\.fold"):
+    with pytest.raises(ValueError, match=r"'factorized' can still be folded; call tfhrf\.fold"):
         to_tflite(model, data)
     content = to_tflite(tfhrf.fold(model), data, "float32")
     np.testing.assert_allclose(run_float(content, data), forward(model, data), atol=1e-5)

@@ -80,7 +80,7 @@ def to_tflite(model, representative_data=None, precision="int8"):
     for layer in walk(model):
         if callable(getattr(layer, "fold", None)):
             raise ValueError(
-                f"Layer '{layer.name}' is still factorized; call tfhrf.fold(model) first. "
+                f"Layer '{layer.name}' can still be folded; call tfhrf.fold(model) first. "
                 f"Received: {type(layer).__name__}"
             )
     examples = None
