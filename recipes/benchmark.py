@@ -41,10 +41,9 @@ def windows():
     stock = functools.partial(benchmarks.stock_transformer, (frames, mels), CLASSES)
     print(f"Training step, batch 32 x {frames} frames x {mels} mels, alternating; peak memory")
     for name, rival, rounds in (("its Dense layers", dense, 20), ("stock attention", stock, 3)):
-        steps = [benchmarks.training_step(build) for build in (large, rival)]
-        ours, theirs = np.median(benchmarks.alternate(steps, rounds), axis=1)
-        del steps
-        memory = [benchmarks.peak_memory(build, steps=2) for build in (large, rival)]
+        seconds = benchmarks.apart(benchmarks.step_seconds, (large, rival), rounds)
+        ours, theirs = np.median(seconds, axis=1)
+        memory = [benchmarks.apart(benchmarks.peak_memory, build, 2) for build in (large, rival)]
         print(
             f"  SpeechFormer-S {1e3 * ours:6.0f} ms {memory[0] / 2**20:6.0f} MiB, "
             f"{name} {1e3 * theirs:6.0f} ms {memory[1] / 2**20:6.0f} MiB, "
@@ -63,9 +62,10 @@ def backbones():
     print(f"\nTraining step, light, batch 32 x {FRAMES} frames, alternating; peak memory")
     for backbone in BACKBONES:
         builds = [model(backbone, "light", hrf) for hrf in (0, 4)]
-        plain, hrf = benchmarks.alternate([benchmarks.training_step(build) for build in builds])
+        plain, hrf = benchmarks.apart(benchmarks.step_seconds, builds)
         memory = [
-            np.median([benchmarks.peak_memory(build) for _ in range(RUNS)]) for build in builds
+            np.median([benchmarks.apart(benchmarks.peak_memory, build) for _ in range(RUNS)])
+            for build in builds
         ]
         print(
             f"  {backbone.__name__:16} plain {1e3 * np.median(plain):6.1f} ms "

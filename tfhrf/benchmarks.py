@@ -66,16 +66,26 @@ def training_step(build, batch_size=32):
     return lambda: model.train_on_batch(windows, labels)
 
 
+def apart(function, *args):
+    """Calls a function in a process of its own, whose memory is free again afterwards.
+
+    Args:
+        function, args: picklable.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, args)
+
+
+def step_seconds(builds, rounds=20):
+    """Times training steps of several models in turn; see `training_step` and `alternate`."""
+    return alternate([training_step(build) for build in builds], rounds)
+
+
 def peak_memory(build, steps=5):
     """Peak resident memory of training steps above what the process had before the model, bytes.
 
-    Measured in a process of its own; `build` must be picklable.
+    Meaningful in a process that has trained nothing else: call it through `apart`.
     """
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak_memory, (build, steps))
-
-
-def _peak_memory(build, steps):
     build()(tf.zeros((1, *build().input_shape[1:])))  # what the libraries allocate once
     before = _status_bytes("VmRSS")
     step = training_step(build)
