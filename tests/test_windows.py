@@ -10,10 +10,12 @@ import tensorflow as tf
 
 from tfhrf.augmentation import FRAME_MASK, MASKS, MEL_MASK, SHIFT, STRETCH, augment, change_voice
 from tfhrf.features import LogMelConfig
+from tfhrf.training import TrainingSettings
 from tfhrf.windows import silence, test_windows, training_batches, utterance_posteriors
 
 test_windows.__test__ = False
 CONFIG = LogMelConfig(mels=8)
+SETTINGS = TrainingSettings(frames=30, batch_size=2)
 QUIET = silence(CONFIG)
 
 
@@ -51,7 +53,7 @@ def batches(seed, count=3):
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, 8)).astype("f4") for n in (12, 40, 80, 33)]
     keras.utils.set_random_seed(seed)
-    dataset = training_batches(features, [0, 1, 2, 1], 30, 2, 3, CONFIG, seed)
+    dataset = training_batches(features, [0, 1, 2, 1], SETTINGS, 3, CONFIG, seed)
     return list(dataset.take(count).as_numpy_iterator())
 
 
@@ -93,3 +95,13 @@ def test_masks_are_no_larger_than_stated():
         assert masked.all(axis=0).sum() <= MASKS * (MEL_MASK - 1)
         assert masked.all(axis=1).sum() <= MASKS * FRAME_MASK
     assert masked.any()
+
+
+def test_the_level_changes_within_bounds_and_never_below_silence():
+    tf.random.set_seed(0)
+    levels = [augment(tf.ones((200, 64)), -9.0, 0.5).numpy().max() for _ in range(50)]
+    assert 0.5 <= min(levels) < 0.75
+    assert 1.25 < max(levels) <= 1.5
+    assert {augment(tf.ones((200, 64)), -9.0).numpy().max() for _ in range(5)} == {1.0}
+    silent = tf.fill((200, 64), -9.0)
+    assert all((augment(silent, -9.0, 0.5).numpy() >= -9.0).all() for _ in range(5))

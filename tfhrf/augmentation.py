@@ -1,4 +1,4 @@
-"""Augmentation of log-mel frames: SpecAugment through tensorflow-io, and a change of voice."""
+"""Augmentation of log-mel frames: SpecAugment through tensorflow-io, changes of voice and level."""
 
 import tensorflow as tf
 import tensorflow_io as tfio
@@ -12,17 +12,20 @@ STRETCH = 0.25
 SHIFT = 5.0
 
 
-def augment(mels, silence):
+def augment(mels, silence, gain=0.0):
     """One random variation of an utterance.
 
     Args:
         mels: log-mel frames, (frames, mels), standardized, so that a masked value of 0 is average.
         silence: value of digital silence, the least there is.
+        gain: the level changes by at most so much, in units of the frames.
 
     Returns:
         float32 tensor of shape (changed frames, mels).
     """
     mels = change_voice(mels, silence)
+    if gain:
+        mels = tf.maximum(mels + tf.random.uniform((), -gain, gain), silence)
     frame_mask = tf.minimum(FRAME_MASK, tf.shape(mels)[0] // 4) + 1
     for _ in range(MASKS):
         mels = tfio.audio.freq_mask(mels, MEL_MASK)

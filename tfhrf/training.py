@@ -18,6 +18,7 @@ class TrainingSettings:
     learning_rate: float = 3e-3  # peak; warmed up, then cosine to zero
     weight_decay: float = 1.0  # keeps activations in a range that 8 bits resolve
     label_smoothing: float = 0.1
+    gain: float = 0.0  # by which the level of an utterance varies; 0.5 are 9 dB
 
 
 def compile_model(model, settings, steps_per_epoch):
@@ -82,15 +83,7 @@ def fit(model, features, labels, settings, steps_per_epoch, config, seed, callba
     Raises:
         ValueError: the loss is not finite.
     """
-    batches = training_batches(
-        features,
-        labels,
-        settings.frames,
-        settings.batch_size,
-        model.output_shape[-1],
-        config,
-        seed,
-    )
+    batches = training_batches(features, labels, settings, model.output_shape[-1], config, seed)
     history = model.fit(
         batches,
         epochs=settings.epochs,

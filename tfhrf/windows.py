@@ -11,14 +11,13 @@ def silence(config):
     return np.float32((np.log(config.floor) - config.mean) * config.scale)
 
 
-def training_batches(features, labels, frames, batch_size, classes, config, seed):
+def training_batches(features, labels, settings, classes, config, seed):
     """An endless dataset of augmented random windows.
 
     Args:
         features: list of float32 arrays, (frames of the utterance, mels).
         labels: class index per utterance.
-        frames: length of a window.
-        batch_size: windows per batch.
+        settings: TrainingSettings, for frames per window, windows per batch, and augmentation.
         classes: number of classes.
         config: LogMelConfig of the features.
         seed: seed of shuffling, cropping and augmentation.
@@ -27,11 +26,12 @@ def training_batches(features, labels, frames, batch_size, classes, config, seed
         tf.data.Dataset of (windows, one-hot labels), float32 of shapes
         (batch_size, frames, mels) and (batch_size, classes).
     """
+    frames = settings.frames
     lengths = [len(one) for one in features]
     rows = tf.RaggedTensor.from_row_lengths(np.concatenate(features), lengths)
 
     def window(row, label):
-        mels = augment(row, silence(config))
+        mels = augment(row, silence(config), settings.gain)
         crop = tf.shape(mels)[0] - frames
         start = tf.random.uniform((), 0, tf.maximum(crop, 0) + 1, dtype=tf.int32)
         before = tf.random.uniform((), 0, tf.maximum(-crop, 0) + 1, dtype=tf.int32)
@@ -50,7 +50,7 @@ def training_batches(features, labels, frames, batch_size, classes, config, seed
         .shuffle(len(labels), seed=seed, reshuffle_each_iteration=True)
         .repeat()
         .map(window)
-        .batch(batch_size, drop_remainder=True)
+        .batch(settings.batch_size, drop_remainder=True)
         .prefetch(4)
         .with_options(options)
     )
