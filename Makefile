@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
 	2>/dev/null && echo $$python && break; done)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+# Two processes, each module of tests in one of them.
+PYTEST_OPTIONS ?= -n 2 --dist loadfile
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: train test test-newest lint format clean
@@ -15,7 +17,7 @@ train: $(VENV)/installed
 	$(VENV)/bin/python recipes/train_convtransformer.py
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
@@ -28,7 +30,7 @@ format: $(VENV)/installed
 
 # The library part on the newest TensorFlow, without tensorflow-io.
 test-newest: $(NEWEST)/installed
-	$(NEWEST)/bin/python -m pytest
+	$(NEWEST)/bin/python -m pytest $(PYTEST_OPTIONS)
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(call make_venv,$(VENV))
@@ -37,7 +39,7 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 
 $(NEWEST)/installed: setup.cfg pyproject.toml
 	$(call make_venv,$(NEWEST))
-	$(NEWEST)/bin/python $(PIP_INSTALL) --editable . "tensorflow==2.21.*" "keras>=3.12,<3.16" pytest hypothesis
+	$(NEWEST)/bin/python $(PIP_INSTALL) --editable . "tensorflow==2.21.*" "keras>=3.12,<3.16" pytest pytest-xdist hypothesis
 	touch $@
 
 # Debian and Ubuntu keep the venv module in a package of its own.
