@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train test test-newest lint format clean
+.PHONY: train test test-newest tools lint format clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python recipes/train_convtransformer.py
@@ -31,6 +31,13 @@ format: $(VENV)/installed
 # The library part on the newest TensorFlow, without tensorflow-io.
 test-newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest $(PYTEST_OPTIONS)
+
+# Compilers and the emulator that the tests of the C code use, from Debian packages.
+TOOLS := gcc clang gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+tools:
+	dpkg -s $(TOOLS) > /dev/null 2>&1 || { $(SUDO) apt-get update -qq && \
+		$(SUDO) apt-get install --yes -qq --no-install-recommends $(TOOLS); }
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(call make_venv,$(VENV))

@@ -11,8 +11,8 @@ from keras import layers
 from tiny_models import disturb, encoder, forward, signal_to_noise, sounds
 
 import tfhrf
+from tfhrf import arena, micro, to_tflite
 from tfhrf import graph as graphs
-from tfhrf import micro, to_tflite
 from tfhrf.tflite import make_interpreter
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "shared/data/micro/transformer_50x40_silu_int8.tflite"
@@ -164,7 +164,7 @@ def test_long_sequences_take_one_head_at_a_time():
         micro.predict(contents["float32"], data), forward(large, data), atol=1e-4
     )
     # Together, the scores of 4 heads before and after softmax alone are 45,000 bytes.
-    assert graphs.peak_bytes(graphs.read(contents["int8"])) < 40_000
+    assert arena.peak_bytes(graphs.read(contents["int8"])) < 40_000
 
 
 @needs_tflm

@@ -11,8 +11,8 @@ import tensorflow as tf
 from keras import layers
 from tiny_models import disturb, encoder, sounds
 
+from tfhrf import arena, micro, to_tflite, to_tflm
 from tfhrf import graph as graphs
-from tfhrf import micro, to_tflite, to_tflm
 from tfhrf.tflite import make_interpreter
 
 GXX = shutil.which("g++")
@@ -226,14 +226,14 @@ def test_the_bound_without_tflm_is_above_the_measured_arena(stack, precision):
     stack = [layer.__class__.from_config(layer.get_config()) for layer in stack]
     model = keras.Sequential([keras.Input((20, 6)), *stack])
     content = to_tflite(model, sounds(5, 20, 6), precision)
-    bound, measured = graphs.arena_bound(graphs.read(content)), micro.arena_bytes(content)
+    bound, measured = arena.arena_bound(graphs.read(content)), micro.arena_bytes(content)
     assert measured <= bound <= 1.1 * measured + 8192
 
 
 @needs_tflm
 def test_the_bound_holds_for_encoders(contents):
     for content in contents.values():
-        bound, measured = graphs.arena_bound(graphs.read(content)), micro.arena_bytes(content)
+        bound, measured = arena.arena_bound(graphs.read(content)), micro.arena_bytes(content)
         assert measured <= bound <= 1.1 * measured + 24_000
 
 

@@ -17,6 +17,7 @@ from tensorflow.lite.python.optimize.calibrator import Calibrator
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from tfhrf import graph as graphs
+from tfhrf import rearrange
 from tfhrf.lowering import lower
 from tfhrf.rewrite import check_model, graph_of, walk
 
@@ -90,9 +91,9 @@ def to_tflite(model, representative_data=None, precision="int8"):
     if precision in ("float16", "dynamic"):
         return content
     graph = graphs.read(content)
-    graphs.slice_unequal_splits(graph)
+    rearrange.slice_unequal_splits(graph)
     graphs.check(graph, False, layer_namer(model), INTEGERS.get(precision))
-    graphs.spare_arena(graph)
+    rearrange.spare_arena(graph)
     if examples is not None:
         calibrate(graph, examples, precision, layer_namer(model))
         graph = graphs.read(quantize(graphs.write(graph), precision))
@@ -287,7 +288,7 @@ def calibrate(graph, examples, precision, name_layer):
     for index in peak:
         low[index] = max(low[index], peak[index] - NO_WEIGHT[precision])
     # Where scales differ between tensors that only move values, QUANTIZE operators would stand.
-    for members in graphs.tied(graph):
+    for members in rearrange.tied(graph):
         low.update(dict.fromkeys(members, min(low[index] for index in members)))
         high.update(dict.fromkeys(members, max(high[index] for index in members)))
     for index in measured:

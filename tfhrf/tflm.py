@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
+from tfhrf import arena, micro
 from tfhrf import graph as graphs
-from tfhrf import micro
 from tfhrf.files import write_together
 from tfhrf.tflite import make_interpreter
 
@@ -86,9 +86,9 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None):
         result = micro.invoke(content, golden_inputs)
         golden_outputs = result if len(outputs) > 1 else [result]
     else:
-        used = graphs.arena_bound(graph)
+        used = arena.arena_bound(graph)
         golden_outputs = run_reference(content, golden_inputs)
-    margin = graphs.cmsis_margin(graph)
+    margin = arena.cmsis_margin(graph)
     operators = graphs.operators_used(graph)
     report = {
         "tflm_ran": ran,
