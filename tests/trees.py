@@ -5,16 +5,15 @@ import json
 import numpy as np
 from sounds import write_wav
 
-from tfhrf.corpora import daic_woz, iemocap, m3ed
-from tfhrf.corpora.synthetic import utterance
+from tfhrf.corpora import cremad, daic_woz, iemocap, m3ed, synthetic
 
 VOICES = ("anger", "happiness", "neutral", "sadness")
 
 
 def speech(speaker, label, seed):
-    """Generated speech; labels that the synthesizer lacks take a voice of their own."""
+    """Generated speech; labels that the synthesizer lacks take a voice of another."""
     voice = label if label in VOICES else VOICES[sum(map(ord, label)) % len(VOICES)]
-    return utterance(speaker, voice, np.random.default_rng([speaker, seed]))
+    return synthetic.utterance(speaker, voice, np.random.default_rng([speaker, seed]))
 
 
 def quiet(folder, name, seconds=0.1):
@@ -55,9 +54,9 @@ def iemocap_dialog(root, dialog, turns, audio=True):
     return labels / f"{dialog}.txt"
 
 
-def small_iemocap(root, sessions=(1, 2, 3, 4, 5)):
+def small_iemocap(root, speech=speech):
     """Ten speakers with a turn of every class each and one that nobody agreed on, in speech."""
-    for session in sessions:
+    for session in range(1, iemocap.SESSIONS + 1):
 
         def voice(name, emotion, session=session):
             label = iemocap.LABELS.get(emotion, "neutral")
@@ -151,7 +150,7 @@ def write_m3ed(root, dialogs, splits):
     return root
 
 
-def small_m3ed(root):
+def small_m3ed(root, speech=speech):
     """Two series to train, one to validate, one to test, two speakers, all classes, in clips."""
     splits = {"train": ["anjia", "xifu"], "val": ["daojia"], "test": ["qinmi"]}
     dialogs = {}
@@ -226,7 +225,7 @@ def daic_split(root, split, rows):
     return path
 
 
-def small_daic(root):
+def small_daic(root, speech=speech):
     """Four participants to train, two to develop, two to test; three turns of speech each."""
     splits = {"train": (303, 304, 305, 310), "dev": (302, 307), "test": (300, 301)}
     for split, numbers in splits.items():
@@ -280,7 +279,7 @@ def ravdess_file(root, name, samples=None, **options):
     return write_wav(folder / f"{name}.wav", samples, **{"sample_rate": 48_000, **options})
 
 
-def small_ravdess(root, actors=6):
+def small_ravdess(root, speech=speech, actors=6):
     """A recording of every emotion per actor, the first actor in stereo."""
     for actor in range(1, actors + 1):
         for emotion in range(1, 9):
@@ -292,8 +291,23 @@ def small_ravdess(root, actors=6):
     return root
 
 
-def small_cremad(root, actors=6):
+def small_cremad(root, speech=speech, actors=6):
     for actor in range(1, actors + 1):
-        for emotion in ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD"):
-            quiet(root / "AudioWAV", f"{1000 + actor}_DFA_{emotion}_XX.wav", seconds=1.5)
+        for number, emotion in enumerate(cremad.LABELS):
+            path = quiet(root / "AudioWAV", f"{1000 + actor}_DFA_{emotion}_XX.wav")
+            write_wav(path, speech(actor, cremad.LABELS[emotion], number))
+    return root
+
+
+# The synthetic corpus
+
+
+def empty_synthetic(root):
+    """Its files, with nothing in them."""
+    folder = root / synthetic.VERSION
+    folder.mkdir()
+    for speaker in range(1, synthetic.SPEAKERS + 1):
+        for label in synthetic.EMOTIONS:
+            for take in range(1, synthetic.UTTERANCES + 1):
+                (folder / f"speaker{speaker}_{label}_{take}.wav").touch()
     return root
