@@ -1,7 +1,5 @@
 """DAIC-WOZ's reader on small trees in its layout: made-up rows, every known fault."""
 
-import re
-
 import numpy as np
 import pytest
 import trees
@@ -13,6 +11,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::tfhrf.corpora.CorpusWarning")
 ELLIE = (0.5, 1.0, "Ellie", "hi")
 
 
+def two_seconds(speaker, label, seed):
+    return np.zeros(2 * 16_000)
+
+
 def spans(root, number, rows, samples=None):
     """Spans that the reader makes of a transcript's rows."""
     transcript = trees.daic_session(root, number, rows, samples)
@@ -20,7 +22,7 @@ def spans(root, number, rows, samples=None):
 
 
 def test_reads_the_three_splits(tmp_path):
-    trees.small_daic(tmp_path)
+    trees.small_daic(tmp_path, two_seconds)
     utterances = daic_woz.read(tmp_path)
     found = {(u.speaker, u.group, u.split, u.label) for u in utterances}
     assert found == {
@@ -188,7 +190,8 @@ def test_wrong_labels_are_named_and_not_repeated(tmp_path, split, row, message):
     with pytest.raises(CorpusError, match=message) as caught:
         daic_woz.read(tmp_path)
     assert str(caught.value).endswith(f"{daic_woz.SPLITS[split].file}, line 3")
-    assert not re.search(r"\b(17|7|many)\b", str(caught.value).rsplit("/", 1)[0].split(": ")[0])
+    told = str(caught.value).split(": ")[0]
+    assert not {str(cell) for cell in row if cell} & set(told.split())
 
 
 def test_a_session_in_two_splits_is_named(tmp_path):
@@ -199,14 +202,14 @@ def test_a_session_in_two_splits_is_named(tmp_path):
 
 
 def test_lists_of_the_test_split_must_agree(tmp_path):
-    trees.small_daic(tmp_path)
+    trees.small_daic(tmp_path, two_seconds)
     (tmp_path / daic_woz.TEST_WITHOUT_LABELS).write_text("participant_ID,Gender\n300,0\n303,1")
     with pytest.raises(CorpusError, match=r"not in .*full_test_split.*: .*test_split.*, line 3"):
         daic_woz.read(tmp_path)
 
 
 def test_a_missing_column_is_named(tmp_path):
-    trees.small_daic(tmp_path)
+    trees.small_daic(tmp_path, two_seconds)
     path = tmp_path / "dev_split_Depression_AVEC2017.csv"
     path.write_text(path.read_text().replace("PHQ8_Binary", "Binary"))
     with pytest.raises(CorpusError, match=r"column PHQ8_Binary is missing: .*dev_split.*, line 1"):
@@ -219,7 +222,7 @@ def test_a_missing_column_is_named(tmp_path):
 
 @pytest.mark.parametrize("missing", ["303_TRANSCRIPT.csv", "303_AUDIO.wav"])
 def test_a_session_without_one_of_its_files_is_named(tmp_path, missing):
-    trees.small_daic(tmp_path)
+    trees.small_daic(tmp_path, two_seconds)
     (tmp_path / "303_P" / missing).unlink()
     with pytest.raises(CorpusError, match=rf"{missing}$"):
         daic_woz.read(tmp_path)
@@ -227,14 +230,14 @@ def test_a_session_without_one_of_its_files_is_named(tmp_path, missing):
 
 @pytest.mark.parametrize("kind", ["empty", "junk"])
 def test_a_broken_recording_is_named(tmp_path, kind):
-    trees.small_daic(tmp_path)
+    trees.small_daic(tmp_path, two_seconds)
     write_broken(tmp_path, kind).rename(tmp_path / "303_P" / "303_AUDIO.wav")
     with pytest.raises(CorpusError, match=r"Not a WAV file .*303_AUDIO\.wav"):
         daic_woz.read(tmp_path)
 
 
 def test_partial_copies_warn_of_what_is_missing(tmp_path):
-    trees.small_daic(tmp_path)
+    trees.small_daic(tmp_path, two_seconds)
     (tmp_path / daic_woz.SPLITS["test"].file).unlink()
     with pytest.warns(CorpusWarning) as caught:
         utterances = daic_woz.read(tmp_path)
