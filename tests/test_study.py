@@ -186,7 +186,7 @@ def test_balanced_classes_keep_every_utterance():
 
 
 def test_a_participant_is_decided_by_the_mean_of_the_segments():
-    posteriors = {"trained": np.array([[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.2, 0.8]])}
+    posteriors = {"trained": np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])}
     groups, targets = ["b", "b", "b", "a"], np.array([0, 0, 0, 1])
     daic = study._decide(posteriors, targets, groups, CORPORA["daic_woz"])
     # Two of three segments say 1, their mean says 0.

@@ -90,7 +90,8 @@ def table(results):
         f"{results['utterances']} {results['decisions']}, {settings['model']}",
     ]
     if results["scores"]:
-        lines += _score_lines("", results["scores"], metrics)
+        title = "test" if "validation" in results else ""
+        lines += _score_lines(title, results["scores"], metrics)
     if "validation" in results:
         validation = results["validation"]
         title = f"validation, {validation['utterances']} {results['decisions']}"
