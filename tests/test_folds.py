@@ -16,14 +16,7 @@ from tfhrf.folds import (
 
 pytestmark = pytest.mark.filterwarnings("ignore::tfhrf.corpora.CorpusWarning")
 
-SMALL = {
-    "cremad": trees.small_cremad,
-    "daic_woz": trees.small_daic,
-    "iemocap": trees.small_iemocap,
-    "m3ed": trees.small_m3ed,
-    "ravdess": trees.small_ravdess,
-    "synthetic": lambda root, speech: trees.empty_synthetic(root),
-}
+SMALL = {**trees.SMALL, "synthetic": lambda root, speech: trees.empty_synthetic(root)}
 CASES = [(name, protocol) for name in sorted(CORPORA) for protocol in CORPORA[name].protocols]
 
 

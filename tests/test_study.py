@@ -17,6 +17,7 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 import trees
 
 from tfhrf import commands, study
+from tfhrf.audio import AudioError
 from tfhrf.corpora import CORPORA, CorpusError
 from tfhrf.features import LogMelConfig
 from tfhrf.folds import FoldError
@@ -49,6 +50,10 @@ def train(dataset, data_dir, out, **given):
 
 def noise(speaker, label, seed):
     return np.random.default_rng([speaker, seed]).normal(0, 0.1, 16_000)
+
+
+def noise_of_two_seconds(speaker, label, seed):
+    return np.tile(noise(speaker, label, seed), 2)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +114,17 @@ def test_folds_are_pooled_and_validation_is_scored_apart(
     assert ("weighted F1" in printed) == (dataset == "m3ed")
     record = json.loads((tmp_path / names[0] / "fold.json").read_text())
     assert len(record["test"]["targets"]) == len(record["test"]["posteriors"]["folded"])
+
+
+@pytest.mark.parametrize("dataset", ["cremad", "daic_woz", "iemocap", "m3ed", "ravdess"])
+def test_a_broken_recording_is_named_and_nothing_is_left(dataset, tmp_path):
+    root, out = tmp_path / "corpus", tmp_path / "out"
+    trees.SMALL[dataset](root, noise_of_two_seconds)
+    path = sorted(root.rglob("*.wav"))[3]
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(AudioError, match=rf"cannot be decoded to its end: .*{path.name}"):
+        train(dataset, root, out, folds=["1"])
+    assert not out.exists()
 
 
 def test_improvised_turns_alone(corpora, tmp_path):

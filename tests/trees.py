@@ -311,3 +311,13 @@ def empty_synthetic(root):
             for take in range(1, synthetic.UTTERANCES + 1):
                 (folder / f"speaker{speaker}_{label}_{take}.wav").touch()
     return root
+
+
+# A small tree of every corpus, by the name of the dataset.
+SMALL = {
+    "cremad": small_cremad,
+    "daic_woz": small_daic,
+    "iemocap": small_iemocap,
+    "m3ed": small_m3ed,
+    "ravdess": small_ravdess,
+}
