@@ -201,6 +201,18 @@ def test_balanced_classes_keep_every_utterance():
     assert study.balance([3, 12], targets, seed=0) == [3, 12]
 
 
+@pytest.mark.parametrize(("dataset", "balanced"), [("daic_woz", True), ("m3ed", False)])
+def test_who_is_balanced(dataset, balanced, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(study, "fit", lambda model, features, labels, *_: trained.append(labels))
+    trees.SMALL[dataset](tmp_path / "corpus", noise_of_two_seconds)
+    train(dataset, tmp_path / "corpus", tmp_path / "out", folds=["1"])
+    (labels,) = trained
+    counts = np.bincount(labels).tolist()
+    # DAIC-WOZ: two participants of three turns, two of four; M3ED: two series.
+    assert counts == ([8, 8] if balanced else [2] * 7)
+
+
 def test_a_participant_is_decided_by_the_mean_of_the_segments():
     posteriors = {"trained": np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])}
     groups, targets = ["b", "b", "b", "a"], np.array([0, 0, 0, 1])
