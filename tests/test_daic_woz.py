@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import trees
-from sounds import sine, write_broken
+from sounds import write_broken
 
 from tfhrf.corpora import CorpusError, CorpusWarning, daic_woz
 
@@ -130,6 +130,11 @@ def test_interruptions_are_left_out(tmp_path, number, start, end):
     assert len(spans(tmp_path, 300, rows, samples)) == 4
 
 
+def add_tone(samples, hertz, amplitude, start, end):
+    place = np.arange(round(start * 16_000), round(end * 16_000))
+    samples[place] += amplitude * np.sin(2 * np.pi * hertz * place / 16_000)
+
+
 @pytest.mark.parametrize("sign", [1, -1, 0])
 @pytest.mark.parametrize(("number", "shift"), daic_woz.MISALIGNED.items())
 def test_misaligned_transcripts_are_moved_to_where_the_sound_is(tmp_path, number, shift, sign):
@@ -137,7 +142,10 @@ def test_misaligned_transcripts_are_moved_to_where_the_sound_is(tmp_path, number
     samples = rng.normal(0, 0.001, 90 * 16_000)
     true = [(38.0, 39.5), (41.0, 44.0), (49.0, 50.2), (52.5, 54.0)]
     for start, end in true:
-        samples[int(start * 16_000) : int(end * 16_000)] += sine(200, end - start)
+        add_tone(samples, 200, 0.5, start, end)
+    # Ellie, faint in the participant's microphone.
+    for start, end in ((20.0, 24.0), (39.6, 40.9), (44.2, 48.8)):
+        add_tone(samples, 400, 0.03, start, end)
     moved = [(start - sign * shift, end - sign * shift) for start, end in true]
     rows = [ELLIE, *((*span, "Participant", "hello") for span in moved)]
     np.testing.assert_allclose(spans(tmp_path, number, rows, samples), true, atol=1e-6)
@@ -145,7 +153,7 @@ def test_misaligned_transcripts_are_moved_to_where_the_sound_is(tmp_path, number
 
 def test_what_a_move_pushes_off_the_recording_is_left_out(tmp_path):
     samples = np.random.default_rng(0).normal(0, 0.001, 20 * 16_000)
-    samples[10 * 16_000 : 13 * 16_000] += sine(200, 3.0)
+    add_tone(samples, 200, 0.5, 10, 13)
     shift = daic_woz.MISALIGNED[321]
     rows = [ELLIE, (10 - shift, 13 - shift, "Participant", "a"), (18, 19.9, "Participant", "b")]
     assert spans(tmp_path, 321, rows, samples) == [(pytest.approx(10), pytest.approx(13))]

@@ -167,8 +167,8 @@ def small_m3ed(root, speech=speech):
     return write_m3ed(root, dialogs, splits)
 
 
-def complete_m3ed(root, utterances=24_449):
-    """990 dialogs of 56 series, with empty clips."""
+def complete_m3ed(root, utterances=m3ed.UTTERANCES):
+    """990 dialogs of 56 series, with empty clips; what is beyond the public list is neutral."""
     names = [f"series{number}" for number in range(sum(m3ed.SERIES.values()))]
     splits, left = {}, list(names)
     for split, count in m3ed.SERIES.items():
@@ -176,12 +176,17 @@ def complete_m3ed(root, utterances=24_449):
     dialogs: dict = {f"{names[n % 56]}_{n // 56 + 1}": {} for n in range(m3ed.DIALOGS)}
     clips = root / "wav"
     clips.mkdir(parents=True)
-    order = list(dialogs)
-    for number in range(utterances):
-        dialog = order[number % len(order)]
-        name = f"{dialog}_{number // len(order) + 1}"
-        dialogs[dialog][name] = m3ed_entry("A", m3ed.LABELS[number % 7])
-        (clips / f"A_{name}.wav").touch()
+    labels = [label for label, count in m3ed.LISTED_LABELS.items() for _ in range(count)]
+    labels += ["Neutral"] * (utterances - len(labels))
+    for split, count in m3ed.LISTED.items():
+        mine = [name for name in dialogs if name.rsplit("_", 1)[0] in splits[split]]
+        if split == "train":
+            count += utterances - sum(m3ed.LISTED.values())
+        for number in range(count):
+            dialog = mine[number % len(mine)]
+            name = f"{dialog}_{number // len(mine) + 1}"
+            dialogs[dialog][name] = m3ed_entry("A", labels.pop())
+            (clips / f"A_{name}.wav").touch()
     return write_m3ed(root, dialogs, splits)
 
 

@@ -30,7 +30,18 @@ LABELS = ("Happy", "Neutral", "Sad", "Disgust", "Anger", "Fear", "Surprise")
 FRAME_RATE = 25  # frames per second, in which times are given
 SERIES = {"train": 38, "val": 7, "test": 11}
 DIALOGS = 990
-UTTERANCES = (24_449, 24_437)  # the annotation's, and those of a public list
+UTTERANCES = 24_449
+# A public list of fewer utterances, by split and by label.
+LISTED = {"train": 17_420, "val": 2819, "test": 4198}
+LISTED_LABELS = {
+    "Happy": 2286,
+    "Neutral": 10_021,
+    "Sad": 3957,
+    "Disgust": 1497,
+    "Anger": 5231,
+    "Fear": 395,
+    "Surprise": 1050,
+}
 SAMPLE_RATE = 16_000
 # Where the sound of videos is kept.
 CACHE = pathlib.Path("runs") / "corpora" / "m3ed"
@@ -64,7 +75,7 @@ def read(data_dir, cache_dir=CACHE):
     for series in annotation:
         if series not in splits:
             raise CorpusError(f"The series '{series}' is in no list of {data_dir / 'splitInfo'}")
-    _check_counts(path, annotation)
+    _check_counts(path, annotation, splits)
 
     clips = _clips(data_dir)
     videos: dict[pathlib.Path, pathlib.Path] = {}  # sound of a dialog's video, by the video
@@ -153,18 +164,38 @@ def _splits(folder):
     return splits
 
 
-def _check_counts(path, annotation):
+def _check_counts(path, annotation, splits):
     """Counts of a complete annotation."""
-    dialogs = sum(map(len, annotation.values()))
-    count = sum(len(content["Dialog"]) for each in annotation.values() for content in each.values())
-    if dialogs > DIALOGS or (dialogs == DIALOGS and count not in UTTERANCES):
+    contents = [content for dialogs in annotation.values() for content in dialogs.values()]
+    count = sum(len(content["Dialog"]) for content in contents)
+    public = sum(LISTED.values())
+    complete = len(contents) == DIALOGS
+    if len(contents) > DIALOGS or (complete and count not in (UTTERANCES, public)):
         raise CorpusError(
-            f"M3ED has {DIALOGS} dialogs and {UTTERANCES[0]:,} or {UTTERANCES[1]:,} utterances: "
-            f"{path}. Received: {dialogs} and {count:,}"
+            f"M3ED has {DIALOGS} dialogs and {UTTERANCES:,} or {public:,} utterances: {path}. "
+            f"Received: {len(contents)} and {count:,}"
         )
-    series = sum(SERIES.values())
-    if dialogs == DIALOGS and len(annotation) != series:
-        raise CorpusError(f"M3ED has {series} series: {path}. Received: {len(annotation)}")
+    if not complete:
+        return
+    series = collections.Counter(splits[name] for name in annotation)
+    if series != SERIES:
+        raise CorpusError(f"M3ED has the series {SERIES}: {path}. Received: {dict(series)}")
+    if count == public:
+        by_split: collections.Counter = collections.Counter()
+        by_label: collections.Counter = collections.Counter()
+        for name, dialogs in annotation.items():
+            for content in dialogs.values():
+                for utterance, entry in content["Dialog"].items():
+                    label, _ = _labels(entry, f"{path}, utterance {utterance}")
+                    by_split[splits[name]] += 1
+                    by_label[label] += 1
+        for expected, found in ((LISTED, by_split), (LISTED_LABELS, by_label)):
+            for name, number in expected.items():
+                if found[name] != number:
+                    raise CorpusError(
+                        f"M3ED has {number:,} utterances of {name}: {path}. "
+                        f"Received: {found[name]:,}"
+                    )
 
 
 def _clips(data_dir):
