@@ -8,7 +8,8 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 import tensorflow_io as tfio
 from sounds import sine, write_broken, write_float_wav, write_pcm_wav, write_wav
 
-from tfhrf.audio import AudioError, decode
+from tfhrf import audio
+from tfhrf.audio import AudioError, decode, decode_spans
 
 
 def test_decodes_16_bit_exactly_and_in_order(tmp_path):
@@ -93,3 +94,37 @@ def test_broken_file_is_named(tmp_path, kind):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(AudioError, match=r"does not exist: .*nowhere\.wav"):
         list(decode([tmp_path / "nowhere.wav"]))
+
+
+def test_spans_are_cut_and_a_file_is_decoded_once(tmp_path, monkeypatch):
+    first, second = (write_wav(tmp_path / f"{hz}.wav", sine(hz, 1.0)) for hz in (100, 300))
+    decoded = []
+
+    def counting(paths, *arguments):
+        decoded.extend(paths)
+        return decode(paths, *arguments)
+
+    monkeypatch.setattr(audio, "decode", counting)
+    paths = [first, first, second, second]
+    spans = [(0.25, 0.5), (0.0, 1.0), None, (0.1, 0.10625)]
+    waves = list(decode_spans(paths, spans))
+    whole = dict(zip((first, second), decode([first, second]), strict=True))
+    assert decoded == [str(first), str(second)]
+    for path, span, wave in zip(paths, spans, waves, strict=True):
+        start, end = span or (0, 1)
+        np.testing.assert_array_equal(wave, whole[path][round(start * 16e3) : round(end * 16e3)])
+    assert [len(wave) for wave in waves] == [4000, 16_000, 16_000, 100]
+
+
+def test_spans_are_in_seconds_whatever_the_rate(tmp_path):
+    path = write_wav(tmp_path / "a.wav", sine(440, 1.0, 48_000), 48_000)
+    tail, last = decode_spans([path, path], [(0.5, 0.75), (0.5, 1.0)])
+    assert len(tail) == 4000
+    assert abs(len(last) - 8000) <= 2
+
+
+@pytest.mark.parametrize("span", [(0.5, 1.1), (1.0, 1.2), (-0.1, 0.5), (0.5, 0.5), (0.6, 0.5)])
+def test_a_span_outside_its_file_is_named(tmp_path, span):
+    path = write_wav(tmp_path / "a.wav", sine(200, 1.0))
+    with pytest.raises(AudioError, match=r"within the 1 s .*a\.wav. Received: "):
+        list(decode_spans([path], [span]))

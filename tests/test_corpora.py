@@ -9,7 +9,7 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 
 from sounds import sine, write_wav
 
-from tfhrf.corpora import READERS, CorpusError, emodb, synthetic
+from tfhrf.corpora import CorpusError, emodb, synthetic
 from tfhrf.features import LogMelConfig, extract
 from tfhrf.folds import leave_one_speaker_out
 
@@ -99,23 +99,3 @@ def test_synthetic_is_neither_trivial_nor_hopeless(corpus):
 
     assert held_out(loudness) < 0.6
     assert 0.35 < held_out(functionals) < 0.85
-
-
-@pytest.mark.parametrize("dataset", sorted(READERS))
-def test_no_speaker_is_on_two_sides(dataset, corpus, request):
-    if dataset == "synthetic":
-        utterances = corpus
-    else:
-        utterances = READERS[dataset](request.getfixturevalue(f"{dataset}_dir"))
-    folds = leave_one_speaker_out(utterances)
-    for fold in folds:
-        speakers = [{utterances[i].speaker for i in side} for side in (fold.train, fold.test)]
-        assert not speakers[0] & speakers[1]
-        assert speakers[1] == {fold.name}
-    tested = sorted(i for fold in folds for i in fold.test)
-    assert tested == list(range(len(utterances)))
-
-
-def test_one_speaker_cannot_be_left_out(corpus):
-    with pytest.raises(ValueError, match=r"Received: \['speaker1'\]"):
-        leave_one_speaker_out([u for u in corpus if u.speaker == "speaker1"])

@@ -80,3 +80,14 @@ def test_extract_names_a_file_shorter_than_a_frame(tmp_path):
     assert features.shape == (48, 64)
     with pytest.raises(AudioError, match=r"320 samples\): .*short\.wav"):
         extract([good, short], CONFIG)
+
+
+def test_extract_cuts_spans(tmp_path):
+    path = write_wav(tmp_path / "a.wav", sine(200, 1.0))
+    (whole,) = extract([path], CONFIG)
+    part, every = extract([path, path], CONFIG, [(0.5, 1.0), None])
+    # 0.5 s is 50 hops.
+    np.testing.assert_allclose(part, whole[50:], atol=1e-5)
+    np.testing.assert_array_equal(every, whole)
+    with pytest.raises(AudioError, match=r"from 0.5 to 0.51 s is shorter than one frame.*a\.wav"):
+        extract([path], CONFIG, [(0.5, 0.51)])

@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 
-from tfhrf.report import ReportError, seeds_table
+from tfhrf.corpora import CORPORA
+from tfhrf.report import ReportError, collect, seeds_table, table
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -88,3 +89,46 @@ def test_recipe_prints_the_table_or_one_line(tmp_path):
     assert bad.returncode == 2
     assert "Error: No finished study is in" in bad.stderr
     assert collect().returncode == 2
+
+
+def write_fold(folder, **sides):
+    """A fold's record with the confusions of its sides."""
+    record = {
+        "fold": folder.name,
+        "folding error": 1e-6,
+        "int8 bytes": 10,
+        "parameters": {"trained": 2, "folded": 1},
+        "seconds": {},
+        **{side: {"confusion": {"folded": counts}} for side, counts in sides.items()},
+    }
+    folder.mkdir()
+    (folder / "fold.json").write_text(json.dumps(record))
+
+
+def test_sides_are_pooled_apart(tmp_path):
+    settings = {"dataset": "daic_woz", "model": "small", "protocol": "official"}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    write_fold(tmp_path / "a", validation=[[2, 1], [0, 1]], test=[[1, 0], [0, 1]])
+    write_fold(tmp_path / "b", validation=[[1, 1], [1, 1]], test=[[2, 2], [0, 2]])
+    results = collect(tmp_path, CORPORA["daic_woz"])
+    assert results["scores"]["folded"]["confusion"] == [[3, 2], [0, 3]]
+    assert results["scores"]["folded"]["ua"] == pytest.approx((3 / 5 + 1) / 2)
+    assert results["folds"]["b"]["folded"]["ua"] == pytest.approx((1 / 2 + 1) / 2)
+    assert results["utterances"] == 8
+    assert results["validation"]["utterances"] == 8
+    assert results["validation"]["scores"]["folded"]["confusion"] == [[3, 2], [1, 2]]
+    lines = table(results).splitlines()
+    assert lines[0] == "daic_woz: official split, 8 participants, small"
+    assert lines[1].split() == ["test", "WA", "UA", "macro", "F1"]
+    assert lines[2].split()[-3:] == ["0.750", "0.800", "0.750"]
+    assert lines[4].split() == ["validation,", "8", "participants", "WA", "UA", "macro", "F1"]
+
+
+def test_there_may_be_validation_and_no_test(tmp_path):
+    settings = {"dataset": "daic_woz", "model": "small", "protocol": "official"}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    write_fold(tmp_path / "official", validation=[[2, 1], [0, 1]])
+    results = collect(tmp_path, CORPORA["daic_woz"])
+    assert results["scores"] == {}
+    assert "official split, 0 participants" in table(results)
+    assert "validation, 4 participants" in table(results)

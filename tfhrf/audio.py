@@ -1,5 +1,6 @@
 """Decoding audio files to mono float32 at 16 kHz, through tensorflow-io inside tf.data."""
 
+import itertools
 import pathlib
 
 import tensorflow as tf
@@ -70,6 +71,40 @@ def decode(paths, sample_rate=SAMPLE_RATE):
         if not finite:
             raise AudioError(f"Audio file holds samples that are not finite: {path}")
         yield wave
+
+
+def decode_spans(paths, spans, sample_rate=SAMPLE_RATE):
+    """Decodes spans of files, in order; files that follow each other in `paths` are decoded once.
+
+    Args:
+        paths: list of file paths, one per span.
+        spans: list of (start, end) in seconds of the file, or None for the whole file.
+        sample_rate: rate to resample to, Hz.
+
+    Yields:
+        float32 arrays of shape (samples,), as `decode`.
+
+    Raises:
+        AudioError: as `decode`; a span is negative, empty or goes beyond the end of its file.
+    """
+    pairs = list(zip(map(str, paths), spans, strict=True))
+    runs = [(path, list(run)) for path, run in itertools.groupby(pairs, key=lambda pair: pair[0])]
+    waves = decode([path for path, _ in runs], sample_rate)
+    for (path, run), wave in zip(runs, waves, strict=True):
+        for _, span in run:
+            yield wave if span is None else _cut(wave, span, sample_rate, path)
+
+
+def _cut(wave, span, sample_rate, path):
+    start, end = span
+    first, last = round(start * sample_rate), round(end * sample_rate)
+    # Resampling may take a few samples from the end.
+    if not 0 <= first < last <= len(wave) + sample_rate // 1000 or first >= len(wave):
+        raise AudioError(
+            f"A span must be within the {len(wave) / sample_rate:g} s of its file and not empty: "
+            f"{path}. Received: {start:g} to {end:g} s"
+        )
+    return wave[first:last]
 
 
 def _probe(path):

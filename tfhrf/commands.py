@@ -4,18 +4,40 @@ import dataclasses
 import functools
 import pathlib
 import sys
+import warnings
 
 from absl import app, flags
 
 from tfhrf import report, study
 from tfhrf.audio import AudioError
-from tfhrf.corpora import READERS, CorpusError
+from tfhrf.corpora import CORPORA, CorpusError, CorpusWarning
+from tfhrf.folds import FoldError
+from tfhrf.training import TrainingSettings
+
+# Where a recipe has none of its own. The epochs and batches of IEMOCAP and DAIC-WOZ are those of
+# SpeechFormer (Chen et al. 2022), the others have not been tuned. The epochs are the same for
+# every fold: no test fold picks its own.
+DEFAULTS = {
+    "cremad": TrainingSettings(epochs=60),
+    "daic_woz": TrainingSettings(epochs=60, batch_size=16),
+    "emodb": TrainingSettings(epochs=60),
+    "iemocap": TrainingSettings(epochs=120, batch_size=32),
+    "m3ed": TrainingSettings(epochs=30),
+    "ravdess": TrainingSettings(epochs=60),
+    "synthetic": TrainingSettings(epochs=20),
+}
 
 
 def run(main, positional=False):
     """Parses the flags and calls `main()`, or `main(arguments)` if positional arguments are its
     own; the recipe's last line.
     """
+    elsewhere = warnings.formatwarning
+    warnings.formatwarning = lambda message, category, *place, **more: (
+        f"Warning: {message}\n"
+        if issubclass(category, CorpusWarning)
+        else elsewhere(message, category, *place, **more)
+    )
     app.run(lambda arguments: _guarded(main, arguments[1:], positional), flags_parser=_parse)
 
 
@@ -25,23 +47,32 @@ def train(model, backbone, defaults):
     Args:
         model: name of the backbone in files and tables.
         backbone: function of (input_shape, classes, preset=, hrf=) that returns a Keras model.
-        defaults: TrainingSettings per corpus. The epochs are the same for every fold: no test
-            fold picks its own.
+        defaults: TrainingSettings by corpus, in place of those of DEFAULTS.
     """
-    flags.DEFINE_enum("dataset", "synthetic", sorted(READERS), "The corpus.")
+    flags.DEFINE_enum("dataset", "synthetic", sorted(CORPORA), "The corpus.")
     flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
+    flags.DEFINE_string("protocol", None, "Which folds, where a corpus has a choice; else its own.")
+    flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
     flags.DEFINE_enum("variant", "light", ["light", "large"], "Size of the model.")
     flags.DEFINE_enum("hrf", "4", ["0", "2", "4", "8"], "Expansion of the HRF layers; 0: none.")
     flags.DEFINE_list("folds", None, "Numbers of the folds to run; all if not given.")
     flags.DEFINE_integer("seed", 0, "Seed of everything random.", lower_bound=0)
     flags.DEFINE_integer("epochs", None, "Epochs, fixed in advance.", lower_bound=1)
     flags.DEFINE_string("out", None, "Folder of the study; under runs/ if not given.")
-    run(lambda: _train(model, backbone, defaults, flags.FLAGS))
+    run(lambda: _train(model, backbone, {**DEFAULTS, **defaults}, flags.FLAGS))
 
 
 def _train(model, backbone, defaults, given):
     if given.data_dir is None and given.dataset != "synthetic":
         raise CorpusError(f"--data_dir is needed with --dataset={given.dataset}")
+    corpus = CORPORA[given.dataset]
+    protocol = given.protocol or next(iter(corpus.protocols))
+    if protocol not in corpus.protocols:
+        raise FoldError(
+            f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
+            f"Received: --protocol={protocol}"
+        )
+    read = corpus.read
     training = defaults[given.dataset]
     training = dataclasses.replace(training, epochs=given.epochs or training.epochs)
     settings = {
@@ -51,11 +82,20 @@ def _train(model, backbone, defaults, given):
         "hrf": int(given.hrf),
         "seed": given.seed,
         "epochs": training.epochs,
+        "protocol": protocol,
     }
+    if given.improvised:
+        if given.dataset != "iemocap":
+            raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
+        read = functools.partial(read, improvised=True)
+        settings["turns"] = "improvised"
     out = given.out or pathlib.Path("runs") / "-".join(str(value) for value in settings.values())
+    utterances = read(given.data_dir or "runs/corpora")
     results = study.run(
         functools.partial(backbone, preset=given.variant, hrf=settings["hrf"]),
-        READERS[given.dataset](given.data_dir or "runs/corpora"),
+        corpus,
+        utterances,
+        corpus.protocols[protocol](utterances),
         training,
         settings,
         out,
@@ -76,7 +116,7 @@ def _guarded(main, arguments, positional):
         _fail(f"Unexpected argument: {arguments[0]}")
     try:
         main(arguments) if positional else main()
-    except (AudioError, CorpusError, report.ReportError, study.StudyError) as error:
+    except (AudioError, CorpusError, FoldError, report.ReportError, study.StudyError) as error:
         _fail(error)
 
 

@@ -3,16 +3,22 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, f1_score
 
 from tfhrf.files import replacing
 
 
 class Scores(NamedTuple):
-    """Weighted accuracy, unweighted average recall, and confusion[true][predicted] counts."""
+    """Scores of decisions, all of them made from confusion[true][predicted] counts.
+
+    `wa` is the accuracy ("weighted"), `ua` the mean recall of the classes that occur. `f1_macro`
+    and `f1_weighted` are scikit-learn's averages over classes.
+    """
 
     wa: float
     ua: float
+    f1_macro: float
+    f1_weighted: float
     confusion: list[list[int]]
 
 
@@ -24,14 +30,51 @@ def scores(labels, posteriors):
         posteriors: (utterances, classes).
 
     Returns:
-        Scores. `wa` is the accuracy; `ua` the mean recall of the classes that occur in `labels`.
+        Scores.
+    """
+    return scores_of_counts(confusion_counts(labels, posteriors))
+
+
+def confusion_counts(labels, posteriors):
+    """Counts of decisions made by the highest posterior, confusion[true][predicted].
+
+    Args:
+        labels: class indices, (utterances,).
+        posteriors: (utterances, classes).
+
+    Returns:
+        Lists of integers, (classes, classes).
     """
     classes = np.shape(posteriors)[1]
-    confusion = confusion_matrix(labels, np.argmax(posteriors, axis=1), labels=range(classes))
-    occurrences = confusion.sum(axis=1)
-    recalls = np.diagonal(confusion)[occurrences > 0] / occurrences[occurrences > 0]
-    wa = np.trace(confusion) / confusion.sum()
-    return Scores(float(wa), float(np.mean(recalls)), confusion.tolist())
+    decisions = np.argmax(posteriors, axis=1)
+    return confusion_matrix(labels, decisions, labels=range(classes)).tolist()
+
+
+def scores_of_counts(confusion):
+    """Scores of a confusion matrix, of one fold or the sum of several.
+
+    Args:
+        confusion: counts, confusion[true][predicted], (classes, classes), not all zero.
+
+    Returns:
+        Scores.
+    """
+    counts = np.asarray(confusion)
+    occurrences = counts.sum(axis=1)
+    recalls = np.diagonal(counts)[occurrences > 0] / occurrences[occurrences > 0]
+    true, predicted = np.nonzero(counts)
+    weights = counts[true, predicted]
+    f1_macro, f1_weighted = (
+        f1_score(true, predicted, average=average, sample_weight=weights, zero_division=0)
+        for average in ("macro", "weighted")
+    )
+    return Scores(
+        float(np.trace(counts) / counts.sum()),
+        float(np.mean(recalls)),
+        float(f1_macro),
+        float(f1_weighted),
+        counts.tolist(),
+    )
 
 
 def save_confusion_picture(path, confusion, labels, title):

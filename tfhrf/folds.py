@@ -1,18 +1,30 @@
-"""Speaker-independent cross-validation folds."""
+"""Protocols: which utterances train a model, which validate it, which test it.
+
+Utterances of one speaker, and of one group (session, series, participant), are never both in
+training and in anything else. Nothing is random: the same utterances give the same folds.
+"""
 
 from typing import NamedTuple
 
 
+class FoldError(ValueError):
+    """A corpus cannot be split as asked; the message is one line."""
+
+
 class Fold(NamedTuple):
-    """One fold: its name and the indices of its training and test utterances."""
+    """One fold: its name and the indices of its training, validation and test utterances.
+
+    Validation utterances are scored apart; they choose nothing. There may be none.
+    """
 
     name: str
     train: list[int]
+    validation: list[int]
     test: list[int]
 
 
 def leave_one_speaker_out(utterances):
-    """One fold per speaker, in order of the speakers' names; nobody is on both sides.
+    """One fold per speaker, in order of the speakers' names, no validation.
 
     Args:
         utterances: list of Utterance from at least two speakers.
@@ -21,16 +33,140 @@ def leave_one_speaker_out(utterances):
         List of Fold, named by the test speaker.
 
     Raises:
-        ValueError: all utterances are of one speaker.
+        FoldError: all utterances are of one speaker.
     """
-    speakers = sorted({utterance.speaker for utterance in utterances})
-    if len(speakers) < 2:
-        raise ValueError(f"Speaker-independent folds need two speakers. Received: {speakers}")
+    return _leave_one_out(utterances, [utterance.speaker for utterance in utterances], "speakers")
+
+
+def leave_one_group_out(utterances):
+    """One fold per group, in order of the groups' names, no validation.
+
+    With the sessions of IEMOCAP as groups this is its usual protocol of 5 folds.
+
+    Args:
+        utterances: list of Utterance from at least two groups.
+
+    Returns:
+        List of Fold, named by the test group.
+
+    Raises:
+        FoldError: all utterances are of one group.
+    """
+    return _leave_one_out(utterances, [utterance.group for utterance in utterances], "groups")
+
+
+def leave_one_of_pair_out(utterances):
+    """One fold per speaker of groups of two: the other one of the group is for validation.
+
+    With the sessions of IEMOCAP as groups these are its 10 folds. The other speaker hears and
+    answers the test speaker, so it is not trained on.
+
+    Args:
+        utterances: list of Utterance from at least two groups of no more than two speakers.
+
+    Returns:
+        List of Fold, named by the test speaker.
+
+    Raises:
+        FoldError: all utterances are of one group, or a group has more speakers than two.
+    """
+    pairs: dict[str, set[str]] = {}
+    for utterance in utterances:
+        pairs.setdefault(utterance.group, set()).add(utterance.speaker)
+    for group, speakers in pairs.items():
+        if len(speakers) > 2:
+            raise FoldError(f"Group {group} has more than two speakers. Received: {len(speakers)}")
+    if len(pairs) < 2:
+        raise FoldError(f"Independent folds need two groups. Received: {sorted(pairs)}")
     return [
         Fold(
             speaker,
-            [i for i, utterance in enumerate(utterances) if utterance.speaker != speaker],
-            [i for i, utterance in enumerate(utterances) if utterance.speaker == speaker],
+            [i for i, one in enumerate(utterances) if one.group != group],
+            [
+                i
+                for i, one in enumerate(utterances)
+                if one.group == group and one.speaker != speaker
+            ],
+            [i for i, one in enumerate(utterances) if one.speaker == speaker],
         )
-        for speaker in speakers
+        for group in sorted(pairs)
+        for speaker in sorted(pairs[group])
+    ]
+
+
+def speaker_folds(utterances, count):
+    """`count` folds of about as many speakers each, no validation.
+
+    Speakers are dealt out in order of their names like cards; where odd and even numbers are men
+    and women, as in RAVDESS, an odd `count` balances them.
+
+    Args:
+        utterances: list of Utterance from at least `count` speakers.
+        count: number of folds.
+
+    Returns:
+        List of Fold, named "fold1" and so on.
+
+    Raises:
+        FoldError: there are fewer speakers than folds.
+    """
+    speakers = sorted({utterance.speaker for utterance in utterances})
+    if len(speakers) < count:
+        raise FoldError(f"{count} folds need as many speakers. Received: {len(speakers)}")
+    place = {speaker: index % count for index, speaker in enumerate(speakers)}
+    return [
+        Fold(
+            f"fold{number + 1}",
+            [i for i, one in enumerate(utterances) if place[one.speaker] != number],
+            [],
+            [i for i, one in enumerate(utterances) if place[one.speaker] == number],
+        )
+        for number in range(count)
+    ]
+
+
+def official(utterances, validation):
+    """The corpus's own split, one fold.
+
+    Args:
+        utterances: list of Utterance with `split`.
+        validation: name of the split for validation; the others are "train" and "test".
+
+    Returns:
+        List of one Fold, "official"; a partial copy may have no validation or no test.
+
+    Raises:
+        FoldError: no utterance is in training, or all are, or a group is in two splits.
+    """
+    split_of: dict[str, str] = {}
+    for utterance in utterances:
+        if split_of.setdefault(utterance.group, utterance.split) != utterance.split:
+            raise FoldError(
+                f"Group {utterance.group} is in two splits. "
+                f"Received: {split_of[utterance.group]}, {utterance.split}"
+            )
+    train, held_out, test = (
+        [i for i, one in enumerate(utterances) if one.split == split]
+        for split in ("train", validation, "test")
+    )
+    if not train or not (held_out or test):
+        raise FoldError(
+            "The official split needs utterances to train on and to test. "
+            f"Received: {len(train)} train, {len(held_out)} {validation}, {len(test)} test"
+        )
+    return [Fold("official", train, held_out, test)]
+
+
+def _leave_one_out(utterances, keys, what):
+    names = sorted(set(keys))
+    if len(names) < 2:
+        raise FoldError(f"Independent folds need two {what}. Received: {names}")
+    return [
+        Fold(
+            name,
+            [i for i, key in enumerate(keys) if key != name],
+            [],
+            [i for i, key in enumerate(keys) if key == name],
+        )
+        for name in names
     ]

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.stats
 
 from tfhrf import micro
-from tfhrf.evaluation import scores
+from tfhrf.evaluation import scores_of_counts
 
 DEPLOYED = "deployed"  # the folder of the model that all speakers trained
 KINDS = {
@@ -15,37 +15,37 @@ KINDS = {
     "folded": "folded (float32)",
     "int8": "int8 in TensorFlow Lite Micro",
 }
+METRICS = {"wa": "WA", "ua": "UA", "f1_macro": "macro F1", "f1_weighted": "weighted F1"}
 
 
 class ReportError(ValueError):
     """Results cannot be reported; the message is one line that names the culprit."""
 
 
-def collect(out, labels):
-    """The results of the fold folders under `out`, test utterances of all folds pooled.
+def collect(out, corpus):
+    """The results of the fold folders under `out`, decisions of all folds pooled.
+
+    Args:
+        out: folder of the study.
+        corpus: tfhrf.corpora.Corpus, for its classes, metrics and what it decides on.
 
     Returns:
-        Dict of plain values: settings, labels, scores per kind of model ("trained", "folded",
-        "int8" as TensorFlow Lite Micro computes it), scores per fold, sizes and seconds.
+        Dict of plain values: settings, labels, scores of the test per kind of model ("trained",
+        "folded", "int8" as TensorFlow Lite Micro computes it), those of the validation, if there
+        is one, scores per fold, sizes and seconds.
     """
     out = pathlib.Path(out)
     records = [json.loads(path.read_text()) for path in sorted(out.glob("*/fold.json"))]
-    tested = [record for record in records if record["targets"]]
     deployed = [record for record in records if record["fold"] == DEPLOYED]
-    kinds = list(tested[0]["posteriors"]) if tested else []
-
-    def score(kind, some):
-        targets = np.concatenate([record["targets"] for record in some])
-        posteriors = np.concatenate([record["posteriors"][kind] for record in some])
-        return scores(targets, posteriors)._asdict()
-
-    return {
+    results = {
         "settings": json.loads((out / "settings.json").read_text()),
-        "labels": labels,
-        "utterances": sum(len(record["targets"]) for record in tested),
-        "scores": {kind: score(kind, tested) for kind in kinds},
+        "labels": list(corpus.labels),
+        "metrics": list(corpus.metrics),
+        "decisions": corpus.decisions,
+        "utterances": _decided(records, "test"),
+        "scores": _pooled(records, "test"),
         "folds": {
-            record["fold"]: {kind: score(kind, [record]) for kind in kinds} for record in tested
+            record["fold"]: _pooled([record], "test") for record in records if "test" in record
         },
         "folding error": max(record["folding error"] for record in records),
         "int8 bytes": max(record["int8 bytes"] for record in records),
@@ -53,18 +53,49 @@ def collect(out, labels):
         "tflm": deployed[0]["tflm"] if deployed else None,
         "seconds": {record["fold"]: record["seconds"] for record in records},
     }
+    if any("validation" in record for record in records):
+        results["validation"] = {
+            "utterances": _decided(records, "validation"),
+            "scores": _pooled(records, "validation"),
+        }
+    return results
+
+
+def _confusions(records, side):
+    """Counts of all folds added up, by kind of model."""
+    sides = [record[side]["confusion"] for record in records if side in record]
+    return {
+        kind: np.sum([confusion[kind] for confusion in sides], axis=0)
+        for kind in (sides[0] if sides else ())
+    }
+
+
+def _decided(records, side):
+    """Number of decisions."""
+    return max((int(counts.sum()) for counts in _confusions(records, side).values()), default=0)
+
+
+def _pooled(records, side):
+    return {
+        kind: scores_of_counts(counts)._asdict()
+        for kind, counts in _confusions(records, side).items()
+    }
 
 
 def table(results):
     """The results as a short table for people."""
-    settings = results["settings"]
+    settings, metrics = results["settings"], results["metrics"]
     lines = [
-        f"{settings['dataset']}: {len(results['folds'])} speakers held out in turn, "
-        f"{results['utterances']} utterances, {settings['model']}",
-        f"{'':34}{'WA':>6}{'UA':>8}",
+        f"{settings['dataset']}: {_protocol(settings, len(results['folds']))}, "
+        f"{results['utterances']} {results['decisions']}, {settings['model']}",
     ]
-    for kind, score in results["scores"].items():
-        lines.append(f"{KINDS[kind]:34}{score['wa']:6.3f}{score['ua']:8.3f}")
+    if results["scores"]:
+        title = "test" if "validation" in results else ""
+        lines += _score_lines(title, results["scores"], metrics)
+    if "validation" in results:
+        validation = results["validation"]
+        title = f"validation, {validation['utterances']} {results['decisions']}"
+        lines += ["", *_score_lines(title, validation["scores"], metrics)]
     for kind, score in results["scores"].items():
         lines += ["", f"{KINDS[kind]}, rows are the true classes:"]
         lines += [
@@ -85,6 +116,26 @@ def table(results):
     if not micro.available():
         lines.append("TensorFlow Lite Micro was not run: tflite-micro has no wheel here")
     return "\n".join(lines)
+
+
+def _score_lines(title, scores, metrics):
+    lines = [f"{title:34}" + "".join(f"{METRICS[metric]:>13}" for metric in metrics)]
+    for kind, score in scores.items():
+        values = "".join(f"{score[metric]:13.3f}" for metric in metrics)
+        lines.append(f"{KINDS[kind]:34}{values}")
+    return lines
+
+
+def _protocol(settings, folds):
+    """How a study was tested, in words."""
+    protocol = settings.get("protocol", "leave_one_speaker_out")
+    if protocol == "leave_one_speaker_out":
+        return f"{folds} speakers held out in turn"
+    if protocol == "leave_one_session_out":
+        return f"{folds} sessions held out in turn"
+    if protocol == "official":
+        return "official split"
+    return f"{folds} folds of speakers"
 
 
 def seeds_table(folders):
@@ -128,9 +179,10 @@ def _seeds_table(settings, studies):
             f"utterances {sorted(tested)}"
         )
     ((folds, utterances),) = tested
+    decisions = studies[0].get("decisions", "utterances")
     lines = [
         _join(settings),
-        f"{folds} speakers held out in turn, {utterances} utterances, {len(studies)} seeds",
+        f"{_protocol(settings, folds)}, {utterances} {decisions}, {len(studies)} seeds",
         f"{'':34}{'WA':>16}{'UA':>18}{'95 % of mean UA':>20}",
     ]
     kinds = [kind for kind in KINDS if all(kind in study["scores"] for study in studies)]

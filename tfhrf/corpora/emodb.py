@@ -35,7 +35,7 @@ def read(data_dir):
             raise CorpusError(f"Not a file name of EMO-DB (like 03a01Fa.wav): {path}")
         emotion = match["emotion"]
         if emotion in LABELS:
-            utterances.append(Utterance(path, LABELS[emotion], match["speaker"]))
+            utterances.append(Utterance(path, LABELS[emotion], match["speaker"], match["speaker"]))
         elif emotion not in LEFT_OUT:
             raise CorpusError(f"Unknown emotion letter '{emotion}' in the file name: {path}")
     if not utterances:

@@ -76,7 +76,7 @@ def read(data_dir):
             raise CorpusError(
                 f"The synthetic corpus lacks a file, remove the folder: {folder / name}"
             )
-    return [Utterance(folder / name, label, speaker) for name, label, speaker in names]
+    return [Utterance(folder / name, label, speaker, speaker) for name, label, speaker in names]
 
 
 def generate(folder):

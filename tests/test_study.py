@@ -1,0 +1,236 @@
+"""Studies of every kind of protocol: a small network, one epoch, small trees of the corpora."""
+
+import collections
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+import trees
+
+from tfhrf import commands, study
+from tfhrf.audio import AudioError
+from tfhrf.corpora import CORPORA, CorpusError
+from tfhrf.features import LogMelConfig
+from tfhrf.folds import FoldError
+from tfhrf.layers import HRFDense
+from tfhrf.training import TrainingSettings
+from tfhrf.windows import test_windows
+
+pytestmark = pytest.mark.filterwarnings("ignore::tfhrf.corpora.CorpusWarning")
+test_windows.__test__ = False
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CONFIG = LogMelConfig(mels=16)
+TRAINING = TrainingSettings(frames=50, epochs=1, batch_size=8)
+
+
+def small_network(shape, classes, preset, hrf):
+    layers = keras.layers
+    stack = [keras.Input(shape), HRFDense(8, expansion=hrf), layers.GlobalAveragePooling1D()]
+    return keras.Sequential([*stack, layers.Dense(classes)])
+
+
+def train(dataset, data_dir, out, **given):
+    """What a recipe does once its flags are parsed."""
+    flags = {"protocol": None, "improvised": False, "variant": "light", "hrf": "2", "seed": 0}
+    flags |= {"folds": None, "epochs": None, "dataset": dataset, "data_dir": data_dir, "out": out}
+    commands._train(
+        "small", small_network, {dataset: TRAINING}, types.SimpleNamespace(**flags | given)
+    )
+    return json.loads((out / "results.json").read_text())
+
+
+def noise(speaker, label, seed):
+    return np.random.default_rng([speaker, seed]).normal(0, 0.1, 16_000)
+
+
+def noise_of_two_seconds(speaker, label, seed):
+    return np.tile(noise(speaker, label, seed), 2)
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpora")
+    trees.small_iemocap(folder / "iemocap", noise)
+    trees.small_m3ed(folder / "m3ed", noise)
+    trees.small_ravdess(folder / "ravdess", noise)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("dataset", "protocol", "names", "words", "tested", "validated"),
+    [
+        (
+            "iemocap",
+            "leave_one_session_out",
+            ["Ses01", "Ses03"],
+            "2 sessions held out in turn, 20 utterances",
+            20,
+            0,
+        ),
+        (
+            "iemocap",
+            "leave_one_speaker_out",
+            ["Ses01F", "Ses02F"],
+            "2 speakers held out in turn, 10 utterances",
+            10,
+            10,
+        ),
+        (
+            "ravdess",
+            "speaker_5_fold",
+            ["fold1", "fold3"],
+            "2 folds of speakers, 24 utterances",
+            24,
+            0,
+        ),
+        ("m3ed", "official", ["official"], "official split, 7 utterances", 7, 7),
+    ],
+)
+def test_folds_are_pooled_and_validation_is_scored_apart(
+    dataset, protocol, names, words, tested, validated, corpora, tmp_path, capsys
+):
+    numbers = ["1", "3"][: len(names)]
+    results = train(dataset, corpora / dataset, tmp_path, protocol=protocol, folds=numbers)
+    assert list(results["folds"]) == names
+    assert results["settings"]["protocol"] == protocol
+    assert results["labels"] == list(CORPORA[dataset].labels)
+    assert results["utterances"] == np.sum(results["scores"]["folded"]["confusion"]) == tested
+    assert ("validation" in results) == (validated > 0)
+    printed = capsys.readouterr().out
+    if validated:
+        assert results["validation"]["utterances"] == validated
+        assert np.sum(results["validation"]["scores"]["folded"]["confusion"]) == validated
+        assert f"validation, {validated} utterances" in printed
+    assert f"{dataset}: {words}" in printed
+    assert ("weighted F1" in printed) == (dataset == "m3ed")
+    record = json.loads((tmp_path / names[0] / "fold.json").read_text())
+    assert len(record["test"]["targets"]) == len(record["test"]["posteriors"]["folded"])
+
+
+@pytest.mark.parametrize("dataset", ["cremad", "daic_woz", "iemocap", "m3ed", "ravdess"])
+def test_a_broken_recording_is_named_and_nothing_is_left(dataset, tmp_path):
+    root, out = tmp_path / "corpus", tmp_path / "out"
+    trees.SMALL[dataset](root, noise_of_two_seconds)
+    path = sorted(root.rglob("*.wav"))[3]
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(AudioError, match=rf"cannot be decoded to its end: .*{path.name}"):
+        train(dataset, root, out, folds=["1"])
+    assert not out.exists()
+
+
+def test_improvised_turns_alone(corpora, tmp_path):
+    root = corpora / "iemocap"
+    results = train("iemocap", root, tmp_path, improvised=True, folds=["1"])
+    assert results["utterances"] == 8
+    assert results["settings"]["turns"] == "improvised"
+    with pytest.raises(study.StudyError, match="turns='improvised'"):
+        train("iemocap", root, tmp_path, folds=["1"])
+    with pytest.raises(CorpusError, match=r"for IEMOCAP. Received: --dataset=m3ed"):
+        train("m3ed", root, tmp_path, improvised=True)
+
+
+def recipe(*arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "recipes" / "train_convtransformer.py"), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+
+def test_recipe_of_daic_woz_decides_once_per_participant_and_keeps_nobody(tmp_path):
+    trees.small_daic(tmp_path / "daic")
+    out = tmp_path / "out"
+    arguments = [f"--data_dir={tmp_path / 'daic'}", "--epochs=1", f"--out={out}"]
+    result = recipe("--dataset=daic_woz", *arguments)
+    assert result.returncode == 0, result.stderr
+    results = json.loads((out / "results.json").read_text())
+    assert results["utterances"] == results["validation"]["utterances"] == 2
+    for side in (results, results["validation"]):
+        for score in side["scores"].values():
+            assert np.sum(score["confusion"], axis=1).tolist() == [1, 1]
+    assert "macro F1" in result.stdout
+    assert "daic_woz: official split, 2 participants" in result.stdout
+    assert "validation, 2 participants" in result.stdout
+    warnings = [line for line in result.stderr.splitlines() if "Partial copy" in line]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("Warning: Partial copy of DAIC-WOZ in ")
+    # Nothing that is printed or written knows a participant of the tree.
+    texts = [path for path in out.rglob("*") if path.suffix in (".json", ".md", ".h", ".cc")]
+    assert {"results.json", "fold.json", "settings.json"} <= {path.name for path in texts}
+    for path in texts:
+        if path.suffix == ".json":
+            content = path.read_text()
+            assert "posteriors" not in content
+            assert "targets" not in content
+            assert "_AUDIO" not in content
+    printed = result.stdout + result.stderr
+    for number in (300, 301, 303, 304, 310):
+        assert f"{number}_" not in printed
+        assert f"{number}:" not in printed
+
+
+def test_wrong_protocols_are_named(tmp_path):
+    with pytest.raises(FoldError, match=r"protocols official. Received: --protocol=random"):
+        train("daic_woz", tmp_path, tmp_path, protocol="random")
+
+
+def test_every_corpus_has_default_settings():
+    assert set(commands.DEFAULTS) == set(CORPORA)
+
+
+def test_balanced_classes_keep_every_utterance():
+    targets = np.array([0] * 10 + [1] * 4 + [0] * 5)
+    chosen = study.balance(list(range(14)), targets, seed=0)
+    times = collections.Counter(chosen)
+    assert set(times) == set(range(14))
+    assert [times[i] for i in range(10)] == [1] * 10
+    assert sum(times[i] for i in range(10, 14)) == 10
+    assert {times[i] for i in range(10, 14)} == {2, 3}
+    assert study.balance(list(range(14)), targets, seed=0) == chosen
+    assert study.balance([3, 12], targets, seed=0) == [3, 12]
+
+
+@pytest.mark.parametrize(("dataset", "balanced"), [("daic_woz", True), ("m3ed", False)])
+def test_who_is_balanced(dataset, balanced, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(study, "fit", lambda model, features, labels, *_: trained.append(labels))
+    trees.SMALL[dataset](tmp_path / "corpus", noise_of_two_seconds)
+    train(dataset, tmp_path / "corpus", tmp_path / "out", folds=["1"])
+    (labels,) = trained
+    counts = np.bincount(labels).tolist()
+    # DAIC-WOZ: two participants of three turns, two of four; M3ED: two series.
+    assert counts == ([8, 8] if balanced else [2] * 7)
+
+
+def test_a_participant_is_decided_by_the_mean_of_the_segments():
+    posteriors = {"trained": np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])}
+    groups, targets = ["b", "b", "b", "a"], np.array([0, 0, 0, 1])
+    daic = study._decide(posteriors, targets, groups, CORPORA["daic_woz"])
+    # Two of three segments say 1, their mean says 0.
+    assert daic == {"confusion": {"trained": [[1, 0], [0, 1]]}}
+    each = study._decide(posteriors, targets, groups, CORPORA["emodb"])
+    assert each["confusion"]["trained"] == [[1, 2], [0, 1]]
+    assert each["targets"] == [0, 0, 0, 1]
+
+
+def test_calibration_windows_are_those_of_all_windows_laid_out():
+    rng = np.random.default_rng(0)
+    features = [rng.normal(size=(n, 16)).astype("f4") for n in (30, 50, 51, 150, 1000, 30_000)]
+    windows = np.concatenate([test_windows(one, 50, study.HOP, CONFIG) for one in features])
+    picked = np.linspace(0, len(windows) - 1, study.CALIBRATION_WINDOWS).astype(int)
+    assert len(windows) > study.CALIBRATION_WINDOWS
+    found = study._calibration_windows(features, 50, CONFIG)
+    np.testing.assert_array_equal(found, windows[picked])
+    few = study._calibration_windows(features[:4], 50, CONFIG)
+    np.testing.assert_array_equal(few, windows[:6])
