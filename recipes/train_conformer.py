@@ -6,9 +6,6 @@ python recipes/train_conformer.py --dataset=emodb --data_dir=PATH/TO/emodb
 
 from tfhrf import commands
 from tfhrf.backbones import Conformer
-from tfhrf.training import TrainingSettings
-
-DEFAULTS = {"synthetic": TrainingSettings(epochs=20), "emodb": TrainingSettings(epochs=60)}
 
 if __name__ == "__main__":
-    commands.train("conformer", Conformer, DEFAULTS)
+    commands.train("conformer", Conformer)

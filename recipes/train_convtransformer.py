@@ -6,9 +6,6 @@ python recipes/train_convtransformer.py --dataset=emodb --data_dir=PATH/TO/emodb
 
 from tfhrf import commands
 from tfhrf.backbones import ConvTransformer
-from tfhrf.training import TrainingSettings
-
-DEFAULTS = {"synthetic": TrainingSettings(epochs=20), "emodb": TrainingSettings(epochs=60)}
 
 if __name__ == "__main__":
-    commands.train("conv_transformer", ConvTransformer, DEFAULTS)
+    commands.train("conv_transformer", ConvTransformer)

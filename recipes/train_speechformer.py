@@ -8,10 +8,7 @@ from tfhrf import commands
 from tfhrf.backbones import SpeechFormer
 from tfhrf.training import TrainingSettings
 
-DEFAULTS = {
-    "synthetic": TrainingSettings(epochs=20),
-    "emodb": TrainingSettings(epochs=60, gain=0.5),
-}
+DEFAULTS = {"emodb": TrainingSettings(epochs=60, gain=0.5)}
 
 if __name__ == "__main__":
     commands.train("speech_former", SpeechFormer, DEFAULTS)

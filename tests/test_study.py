@@ -16,7 +16,7 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 
 import trees
 
-from tfhrf import commands, study
+from tfhrf import assessment, commands, study
 from tfhrf.audio import AudioError
 from tfhrf.corpora import CORPORA, CorpusError
 from tfhrf.features import LogMelConfig
@@ -216,10 +216,10 @@ def test_who_is_balanced(dataset, balanced, tmp_path, monkeypatch):
 def test_a_participant_is_decided_by_the_mean_of_the_segments():
     posteriors = {"trained": np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])}
     groups, targets = ["b", "b", "b", "a"], np.array([0, 0, 0, 1])
-    daic = study._decide(posteriors, targets, groups, CORPORA["daic_woz"])
+    daic = assessment._decide(posteriors, targets, groups, CORPORA["daic_woz"])
     # Two of three segments say 1, their mean says 0.
     assert daic == {"confusion": {"trained": [[1, 0], [0, 1]]}}
-    each = study._decide(posteriors, targets, groups, CORPORA["emodb"])
+    each = assessment._decide(posteriors, targets, groups, CORPORA["emodb"])
     assert each["confusion"]["trained"] == [[1, 2], [0, 1]]
     assert each["targets"] == [0, 0, 0, 1]
 
@@ -227,10 +227,10 @@ def test_a_participant_is_decided_by_the_mean_of_the_segments():
 def test_calibration_windows_are_those_of_all_windows_laid_out():
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, 16)).astype("f4") for n in (30, 50, 51, 150, 1000, 30_000)]
-    windows = np.concatenate([test_windows(one, 50, study.HOP, CONFIG) for one in features])
-    picked = np.linspace(0, len(windows) - 1, study.CALIBRATION_WINDOWS).astype(int)
-    assert len(windows) > study.CALIBRATION_WINDOWS
-    found = study._calibration_windows(features, 50, CONFIG)
+    windows = np.concatenate([test_windows(one, 50, assessment.HOP, CONFIG) for one in features])
+    picked = np.linspace(0, len(windows) - 1, assessment.CALIBRATION_WINDOWS).astype(int)
+    assert len(windows) > assessment.CALIBRATION_WINDOWS
+    found = assessment.calibration_windows(features, 50, CONFIG)
     np.testing.assert_array_equal(found, windows[picked])
-    few = study._calibration_windows(features[:4], 50, CONFIG)
+    few = assessment.calibration_windows(features[:4], 50, CONFIG)
     np.testing.assert_array_equal(few, windows[:6])

@@ -41,13 +41,13 @@ def run(main, positional=False):
     app.run(lambda arguments: _guarded(main, arguments[1:], positional), flags_parser=_parse)
 
 
-def train(model, backbone, defaults):
+def train(model, backbone, defaults=None):
     """The recipe of a backbone: studies it on a corpus and prints a table.
 
     Args:
         model: name of the backbone in files and tables.
         backbone: function of (input_shape, classes, preset=, hrf=) that returns a Keras model.
-        defaults: TrainingSettings by corpus, in place of those of DEFAULTS.
+        defaults: TrainingSettings by corpus, in place of those of DEFAULTS, or None.
     """
     flags.DEFINE_enum("dataset", "synthetic", sorted(CORPORA), "The corpus.")
     flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
@@ -59,7 +59,7 @@ def train(model, backbone, defaults):
     flags.DEFINE_integer("seed", 0, "Seed of everything random.", lower_bound=0)
     flags.DEFINE_integer("epochs", None, "Epochs, fixed in advance.", lower_bound=1)
     flags.DEFINE_string("out", None, "Folder of the study; under runs/ if not given.")
-    run(lambda: _train(model, backbone, {**DEFAULTS, **defaults}, flags.FLAGS))
+    run(lambda: _train(model, backbone, {**DEFAULTS, **(defaults or {})}, flags.FLAGS))
 
 
 def _train(model, backbone, defaults, given):

@@ -51,17 +51,40 @@ def write_together(directory, texts):
 
 @contextlib.contextmanager
 def replacing_folder(path):
-    """Gives an empty folder beside `path`; renames it to `path` if the block succeeds.
+    """Gives an empty folder beside `path`; renames it to `path` if the block succeeds."""
+    with cleaning_up(path):
+        yield begin_folder(path)
+        finish_folder(path)
+
+
+@contextlib.contextmanager
+def cleaning_up(path):
+    """Removes what is unfinished of the folder `path` if the block fails."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(unfinished(path), ignore_errors=True)
+        raise
+
+
+def begin_folder(path):
+    """Makes the empty folder that `finish_folder` renames to `path`.
 
     What a killed process left of an earlier attempt is removed.
     """
+    folder = unfinished(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def finish_folder(path):
+    """Renames the folder that `begin_folder` made to `path`, in place of what was there."""
+    shutil.rmtree(path, ignore_errors=True)
+    unfinished(path).rename(path)
+
+
+def unfinished(path):
+    """The folder that takes the place of `path` once it is complete."""
     path = pathlib.Path(path)
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    try:
-        yield unfinished
-        shutil.rmtree(path, ignore_errors=True)
-        unfinished.rename(path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    return path.with_name(f".unfinished-{path.name}")

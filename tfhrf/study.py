@@ -4,30 +4,24 @@ Everything goes under one folder: a folder per fold, each complete or absent, th
 (trained on all speakers), and `results.json`, which the fold folders make again at any time.
 """
 
+import concurrent.futures
+import contextlib
 import json
+import multiprocessing
 import pathlib
 import time
 
 import keras
 import numpy as np
 
-from tfhrf import micro
-from tfhrf.accounting import summary
-from tfhrf.evaluation import confusion_counts, save_confusion_picture
+from tfhrf.assessment import assess, calibration_windows
+from tfhrf.evaluation import save_confusion_picture
 from tfhrf.features import LogMelConfig, extract
-from tfhrf.files import replacing_folder, write_bytes, write_text
-from tfhrf.folding import fold as fold_model
+from tfhrf.files import begin_folder, cleaning_up, write_text
 from tfhrf.folds import Fold
 from tfhrf.progress import progress_bar
 from tfhrf.report import DEPLOYED, collect
-from tfhrf.tflite import to_tflite
-from tfhrf.tflm import to_tflm
-from tfhrf.training import compile_model, fit, inference, restart
-from tfhrf.windows import test_windows, utterance_posteriors
-
-HOP = 100  # frames between test windows, 1 s
-CALIBRATION_WINDOWS = 200
-TEST_UTTERANCES = 256  # whose windows are in memory at a time
+from tfhrf.training import compile_model, fit, restart
 
 
 class StudyError(ValueError):
@@ -156,124 +150,68 @@ def _train_folds(folds, build, corpus, features, utterances, training, settings,
     model = build(shape, len(corpus.labels))
     initial = [variable.numpy() for variable in model.variables]
     compile_model(model, training, steps_per_epoch)
-    predict = inference(model)
     print(f"Training {len(folds)} folds of {training.epochs} epochs")
     bar = progress_bar(len(folds) * training.epochs, "epoch")
     advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.add(1))
-    for fold in folds:
-        with replacing_folder(out / fold.name) as folder:
-            clock = StepClock()
-            start = time.perf_counter()
-            restart(model, initial)
-            board = keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)
-            train = balance(fold.train, targets, seed) if corpus.balanced else fold.train
-            fit(
-                model,
-                [features[i] for i in train],
-                targets[train],
-                training,
-                steps_per_epoch,
-                config,
-                seed,
-                [clock, advance, board],
-            )
-            seconds = {"training": time.perf_counter() - start, "steps": clock.seconds}
-            start = time.perf_counter()
+
+    def side(indices):
+        groups = [utterances[i].group for i in indices]
+        return [features[i] for i in indices], targets[indices], groups
+
+    with _beside(len(folds) > 1) as assess_later:
+        for fold in folds:
+            with cleaning_up(out / fold.name):
+                folder = begin_folder(out / fold.name)
+                clock = StepClock()
+                start = time.perf_counter()
+                restart(model, initial)
+                board = keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)
+                train = balance(fold.train, targets, seed) if corpus.balanced else fold.train
+                fit(
+                    model,
+                    [features[i] for i in train],
+                    targets[train],
+                    training,
+                    steps_per_epoch,
+                    config,
+                    seed,
+                    [clock, advance, board],
+                )
+                model.save(folder / "trained.keras")
+                record = {
+                    "fold": fold.name,
+                    "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},
+                }
             chosen = [features[i] for i in fold.train]
-            record, models = _export(
-                model, predict, chosen, corpus, settings, config, folder, fold.name == DEPLOYED
+            sides = {"validation": fold.validation, "test": fold.test}
+            assess_later(
+                assess,
+                out / fold.name,
+                record,
+                calibration_windows(chosen, training.frames, config),
+                {name: side(indices) for name, indices in sides.items() if indices},
+                corpus,
+                settings,
+                config,
             )
-            seconds["folding and quantization"] = time.perf_counter() - start
-            start = time.perf_counter()
-            for side, indices in (("validation", fold.validation), ("test", fold.test)):
-                if indices:
-                    posteriors = _posteriors(
-                        models, [features[i] for i in indices], training.frames, config
-                    )
-                    groups = [utterances[i].group for i in indices]
-                    record[side] = _decide(posteriors, targets[indices], groups, corpus)
-            seconds["test"] = time.perf_counter() - start
-            record.update(fold=fold.name, seconds=seconds)
-            write_text(folder / "fold.json", json.dumps(record) + "\n")
 
 
-def _export(model, predict, train_features, corpus, settings, config, folder, deployed):
-    """Folds and quantizes the trained model and writes its files.
+@contextlib.contextmanager
+def _beside(apart):
+    """A function that calls another one in a process beside this one, or at once in this one.
 
-    Returns:
-        What to record, and the functions from windows to logits of each kind of model.
+    While one fold is folded, quantized and tested, the next one trains. At the end of the block
+    all calls are done; an exception of theirs is raised there.
     """
-    frames = model.input_shape[1]
-    model.save(folder / "trained.keras")
-    folded = fold_model(model)
-    folded.save(folder / "folded.keras")
-    calibration = _calibration_windows(train_features, frames, config)
-    content = to_tflite(folded, calibration, "int8")
-    write_bytes(folder / "int8.tflite", content)
-
-    predict_folded = inference(folded)
-    expected = predict(calibration)
-    difference = np.abs(predict_folded(calibration) - expected).max()
-    record = {
-        "folding error": float(difference / np.abs(expected).max()),
-        "int8 bytes": len(content),
-        "parameters": {"trained": model.count_params(), "folded": folded.count_params()},
-    }
-    if deployed:
-        name = f"{settings['dataset']}_{settings['model']}"
-        record["tflm"] = to_tflm(content, folder / "tflm", name, list(corpus.labels))
-        config.save(folder / "front_end.json")
-        record["summary"] = str(summary(model))
-    models = {"trained": predict, "folded": predict_folded}
-    if micro.available():
-        models["int8"] = lambda windows: micro.predict(content, windows)
-    return record, models
-
-
-def _calibration_windows(features, frames, config):
-    """Windows evenly spaced among all test windows of some utterances, without making them all."""
-    counts = [1 + max(0, -(-(len(one) - frames) // HOP)) for one in features]
-    ends = np.cumsum(counts)
-    picked = np.linspace(0, ends[-1] - 1, min(ends[-1], CALIBRATION_WINDOWS)).astype(int)
-    places = np.searchsorted(ends, picked, side="right")
-    return np.stack(
-        [
-            test_windows(features[place], frames, HOP, config)[pick - ends[place]]
-            for pick, place in zip(picked, places, strict=True)
-        ]
-    )
-
-
-def _posteriors(models, features, frames, config):
-    """Posteriors of utterances by each kind of model, (utterances, classes), in bounded memory."""
-    posteriors: dict[str, list] = {kind: [] for kind in models}
-    for start in range(0, len(features), TEST_UTTERANCES):
-        some = features[start : start + TEST_UTTERANCES]
-        windows = [test_windows(one, frames, HOP, config) for one in some]
-        counts = [len(one) for one in windows]
-        for kind, predict in models.items():
-            posteriors[kind].append(utterance_posteriors(predict(np.concatenate(windows)), counts))
-    return {kind: np.concatenate(parts) for kind, parts in posteriors.items()}
-
-
-def _decide(posteriors, targets, groups, corpus):
-    """Decisions on one side of a fold: their counts and, where they may be kept, posteriors."""
-    if corpus.decisions == "participants":
-        names, first, places = np.unique(groups, return_index=True, return_inverse=True)
-        targets = targets[first]
-        posteriors = {
-            kind: np.stack([values[places == place].mean(axis=0) for place in range(len(names))])
-            for kind, values in posteriors.items()
-        }
-    decided: dict = {
-        "confusion": {
-            kind: confusion_counts(targets, values) for kind, values in posteriors.items()
-        }
-    }
-    if not corpus.confidential:
-        decided["targets"] = targets.tolist()
-        decided["posteriors"] = {kind: values.tolist() for kind, values in posteriors.items()}
-    return decided
+    if not apart:
+        yield lambda function, *arguments: function(*arguments)
+        return
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        calls = []
+        yield lambda function, *arguments: calls.append(pool.submit(function, *arguments))
+        for call in calls:
+            call.result()
 
 
 class StepClock(keras.callbacks.Callback):

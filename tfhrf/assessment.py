@@ -1,0 +1,119 @@
+"""What becomes of a trained model: folded, quantized, tested on held-out speakers, recorded."""
+
+import json
+import time
+
+import keras
+import numpy as np
+
+from tfhrf import micro
+from tfhrf.accounting import summary
+from tfhrf.evaluation import confusion_counts
+from tfhrf.files import cleaning_up, finish_folder, unfinished, write_bytes, write_text
+from tfhrf.folding import fold
+from tfhrf.report import DEPLOYED
+from tfhrf.tflite import to_tflite
+from tfhrf.tflm import to_tflm
+from tfhrf.training import inference
+from tfhrf.windows import test_windows, utterance_posteriors
+
+HOP = 100  # frames between test windows, 1 s
+CALIBRATION_WINDOWS = 200
+TEST_UTTERANCES = 256  # whose windows are in memory at a time
+
+
+def assess(folder, record, calibration, sides, corpus, settings, config):
+    """Folds, quantizes and tests the model of an unfinished fold folder, and completes the folder.
+
+    Args:
+        folder: of the fold; `begin_folder` made it and trained.keras lies in it.
+        record: dict with "fold" and "seconds"; what is found here is added.
+        calibration: what `calibration_windows` returns for the training utterances.
+        sides: dict of ("validation", "test") to (features, targets, groups) of their utterances.
+        corpus: tfhrf.corpora.Corpus, for its classes and how they are scored.
+        settings: dict with "dataset" and "model", for names.
+        config: LogMelConfig of the features.
+    """
+    with cleaning_up(folder):
+        _complete(folder, record, calibration, sides, corpus, settings, config)
+
+
+def _complete(folder, record, calibration, sides, corpus, settings, config):
+    start = time.perf_counter()
+    work = unfinished(folder)
+    trained = keras.saving.load_model(work / "trained.keras", compile=False)
+    folded = fold(trained)
+    folded.save(work / "folded.keras")
+    content = to_tflite(folded, calibration, "int8")
+    write_bytes(work / "int8.tflite", content)
+    models = {"trained": inference(trained), "folded": inference(folded)}
+    expected = models["trained"](calibration)
+    difference = np.abs(models["folded"](calibration) - expected).max()
+    if micro.available():
+        models["int8"] = lambda windows: micro.predict(content, windows)
+    record |= {
+        "folding error": float(difference / np.abs(expected).max()),
+        "int8 bytes": len(content),
+        "parameters": {"trained": trained.count_params(), "folded": folded.count_params()},
+    }
+    if record["fold"] == DEPLOYED:
+        name = f"{settings['dataset']}_{settings['model']}"
+        record["tflm"] = to_tflm(content, work / "tflm", name, list(corpus.labels))
+        record["summary"] = str(summary(trained))
+        config.save(work / "front_end.json")
+    for side, (features, targets, groups) in sides.items():
+        posteriors = _posteriors(models, features, trained.input_shape[1], config)
+        record[side] = _decide(posteriors, targets, groups, corpus)
+    record["seconds"]["folding, quantization and test"] = time.perf_counter() - start
+    write_text(work / "fold.json", json.dumps(record) + "\n")
+    finish_folder(folder)
+
+
+def calibration_windows(features, frames, config):
+    """Windows evenly spaced among all test windows of some utterances, without making them all.
+
+    Returns:
+        float32 array of shape (at most CALIBRATION_WINDOWS, frames, mels).
+    """
+    counts = [1 + max(0, -(-(len(one) - frames) // HOP)) for one in features]
+    ends = np.cumsum(counts)
+    picked = np.linspace(0, ends[-1] - 1, min(ends[-1], CALIBRATION_WINDOWS)).astype(int)
+    places = np.searchsorted(ends, picked, side="right")
+    return np.stack(
+        [
+            test_windows(features[place], frames, HOP, config)[pick - ends[place]]
+            for pick, place in zip(picked, places, strict=True)
+        ]
+    )
+
+
+def _posteriors(models, features, frames, config):
+    """Posteriors of utterances by each kind of model, (utterances, classes), in bounded memory."""
+    posteriors: dict[str, list] = {kind: [] for kind in models}
+    for start in range(0, len(features), TEST_UTTERANCES):
+        some = features[start : start + TEST_UTTERANCES]
+        windows = [test_windows(one, frames, HOP, config) for one in some]
+        counts = [len(one) for one in windows]
+        for kind, predict in models.items():
+            posteriors[kind].append(utterance_posteriors(predict(np.concatenate(windows)), counts))
+    return {kind: np.concatenate(parts) for kind, parts in posteriors.items()}
+
+
+def _decide(posteriors, targets, groups, corpus):
+    """Decisions on one side of a fold: their counts and, where they may be kept, posteriors."""
+    if corpus.decisions == "participants":
+        names, first, places = np.unique(groups, return_index=True, return_inverse=True)
+        targets = targets[first]
+        posteriors = {
+            kind: np.stack([values[places == place].mean(axis=0) for place in range(len(names))])
+            for kind, values in posteriors.items()
+        }
+    decided: dict = {
+        "confusion": {
+            kind: confusion_counts(targets, values) for kind, values in posteriors.items()
+        }
+    }
+    if not corpus.confidential:
+        decided["targets"] = targets.tolist()
+        decided["posteriors"] = {kind: values.tolist() for kind, values in posteriors.items()}
+    return decided
