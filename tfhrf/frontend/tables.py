@@ -1,0 +1,168 @@
+"""The numbers of the C front end: what a LogMelConfig becomes in integers.
+
+Scales are powers of two, as large as no input can make overflow. A sample has 15 fractional bits;
+of a value x of the spectrum the C code holds x * 2**(15 + bits).
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tfhrf.features import hz_to_mel
+
+LOG_BITS = 25  # fractional bits of the logarithm to base 2, as in frontend.c
+WEIGHT_BITS = 16  # of the mel filters
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """Integer arrays and constants; the names are those of frontend_tables.h."""
+
+    radix_2: bool  # the transform begins with a stage of radix 2, else 4
+    order: np.ndarray  # where each pair of samples goes before the transform
+    window: np.ndarray  # (pairs of samples, 2)
+    factors: np.ndarray  # (factors, 2), cosine and sine: of each stage, then of the real split
+    power_shift: int  # bits that the squared magnitudes lose
+    first_bin: int
+    segments: np.ndarray  # bins before the first centre, between centres, after the last one
+    weights: np.ndarray  # of each bin, in the filter whose centre comes next
+    logarithm: np.ndarray  # log2(1 + i / 128), 15 fractional bits
+    slope: int  # level = (log2(energy) * slope + offset) >> shift
+    offset: int
+    shift: int
+    floor: int  # energies up to here have floor_level
+    floor_level: int
+
+
+def make_tables(config, scale, zero_point, limits):
+    """Integers for a configuration and the quantization of a model's input.
+
+    Args:
+        config: LogMelConfig that passed `check_config`.
+        scale: float, of the model's input.
+        zero_point: int, of the model's input.
+        limits: np.iinfo of the model's input type.
+
+    Returns:
+        Tables.
+
+    Raises:
+        ValueError: the scale is too small or large for the configuration.
+    """
+    points = config.fft_length // 2
+    window = np.zeros(config.fft_length)
+    angles = 2 * np.pi * np.arange(config.frame_length) / config.frame_length
+    window[: config.frame_length] = 0.5 - 0.5 * np.cos(angles)
+    order = digit_reversal(points)
+    spans = stage_spans(points)
+    bits = headroom(window, order, spans)
+    window_bits = bits + len(spans) + 16  # every stage with factors halves
+    pairs = -(-config.frame_length // 2)
+    energy = points * 2.0 ** (30 + 2 * bits) * np.sum(window**2)  # Parseval: all bins together
+    power_shift = max(0, math.ceil(math.log2(energy)) - (64 - WEIGHT_BITS))
+    unit = 2.0 ** (power_shift - 2 * (15 + bits) - WEIGHT_BITS)
+    first_bin, segments, weights = filters(config)
+    slope, offset, shift = line(config, scale, zero_point, math.log2(unit))
+    floor = np.log(np.float32(config.floor), dtype=np.float32)
+    floor_level = np.round((floor - config.mean) * config.scale / scale) + zero_point
+    return Tables(
+        radix_2=spans[0] == 2,
+        order=order,
+        window=np.round(window[: 2 * pairs] * 2.0**window_bits).astype(np.int64).reshape(-1, 2),
+        factors=np.concatenate([*(stage_factors(span) for span in spans), split_factors(points)]),
+        power_shift=power_shift,
+        first_bin=first_bin,
+        segments=segments,
+        weights=weights,
+        logarithm=np.round(np.log2(1 + np.arange(129) / 128) * 2**15).astype(np.int64),
+        slope=slope,
+        offset=offset,
+        shift=shift,
+        floor=min(int(config.floor / unit), 2**64 - 1),
+        floor_level=int(np.clip(floor_level, limits.min, limits.max)),
+    )
+
+
+def stage_spans(points):
+    """Lengths of the transforms that each stage with factors joins, four at a time."""
+    first = 4 if math.log2(points) % 2 == 0 else 2
+    return [first * 4**i for i in range(round(math.log(points / first, 4)))]
+
+
+def digit_reversal(points):
+    """Place of each input of a transform that is decimated in time by 4 (and 2 at the start)."""
+    inputs = np.arange(points)
+    blocks = inputs[None]
+    while blocks.shape[1] > 4:
+        blocks = blocks.reshape(len(blocks), -1, 4).transpose(0, 2, 1)
+        blocks = blocks.reshape(-1, blocks.shape[-1])
+    order = np.empty(points, np.int64)
+    order[blocks.ravel()] = inputs
+    return order
+
+
+def headroom(window, order, spans):
+    """Most fractional bits of the spectrum with which no stage can overflow 32 bits.
+
+    Whatever the factors, a value of a stage is at most the sum of the magnitudes that it is made
+    of.
+    """
+    pairs = np.hypot(window[::2], window[1::2])[np.argsort(order)]
+    halvings = 2 ** len(spans)
+    bounds = [2 * window[::2].sum(), 2 * window[1::2].sum(), 2 * halvings * window.max()]
+    for stage, size in enumerate([spans[0], *(4 * span for span in spans)]):
+        sums = pairs.reshape(-1, size).sum(axis=1)
+        bounds.append(sums.max() * halvings / 2**stage)
+    # A sixteenth of room for what rounding adds.
+    return math.floor(16 - math.log2(max(bounds) * (1 + 1 / 16)))
+
+
+def stage_factors(span):
+    """exp(-2 pi i j k / 4 span) of a stage, j = 1 ... span - 1, k = 1, 2, 3."""
+    j, k = np.meshgrid(np.arange(1, span), [1, 2, 3], indexing="ij")
+    return fixed_point(2 * np.pi * (j * k).ravel() / (4 * span))
+
+
+def split_factors(points):
+    """exp(-2 pi i k / 2 points), k = 1 ... points / 2 - 1."""
+    return fixed_point(np.pi * np.arange(1, points // 2) / points)
+
+
+def fixed_point(angles):
+    """Cosine and sine, 31 fractional bits."""
+    values = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return np.clip(np.round(values * 2**31), -(2**31 - 1), 2**31 - 1).astype(np.int64)
+
+
+def filters(config):
+    """The mel filters as first bin, segments and weights.
+
+    Triangles that are equally wide on the mel scale and overlap by half are a linear
+    interpolation between their centres.
+    """
+    bins = np.linspace(0, config.sample_rate / 2, config.fft_length // 2 + 1)
+    low, high = hz_to_mel(config.lower_hz), hz_to_mel(config.upper_hz)
+    positions = (hz_to_mel(bins) - low) / (high - low) * (config.mels + 1)
+    inside = np.flatnonzero((positions > 0) & (positions < config.mels + 1))
+    positions = positions[inside]
+    numbers = np.floor(positions).astype(np.int64)
+    weights = np.round((positions - numbers) * 2**WEIGHT_BITS).astype(np.int64)
+    segments = np.bincount(numbers, minlength=config.mels + 1)
+    return int(inside[0]), segments, np.minimum(weights, 2**WEIGHT_BITS - 1)
+
+
+def line(config, scale, zero_point, log2_unit):
+    """Slope, offset and shift from the logarithm of an energy in the C code to a level."""
+    slope = math.log(2) * config.scale / scale
+    offset = zero_point + slope * log2_unit - config.mean * config.scale / scale
+    largest = 64 * slope + abs(offset) + 1
+    bits = min(math.floor(31 - math.log2(slope)), math.floor(62 - math.log2(largest)) - LOG_BITS)
+    shift = bits + LOG_BITS
+    if not 32 <= shift <= 62:
+        raise ValueError(
+            "`scale` must be such that speech covers the range of the model's input. "
+            f"Received: scale={scale}, with config.scale={config.scale}"
+        )
+    fixed = min(round(slope * 2**bits), 2**31 - 1)
+    return fixed, round((offset + 0.5) * 2**shift), shift
