@@ -10,7 +10,8 @@ import tempfile
 
 import numpy as np
 
-from tfhrf.frontend.writer import wrapped, write_frontend
+from tfhrf.frontend.writer import write_frontend
+from tfhrf.tflm import wrapped
 
 BENCH = pathlib.Path(__file__).parent / "bench"
 GCC, QEMU, SIZE = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size"
@@ -52,7 +53,7 @@ def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
         report = write_frontend(config, directory, scale, zero_point, dtype)
         for file in BENCH.iterdir():
             shutil.copy(file, directory)
-        text = "\n".join(wrapped(np.asarray(samples, np.int16)))
+        text = "\n".join(wrapped([str(sample) for sample in np.asarray(samples, np.int16)], 12))
         (directory / "samples.c").write_text(
             "#include <stdint.h>\n"
             f"const uint32_t sample_count = {len(samples)}U;\n"

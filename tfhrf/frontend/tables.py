@@ -12,7 +12,6 @@ import numpy as np
 from tfhrf.features import hz_to_mel
 
 LOG_BITS = 25  # fractional bits of the logarithm to base 2, as in frontend.c
-WEIGHT_BITS = 16  # of the mel filters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +21,10 @@ class Tables:
     radix_2: bool  # the transform begins with a stage of radix 2, else 4
     order: np.ndarray  # where each pair of samples goes before the transform
     window: np.ndarray  # (pairs of samples, 2)
-    factors: np.ndarray  # (factors, 2), cosine and sine: of each stage, then of the real split
-    power_shift: int  # bits that the squared magnitudes lose
+    factors: np.ndarray  # (factors, 2), cosine and sine: of each stage, then of `split`
     first_bin: int
     segments: np.ndarray  # bins before the first centre, between centres, after the last one
-    weights: np.ndarray  # of each bin, in the filter whose centre comes next
+    weights: np.ndarray  # of each bin, in the filter whose centre comes next, 31 fractional bits
     logarithm: np.ndarray  # log2(1 + i / 128), 15 fractional bits
     slope: int  # level = (log2(energy) * slope + offset) >> shift
     offset: int
@@ -59,9 +57,7 @@ def make_tables(config, scale, zero_point, limits):
     bits = headroom(window, order, spans)
     window_bits = bits + len(spans) + 16  # every stage with factors halves
     pairs = -(-config.frame_length // 2)
-    energy = points * 2.0 ** (30 + 2 * bits) * np.sum(window**2)  # Parseval: all bins together
-    power_shift = max(0, math.ceil(math.log2(energy)) - (64 - WEIGHT_BITS))
-    unit = 2.0 ** (power_shift - 2 * (15 + bits) - WEIGHT_BITS)
+    unit = 2.0 ** (1 - 2 * (15 + bits))  # energies are halved
     first_bin, segments, weights = filters(config)
     slope, offset, shift = line(config, scale, zero_point, math.log2(unit))
     floor = np.log(np.float32(config.floor), dtype=np.float32)
@@ -71,7 +67,6 @@ def make_tables(config, scale, zero_point, limits):
         order=order,
         window=np.round(window[: 2 * pairs] * 2.0**window_bits).astype(np.int64).reshape(-1, 2),
         factors=np.concatenate([*(stage_factors(span) for span in spans), split_factors(points)]),
-        power_shift=power_shift,
         first_bin=first_bin,
         segments=segments,
         weights=weights,
@@ -79,7 +74,7 @@ def make_tables(config, scale, zero_point, limits):
         slope=slope,
         offset=offset,
         shift=shift,
-        floor=min(int(config.floor / unit), 2**64 - 1),
+        floor=min(int(config.floor / unit), 2**63 - 1),
         floor_level=int(np.clip(floor_level, limits.min, limits.max)),
     )
 
@@ -103,7 +98,7 @@ def digit_reversal(points):
 
 
 def headroom(window, order, spans):
-    """Most fractional bits of the spectrum with which no stage can overflow 32 bits.
+    """Most fractional bits of the spectrum with which nothing can overflow.
 
     Whatever the factors, a value of a stage is at most the sum of the magnitudes that it is made
     of.
@@ -114,6 +109,8 @@ def headroom(window, order, spans):
     for stage, size in enumerate([spans[0], *(4 * span for span in spans)]):
         sums = pairs.reshape(-1, size).sum(axis=1)
         bounds.append(sums.max() * halvings / 2**stage)
+    energy = len(order) * np.sum(window**2)  # Parseval: of all bins together
+    bounds.append(math.sqrt(energy / 2))
     # A sixteenth of room for what rounding adds.
     return math.floor(16 - math.log2(max(bounds) * (1 + 1 / 16)))
 
@@ -147,9 +144,9 @@ def filters(config):
     inside = np.flatnonzero((positions > 0) & (positions < config.mels + 1))
     positions = positions[inside]
     numbers = np.floor(positions).astype(np.int64)
-    weights = np.round((positions - numbers) * 2**WEIGHT_BITS).astype(np.int64)
+    weights = np.round((positions - numbers) * 2**31).astype(np.int64)
     segments = np.bincount(numbers, minlength=config.mels + 1)
-    return int(inside[0]), segments, np.minimum(weights, 2**WEIGHT_BITS - 1)
+    return int(inside[0]), segments, np.minimum(weights, 2**31 - 1)
 
 
 def line(config, scale, zero_point, log2_unit):

@@ -1,5 +1,7 @@
 #include "frontend.h"
 
+#include "frontend_arithmetic.h"
+
 /* Fractional bits of the logarithm to base 2. */
 #define LOG_BITS 25U
 
@@ -18,16 +20,16 @@ static inline uint32_t highest_bit(uint32_t value)
 }
 
 /* Level of a filter's energy: the logarithm, shifted, scaled, rounded and clipped. */
-static frontend_level_t level_of(uint64_t energy)
+static frontend_level_t level_of(int64_t energy)
 {
-    const uint32_t high = (uint32_t)(energy >> 32);
+    const uint32_t high = (uint32_t)((uint64_t)energy >> 32);
     const uint32_t low = (uint32_t)energy;
     uint32_t exponent;
     uint32_t mantissa; /* its highest bit is set */
     uint32_t index;
     uint32_t base;
     uint32_t rise;
-    int64_t level;
+    int32_t level;
 
     if (energy <= FRONTEND_FLOOR) {
         return FRONTEND_FLOOR_LEVEL;
@@ -47,7 +49,7 @@ static frontend_level_t level_of(uint64_t energy)
     base = (exponent << LOG_BITS) + (base << (LOG_BITS - 15U));
     base += (rise * ((mantissa >> 8) & 0xFFFFU)) >> (31U - LOG_BITS);
     /* Shifts of negative numbers to the right keep the sign, as with every compiler in use. */
-    level = ((int64_t)(int32_t)base * FRONTEND_SLOPE + FRONTEND_OFFSET) >> FRONTEND_SHIFT;
+    level = (int32_t)(((int64_t)base * FRONTEND_SLOPE + FRONTEND_OFFSET) >> FRONTEND_SHIFT);
     if (level < FRONTEND_LEVEL_MIN) {
         level = FRONTEND_LEVEL_MIN;
     }
@@ -57,53 +59,66 @@ static frontend_level_t level_of(uint64_t energy)
     return (frontend_level_t)level;
 }
 
-/* Applies the window and puts the frame where the transform expects it. */
-static void window_frame(frontend_t *frontend)
+/* Applies the window to pairs of samples and puts them where the transform expects them. */
+static void window_pairs(frontend_complex_t *spectrum, const int16_t *samples, uint32_t first,
+                         uint32_t stop)
 {
-    int32_t *values = &frontend->spectrum[0].re;
-    const int16_t *sample = &frontend->ring[frontend->next];
-    const int16_t *end = &frontend->ring[FRONTEND_FRAME_LENGTH];
+    const int16_t *sample = samples;
     uint32_t pair;
 
-    for (pair = 0U; pair < FRONTEND_PAIRS; pair++) {
-        int32_t *place = &values[2U * frontend_order[pair]];
-        const int32_t *weight = &frontend_window[2U * pair];
-        place[0] = (int32_t)(((int64_t)(sample[0] * 65536) * weight[0]) >> 32);
-        place[1] = (int32_t)(((int64_t)(sample[1] * 65536) * weight[1]) >> 32);
+    for (pair = first; pair < stop; pair++) {
+        const frontend_complex_t weight = frontend_window[pair];
+        frontend_complex_t *place = &spectrum[frontend_order[pair]];
+        place->re = frontend_product(sample[0] * 65536, weight.re);
+        place->im = frontend_product(sample[1] * 65536, weight.im);
         sample = &sample[2];
-        if (sample >= end) {
-            sample = &sample[-(int32_t)FRONTEND_FRAME_LENGTH];
-        }
     }
-    for (; pair < FRONTEND_FFT_POINTS; pair++) {
-        int32_t *place = &values[2U * frontend_order[pair]];
-        place[0] = 0;
-        place[1] = 0;
+}
+
+/* Windows the frame, whose first sample is the ring's oldest, and pads it with zeros. */
+static void window_frame(frontend_t *frontend)
+{
+    const uint32_t oldest = frontend->next;
+    /* Pairs that begin before the end of the ring. */
+    const uint32_t split = (FRONTEND_FRAME_LENGTH + 1U - oldest) / 2U;
+    const uint32_t rest = oldest + (2U * split) - FRONTEND_FRAME_LENGTH;
+    uint32_t pair;
+
+    frontend->ring[FRONTEND_FRAME_LENGTH] = frontend->ring[0];
+    window_pairs(frontend->spectrum, &frontend->ring[oldest], 0U, split);
+    window_pairs(frontend->spectrum, &frontend->ring[rest], split, FRONTEND_PAIRS);
+    for (pair = FRONTEND_PAIRS; pair < FRONTEND_FFT_POINTS; pair++) {
+        frontend_complex_t *place = &frontend->spectrum[frontend_order[pair]];
+        place->re = 0;
+        place->im = 0;
     }
 }
 
 /* Levels of the mel filters. They are triangles that overlap by half: between the centres of two
- * filters, the weights of a bin in both add up to one. */
+ * filters, the weights of a bin in both add up to one. Energies are half their bins' sum. */
 static void filter(const frontend_complex_t *spectrum, frontend_level_t *frame)
 {
-    const uint16_t *weight = frontend_weights;
-    uint32_t bin = FRONTEND_FIRST_BIN;
+    const frontend_complex_t *bin = &spectrum[FRONTEND_FIRST_BIN];
+    const int32_t *weight = frontend_weights;
     uint32_t segment;
-    uint64_t rising = 0U; /* of the filter whose centre comes next, with 16 fractional bits */
+    int64_t rising = 0; /* of the filter whose centre comes next */
 
     for (segment = 0U; segment <= FRONTEND_MELS; segment++) {
-        const uint32_t stop = bin + frontend_segments[segment];
-        uint64_t sum = 0U;
-        uint64_t next = 0U;
+        const frontend_complex_t *stop = &bin[frontend_segments[segment]];
+        int64_t sum = 0;
+        int64_t next = 0;
         while (bin < stop) {
-            const uint64_t power = frontend_power(&spectrum[bin]) >> FRONTEND_POWER_SHIFT;
-            sum += power;
-            next += power * *weight;
+            const int32_t re = bin->re;
+            const int32_t im = bin->im;
+            sum += (int64_t)re * re;
+            sum += (int64_t)im * im;
+            next += (int64_t)frontend_product(re, *weight) * re;
+            next += (int64_t)frontend_product(im, *weight) * im;
             weight = &weight[1];
-            bin++;
+            bin = &bin[1];
         }
         if (segment > 0U) {
-            frame[segment - 1U] = level_of(rising + (sum << 16) - next);
+            frame[segment - 1U] = level_of(rising + (sum >> 1) - next);
         }
         rising = next;
     }
@@ -139,7 +154,6 @@ bool frontend_push(frontend_t *frontend, const int16_t **samples, size_t *count,
         return false;
     }
     frontend->missing = FRONTEND_HOP;
-    frontend->ring[FRONTEND_FRAME_LENGTH] = frontend->ring[0];
     window_frame(frontend);
     frontend_transform(frontend->spectrum);
     filter(frontend->spectrum, frame);

@@ -1,43 +1,40 @@
 #include "frontend_fft.h"
 
-/* (a * b + c * d) / 2**32. */
-static inline int32_t sum_of_products(int32_t a, int32_t b, int32_t c, int32_t d)
-{
-    return (int32_t)(((int64_t)a * b + (int64_t)c * d) >> 32);
-}
+#include "frontend_arithmetic.h"
 
 /* Half of value * (w.re - i w.im); w has 31 fractional bits. */
-static inline frontend_complex_t rotated(const frontend_complex_t *value, const int32_t *w)
+static inline frontend_complex_t rotated(frontend_complex_t value, frontend_complex_t w)
 {
     const frontend_complex_t result = {
-        sum_of_products(value->re, w[0], value->im, w[1]),
-        sum_of_products(value->im, w[0], -value->re, w[1]),
+        frontend_add_product(frontend_product(value.re, w.re), value.im, w.im),
+        frontend_subtract_product(frontend_product(value.im, w.re), value.re, w.im),
     };
     return result;
 }
 
-static inline frontend_complex_t halved(const frontend_complex_t *value)
+static inline frontend_complex_t halved(frontend_complex_t value)
 {
-    const frontend_complex_t result = {value->re >> 1, value->im >> 1};
+    const frontend_complex_t result = {value.re >> 1, value.im >> 1};
     return result;
 }
 
-/* Discrete Fourier transform of a, b, c, d into elements 0, step, 2 step, 3 step of z. */
-static inline void butterfly(frontend_complex_t *z, uint32_t step, frontend_complex_t a,
-                             frontend_complex_t b, frontend_complex_t c, frontend_complex_t d)
+/* Discrete Fourier transform of a, b, c, d into *a_out, *b_out, *c_out, *d_out. */
+static inline void butterfly(frontend_complex_t a, frontend_complex_t b, frontend_complex_t c,
+                             frontend_complex_t d, frontend_complex_t *z0, frontend_complex_t *z1,
+                             frontend_complex_t *z2, frontend_complex_t *z3)
 {
-    const frontend_complex_t even = {a.re + c.re, a.im + c.im};
-    const frontend_complex_t even_turned = {a.re - c.re, a.im - c.im};
     const frontend_complex_t odd = {b.re + d.re, b.im + d.im};
     const frontend_complex_t odd_turned = {b.im - d.im, d.re - b.re};
-    z[0].re = even.re + odd.re;
-    z[0].im = even.im + odd.im;
-    z[step].re = even_turned.re + odd_turned.re;
-    z[step].im = even_turned.im + odd_turned.im;
-    z[2U * step].re = even.re - odd.re;
-    z[2U * step].im = even.im - odd.im;
-    z[3U * step].re = even_turned.re - odd_turned.re;
-    z[3U * step].im = even_turned.im - odd_turned.im;
+    const frontend_complex_t even = {a.re + c.re, a.im + c.im};
+    const frontend_complex_t even_turned = {a.re - c.re, a.im - c.im};
+    z0->re = even.re + odd.re;
+    z0->im = even.im + odd.im;
+    z1->re = even_turned.re + odd_turned.re;
+    z1->im = even_turned.im + odd_turned.im;
+    z2->re = even.re - odd.re;
+    z2->im = even.im - odd.im;
+    z3->re = even_turned.re - odd_turned.re;
+    z3->im = even_turned.im - odd_turned.im;
 }
 
 /* The first stage, whose factors are all 1: transforms of neighbors. Returns their length. */
@@ -57,61 +54,64 @@ static uint32_t first_stage(frontend_complex_t *spectrum)
     return 2U;
 #else
     for (; z < end; z = &z[4]) {
-        butterfly(z, 1U, z[0], z[1], z[2], z[3]);
+        butterfly(z[0], z[1], z[2], z[3], &z[0], &z[1], &z[2], &z[3]);
     }
     return 4U;
 #endif
 }
 
-/* Joins the transforms of `span` values, four at a time. Returns the next factors. */
-static const int32_t *join(frontend_complex_t *spectrum, uint32_t span, const int32_t *factors)
+/* Joins four transforms of `span` values that lie one after the other. */
+static void join(frontend_complex_t *spectrum, uint32_t span, const frontend_complex_t *factors)
 {
-    const frontend_complex_t *end = &spectrum[FRONTEND_FFT_POINTS];
-    const int32_t *w = factors;
-    frontend_complex_t *z;
-    uint32_t j;
+    const frontend_complex_t *w = factors;
+    frontend_complex_t *z0 = spectrum;
+    frontend_complex_t *z1 = &z0[span];
+    frontend_complex_t *z2 = &z1[span];
+    frontend_complex_t *z3 = &z2[span];
+    const frontend_complex_t *end = z1;
 
-    for (z = spectrum; z < end; z = &z[4U * span]) {
-        butterfly(z, span, halved(z), halved(&z[span]), halved(&z[2U * span]),
-                  halved(&z[3U * span]));
+    butterfly(halved(*z0), halved(*z1), halved(*z2), halved(*z3), z0, z1, z2, z3);
+    for (z0 = &z0[1]; z0 < end; z0 = &z0[1]) {
+        z1 = &z1[1];
+        z2 = &z2[1];
+        z3 = &z3[1];
+        butterfly(halved(*z0), rotated(*z1, w[0]), rotated(*z2, w[1]), rotated(*z3, w[2]), z0, z1,
+                  z2, z3);
+        w = &w[3];
     }
-    for (j = 1U; j < span; j++) {
-        for (z = &spectrum[j]; z < end; z = &z[4U * span]) {
-            butterfly(z, span, halved(z), rotated(&z[span], w), rotated(&z[2U * span], &w[2]),
-                      rotated(&z[3U * span], &w[4]));
-        }
-        w = &w[6];
-    }
-    return w;
 }
 
 /* From the transform of pairs to that of the real values: bins k and n - k come from each other. */
-static void split(frontend_complex_t *spectrum, const int32_t *factors)
+static void split(frontend_complex_t *spectrum, const frontend_complex_t *factors)
 {
-    const int32_t *w = factors;
+    const frontend_complex_t *w = factors;
     frontend_complex_t *up = &spectrum[1];
     frontend_complex_t *down = &spectrum[FRONTEND_FFT_POINTS - 1U];
 
     for (; up < down; up = &up[1]) {
         const frontend_complex_t even = {up->re + down->re, up->im - down->im};
         const frontend_complex_t odd = {up->im + down->im, down->re - up->re};
-        const frontend_complex_t turned = rotated(&odd, w);
+        const frontend_complex_t turned = rotated(odd, *w);
         up->re = (even.re >> 1) + turned.re;
         up->im = (even.im >> 1) + turned.im;
         down->re = (even.re >> 1) - turned.re;
         down->im = turned.im - (even.im >> 1);
         down = &down[-1];
-        w = &w[2];
+        w = &w[1];
     }
 }
 
 void frontend_transform(frontend_complex_t *spectrum)
 {
-    const int32_t *w = frontend_factors;
+    const frontend_complex_t *w = frontend_factors;
     uint32_t span;
+    uint32_t start;
 
     for (span = first_stage(spectrum); span < FRONTEND_FFT_POINTS; span *= 4U) {
-        w = join(spectrum, span, w);
+        for (start = 0U; start < FRONTEND_FFT_POINTS; start += 4U * span) {
+            join(&spectrum[start], span, w);
+        }
+        w = &w[3U * (span - 1U)];
     }
     split(spectrum, w);
 }

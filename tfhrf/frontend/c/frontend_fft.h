@@ -6,20 +6,9 @@
 
 #include "frontend_tables.h"
 
-typedef struct {
-    int32_t re;
-    int32_t im;
-} frontend_complex_t;
-
 /* Transforms 2 * FRONTEND_FFT_POINTS real values. Before, they lie in pairs, pair n at
  * frontend_order[n]; afterwards element k holds bin k of the spectrum, but element 0 is unused.
  * Every stage that multiplies also halves; the tables leave room so that nothing overflows. */
 void frontend_transform(frontend_complex_t *spectrum);
-
-/* Squared magnitude. */
-static inline uint64_t frontend_power(const frontend_complex_t *bin)
-{
-    return (uint64_t)((int64_t)bin->re * bin->re + (int64_t)bin->im * bin->im);
-}
 
 #endif /* TFHRF_FRONTEND_FFT_H_ */
