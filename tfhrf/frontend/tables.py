@@ -29,8 +29,7 @@ class Tables:
     slope: int  # level = (log2(energy) * slope + offset) >> shift
     offset: int
     shift: int
-    floor: int  # energies up to here have floor_level
-    floor_level: int
+    least: int  # level of the energy `floor`
 
 
 def make_tables(config, scale, zero_point, limits):
@@ -74,8 +73,7 @@ def make_tables(config, scale, zero_point, limits):
         slope=slope,
         offset=offset,
         shift=shift,
-        floor=min(int(config.floor / unit), 2**63 - 1),
-        floor_level=int(np.clip(floor_level, limits.min, limits.max)),
+        least=int(np.clip(floor_level, limits.min, limits.max)),
     )
 
 

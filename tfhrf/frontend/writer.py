@@ -123,7 +123,6 @@ def unsigned(values):
 
 
 def tables_header(config, tables, arrays, dtype):
-    limits = np.iinfo(dtype)
     constants = {
         "SAMPLE_RATE": f"{config.sample_rate}U",
         "FRAME_LENGTH": f"{config.frame_length}U",
@@ -133,13 +132,11 @@ def tables_header(config, tables, arrays, dtype):
         "FFT_POINTS": f"{config.fft_length // 2}U",
         "FFT_RADIX_2": f"{int(tables.radix_2)}",
         "FIRST_BIN": f"{tables.first_bin}U",
-        "FLOOR": f"INT64_C({tables.floor})",
-        "FLOOR_LEVEL": f"({tables.floor_level})",
+        "LEAST": f"({tables.least})",
         "SLOPE": f"INT32_C({tables.slope})",
         "OFFSET": f"INT64_C({tables.offset})",
         "SHIFT": f"{tables.shift}U",
-        "LEVEL_MIN": f"({limits.min})",
-        "LEVEL_MAX": f"({limits.max})",
+        "LARGEST": f"({np.iinfo(dtype).max})",
     }
     lines = [
         f"/* {GENERATED}",

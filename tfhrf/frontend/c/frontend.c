@@ -20,19 +20,18 @@ static inline uint32_t highest_bit(uint32_t value)
 }
 
 /* Level of a filter's energy: the logarithm, shifted, scaled, rounded and clipped. */
-static frontend_level_t level_of(int64_t energy)
+static inline frontend_level_t level_of(int64_t energy)
 {
     const uint32_t high = (uint32_t)((uint64_t)energy >> 32);
     const uint32_t low = (uint32_t)energy;
     uint32_t exponent;
     uint32_t mantissa; /* its highest bit is set */
-    uint32_t index;
-    uint32_t base;
+    uint32_t logarithm;
     uint32_t rise;
     int32_t level;
 
-    if (energy <= FRONTEND_FLOOR) {
-        return FRONTEND_FLOOR_LEVEL;
+    if (energy <= 0) {
+        return FRONTEND_LEAST;
     }
     if (high != 0U) {
         exponent = highest_bit(high);
@@ -43,19 +42,14 @@ static frontend_level_t level_of(int64_t energy)
         mantissa = low << (31U - exponent);
     }
     /* Linear between the entries of a table with 15 fractional bits. */
-    index = (mantissa >> 24) & 127U;
-    base = frontend_logarithm[index];
-    rise = frontend_logarithm[index + 1U] - base;
-    base = (exponent << LOG_BITS) + (base << (LOG_BITS - 15U));
-    base += (rise * ((mantissa >> 8) & 0xFFFFU)) >> (31U - LOG_BITS);
+    logarithm = frontend_logarithm[(mantissa >> 24) & 127U];
+    rise = frontend_logarithm[((mantissa >> 24) & 127U) + 1U] - logarithm;
+    logarithm = (exponent << LOG_BITS) + (logarithm << (LOG_BITS - 15U));
+    logarithm += (rise * ((mantissa >> 8) & 0xFFFFU)) >> (31U - LOG_BITS);
     /* Shifts of negative numbers to the right keep the sign, as with every compiler in use. */
-    level = (int32_t)(((int64_t)base * FRONTEND_SLOPE + FRONTEND_OFFSET) >> FRONTEND_SHIFT);
-    if (level < FRONTEND_LEVEL_MIN) {
-        level = FRONTEND_LEVEL_MIN;
-    }
-    if (level > FRONTEND_LEVEL_MAX) {
-        level = FRONTEND_LEVEL_MAX;
-    }
+    level = (int32_t)(((int64_t)logarithm * FRONTEND_SLOPE + FRONTEND_OFFSET) >> FRONTEND_SHIFT);
+    level = (level < FRONTEND_LEAST) ? FRONTEND_LEAST : level;
+    level = (level > FRONTEND_LARGEST) ? FRONTEND_LARGEST : level;
     return (frontend_level_t)level;
 }
 
@@ -69,8 +63,8 @@ static void window_pairs(frontend_complex_t *spectrum, const int16_t *samples, u
     for (pair = first; pair < stop; pair++) {
         const frontend_complex_t weight = frontend_window[pair];
         frontend_complex_t *place = &spectrum[frontend_order[pair]];
-        place->re = frontend_product(sample[0] * 65536, weight.re);
-        place->im = frontend_product(sample[1] * 65536, weight.im);
+        place->re = frontend_weighted(sample[0], weight.re);
+        place->im = frontend_weighted(sample[1], weight.im);
         sample = &sample[2];
     }
 }
@@ -100,14 +94,15 @@ static void filter(const frontend_complex_t *spectrum, frontend_level_t *frame)
 {
     const frontend_complex_t *bin = &spectrum[FRONTEND_FIRST_BIN];
     const int32_t *weight = frontend_weights;
-    uint32_t segment;
+    frontend_level_t *level = frame;
     int64_t rising = 0; /* of the filter whose centre comes next */
+    uint32_t segment;
 
     for (segment = 0U; segment <= FRONTEND_MELS; segment++) {
-        const frontend_complex_t *stop = &bin[frontend_segments[segment]];
+        uint32_t left;
         int64_t sum = 0;
         int64_t next = 0;
-        while (bin < stop) {
+        for (left = frontend_segments[segment]; left > 0U; left--) {
             const int32_t re = bin->re;
             const int32_t im = bin->im;
             sum += (int64_t)re * re;
@@ -118,7 +113,8 @@ static void filter(const frontend_complex_t *spectrum, frontend_level_t *frame)
             bin = &bin[1];
         }
         if (segment > 0U) {
-            frame[segment - 1U] = level_of(rising + (sum >> 1) - next);
+            *level = level_of(rising + (sum >> 1) - next);
+            level = &level[1];
         }
         rising = next;
     }

@@ -2,24 +2,28 @@
 
 #include "frontend_arithmetic.h"
 
-/* Half of value * (w.re - i w.im); w has 31 fractional bits. */
-static inline frontend_complex_t rotated(frontend_complex_t value, frontend_complex_t w)
-{
-    const frontend_complex_t result = {
-        frontend_add_product(frontend_product(value.re, w.re), value.im, w.im),
-        frontend_subtract_product(frontend_product(value.im, w.re), value.re, w.im),
-    };
-    return result;
-}
+/* Length of the transforms that the first stage makes. */
+#if FRONTEND_FFT_RADIX_2
+#define FIRST_SPAN 2U
+#else
+#define FIRST_SPAN 4U
+#endif
 
-static inline frontend_complex_t halved(frontend_complex_t value)
+/* A stage whose span is known at compile time is a quarter faster than one with a variable. */
+#if defined(__GNUC__)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
+#endif
+
+static INLINE frontend_complex_t halved(frontend_complex_t value)
 {
     const frontend_complex_t result = {value.re >> 1, value.im >> 1};
     return result;
 }
 
-/* Discrete Fourier transform of a, b, c, d into *a_out, *b_out, *c_out, *d_out. */
-static inline void butterfly(frontend_complex_t a, frontend_complex_t b, frontend_complex_t c,
+/* Discrete Fourier transform of a, b, c, d into *z0, *z1, *z2, *z3. */
+static INLINE void butterfly(frontend_complex_t a, frontend_complex_t b, frontend_complex_t c,
                              frontend_complex_t d, frontend_complex_t *z0, frontend_complex_t *z1,
                              frontend_complex_t *z2, frontend_complex_t *z3)
 {
@@ -37,8 +41,8 @@ static inline void butterfly(frontend_complex_t a, frontend_complex_t b, fronten
     z3->im = even_turned.im - odd_turned.im;
 }
 
-/* The first stage, whose factors are all 1: transforms of neighbors. Returns their length. */
-static uint32_t first_stage(frontend_complex_t *spectrum)
+/* The first stage, whose factors are all 1: transforms of neighbors. */
+static void first_stage(frontend_complex_t *spectrum)
 {
     frontend_complex_t *z = spectrum;
     const frontend_complex_t *end = &spectrum[FRONTEND_FFT_POINTS];
@@ -51,34 +55,33 @@ static uint32_t first_stage(frontend_complex_t *spectrum)
         z[1].re = a.re - b.re;
         z[1].im = a.im - b.im;
     }
-    return 2U;
 #else
     for (; z < end; z = &z[4]) {
         butterfly(z[0], z[1], z[2], z[3], &z[0], &z[1], &z[2], &z[3]);
     }
-    return 4U;
 #endif
 }
 
-/* Joins four transforms of `span` values that lie one after the other. */
-static void join(frontend_complex_t *spectrum, uint32_t span, const frontend_complex_t *factors)
+/* Joins the transforms of `span` values, four at a time. Returns the next factors. */
+static INLINE const frontend_complex_t *join(frontend_complex_t *spectrum, uint32_t span,
+                                             const frontend_complex_t *factors)
 {
     const frontend_complex_t *w = factors;
-    frontend_complex_t *z0 = spectrum;
-    frontend_complex_t *z1 = &z0[span];
-    frontend_complex_t *z2 = &z1[span];
-    frontend_complex_t *z3 = &z2[span];
-    const frontend_complex_t *end = z1;
+    frontend_complex_t *block;
 
-    butterfly(halved(*z0), halved(*z1), halved(*z2), halved(*z3), z0, z1, z2, z3);
-    for (z0 = &z0[1]; z0 < end; z0 = &z0[1]) {
-        z1 = &z1[1];
-        z2 = &z2[1];
-        z3 = &z3[1];
-        butterfly(halved(*z0), rotated(*z1, w[0]), rotated(*z2, w[1]), rotated(*z3, w[2]), z0, z1,
-                  z2, z3);
-        w = &w[3];
+    for (block = spectrum; block < &spectrum[FRONTEND_FFT_POINTS]; block = &block[4U * span]) {
+        frontend_complex_t *z = block;
+        w = factors;
+        butterfly(halved(z[0]), halved(z[span]), halved(z[2U * span]), halved(z[3U * span]), z,
+                  &z[span], &z[2U * span], &z[3U * span]);
+        for (z = &block[1]; z < &block[span]; z = &z[1]) {
+            butterfly(halved(z[0]), frontend_rotated(z[span], w[0]),
+                      frontend_rotated(z[2U * span], w[1]), frontend_rotated(z[3U * span], w[2]),
+                      z, &z[span], &z[2U * span], &z[3U * span]);
+            w = &w[3];
+        }
     }
+    return w;
 }
 
 /* From the transform of pairs to that of the real values: bins k and n - k come from each other. */
@@ -91,7 +94,7 @@ static void split(frontend_complex_t *spectrum, const frontend_complex_t *factor
     for (; up < down; up = &up[1]) {
         const frontend_complex_t even = {up->re + down->re, up->im - down->im};
         const frontend_complex_t odd = {up->im + down->im, down->re - up->re};
-        const frontend_complex_t turned = rotated(odd, *w);
+        const frontend_complex_t turned = frontend_rotated(odd, *w);
         up->re = (even.re >> 1) + turned.re;
         up->im = (even.im >> 1) + turned.im;
         down->re = (even.re >> 1) - turned.re;
@@ -104,14 +107,20 @@ static void split(frontend_complex_t *spectrum, const frontend_complex_t *factor
 void frontend_transform(frontend_complex_t *spectrum)
 {
     const frontend_complex_t *w = frontend_factors;
-    uint32_t span;
-    uint32_t start;
 
-    for (span = first_stage(spectrum); span < FRONTEND_FFT_POINTS; span *= 4U) {
-        for (start = 0U; start < FRONTEND_FFT_POINTS; start += 4U * span) {
-            join(&spectrum[start], span, w);
-        }
-        w = &w[3U * (span - 1U)];
-    }
+    first_stage(spectrum);
+    w = join(spectrum, FIRST_SPAN, w);
+#if FRONTEND_FFT_POINTS > 4U * FIRST_SPAN
+    w = join(spectrum, 4U * FIRST_SPAN, w);
+#endif
+#if FRONTEND_FFT_POINTS > 16U * FIRST_SPAN
+    w = join(spectrum, 16U * FIRST_SPAN, w);
+#endif
+#if FRONTEND_FFT_POINTS > 64U * FIRST_SPAN
+    w = join(spectrum, 64U * FIRST_SPAN, w);
+#endif
+#if FRONTEND_FFT_POINTS > 256U * FIRST_SPAN
+    w = join(spectrum, 256U * FIRST_SPAN, w);
+#endif
     split(spectrum, w);
 }
