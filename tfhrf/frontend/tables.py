@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 import numpy as np
+import tensorflow as tf
 
 from tfhrf.features import hz_to_mel
 
@@ -25,7 +26,7 @@ class Tables:
     first_bin: int
     segments: np.ndarray  # bins before the first centre, between centres, after the last one
     weights: np.ndarray  # of each bin, in the filter whose centre comes next, 31 fractional bits
-    logarithm: np.ndarray  # log2(1 + i / 128), 15 fractional bits
+    logarithm: np.ndarray  # (intervals, 3), terms of log2(1 + (i + position) / intervals)
     slope: int  # level = (log2(energy) * slope + offset) >> shift
     offset: int
     shift: int
@@ -49,8 +50,7 @@ def make_tables(config, scale, zero_point, limits):
     """
     points = config.fft_length // 2
     window = np.zeros(config.fft_length)
-    angles = 2 * np.pi * np.arange(config.frame_length) / config.frame_length
-    window[: config.frame_length] = 0.5 - 0.5 * np.cos(angles)
+    window[: config.frame_length] = tf.signal.hann_window(config.frame_length, dtype=tf.float64)
     order = digit_reversal(points)
     spans = stage_spans(points)
     bits = headroom(window, order, spans)
@@ -69,7 +69,7 @@ def make_tables(config, scale, zero_point, limits):
         first_bin=first_bin,
         segments=segments,
         weights=weights,
-        logarithm=np.round(np.log2(1 + np.arange(129) / 128) * 2**15).astype(np.int64),
+        logarithm=logarithm_terms(),
         slope=slope,
         offset=offset,
         shift=shift,
@@ -145,6 +145,17 @@ def filters(config):
     weights = np.round((positions - numbers) * 2**31).astype(np.int64)
     segments = np.bincount(numbers, minlength=config.mels + 1)
     return int(inside[0]), segments, np.minimum(weights, 2**31 - 1)
+
+
+def logarithm_terms(intervals=32):
+    """Polynomials of degree 2 through log2 at the Chebyshev nodes of each interval.
+
+    Products with the position, which has 31 fractional bits, keep the high 32 bits.
+    """
+    nodes = 0.5 + 0.5 * np.cos(np.pi * (np.arange(3) + 0.5) / 3)
+    values = np.log2(1 + (np.arange(intervals)[:, None] + nodes) / intervals)
+    terms = np.linalg.solve(np.vander(nodes, increasing=True), values.T).T
+    return np.round(terms * 2.0**LOG_BITS * [1, 2, 4]).astype(np.int64)
 
 
 def line(config, scale, zero_point, log2_unit):

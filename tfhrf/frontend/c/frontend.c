@@ -26,8 +26,9 @@ static inline frontend_level_t level_of(int64_t energy)
     const uint32_t low = (uint32_t)energy;
     uint32_t exponent;
     uint32_t mantissa; /* its highest bit is set */
-    uint32_t logarithm;
-    uint32_t rise;
+    const int32_t *terms;
+    int32_t position; /* in the interval, 31 fractional bits */
+    int32_t logarithm;
     int32_t level;
 
     if (energy <= 0) {
@@ -41,11 +42,11 @@ static inline frontend_level_t level_of(int64_t energy)
         exponent = highest_bit(low);
         mantissa = low << (31U - exponent);
     }
-    /* Linear between the entries of a table with 15 fractional bits. */
-    logarithm = frontend_logarithm[(mantissa >> 24) & 127U];
-    rise = frontend_logarithm[((mantissa >> 24) & 127U) + 1U] - logarithm;
-    logarithm = (exponent << LOG_BITS) + (logarithm << (LOG_BITS - 15U));
-    logarithm += (rise * ((mantissa >> 8) & 0xFFFFU)) >> (31U - LOG_BITS);
+    /* A polynomial of degree 2 on each of 32 intervals. */
+    terms = frontend_logarithm[(mantissa >> 26) & 31U];
+    position = (int32_t)((mantissa << 6) >> 1);
+    logarithm = (int32_t)(exponent << LOG_BITS) + terms[0];
+    logarithm += frontend_product(position, terms[1] + frontend_product(position, terms[2]));
     /* Shifts of negative numbers to the right keep the sign, as with every compiler in use. */
     level = (int32_t)(((int64_t)logarithm * FRONTEND_SLOPE + FRONTEND_OFFSET) >> FRONTEND_SHIFT);
     level = (level < FRONTEND_LEAST) ? FRONTEND_LEAST : level;

@@ -1,0 +1,100 @@
+"""The C front end beside the Python one: levels, and what a model decides from them."""
+
+import numpy as np
+
+from tfhrf import micro
+from tfhrf.audio import decode
+from tfhrf.features import extract
+from tfhrf.frontend import host
+from tfhrf.windows import test_windows, utterance_posteriors
+
+
+def features_of_both(paths, config, scale, zero_point, dtype="int8"):
+    """Features of recordings by `tfhrf.features.extract` and by the C front end.
+
+    Args:
+        paths: list of paths of 16-bit recordings.
+        config: LogMelConfig.
+        scale, zero_point, dtype: quantization of a model's input.
+
+    Returns:
+        Two lists of float32 arrays of shape (frames, mels), in the order of `paths`; those of the
+        C front end are its levels, multiplied out.
+    """
+    run = host.make(config, scale, zero_point, dtype)
+    found = [
+        (run(to_int16(wave)).astype(np.float32) - zero_point) * np.float32(scale)
+        for wave in decode(paths, config.sample_rate)
+    ]
+    return extract(paths, config), found
+
+
+def to_int16(wave):
+    """Samples in [-1, 1) as 16-bit integers, clipped."""
+    return np.clip(np.round(np.asarray(wave) * 2.0**15), -(2**15), 2**15 - 1).astype(np.int16)
+
+
+def to_levels(features, scale, zero_point, dtype="int8"):
+    """Features quantized like `tfhrf.micro.predict` does."""
+    parameters = {"scales": [scale], "zero_points": [zero_point]}
+    return micro.quantize(features, {"dtype": dtype, "quantization_parameters": parameters})
+
+
+def level_differences(expected, found, scale, zero_point, dtype="int8"):
+    """How far the C front end's levels are from the quantized Python features.
+
+    Args:
+        expected, found: lists of arrays of shape (frames, mels), of `features_of_both`.
+        scale, zero_point, dtype: as there.
+
+    Returns:
+        int array: number of values that differ by 0, 1, 2, ... levels.
+    """
+    levels = [
+        to_levels(np.concatenate(features), scale, zero_point, dtype).astype(np.int64)
+        for features in (expected, found)
+    ]
+    return np.bincount(np.abs(levels[0] - levels[1]).ravel())
+
+
+def decision_differences(content, expected, found, hop, config):
+    """What an int8 or int16x8 model decides from Python features and from the C front end's.
+
+    The model runs in TensorFlow Lite Micro, over windows of every utterance.
+
+    Args:
+        content: bytes of a .tflite file, (1, frames, mels) to (1, classes).
+        expected, found: lists of arrays of shape (frames, mels), of `features_of_both`.
+        hop: frames between windows.
+        config: LogMelConfig.
+
+    Returns:
+        dict of numbers: "windows", "unequal windows" (their levels differ somewhere), "changed
+        windows" (another class), "utterances" and "changed utterances" (another class by the
+        mean posterior of the windows).
+    """
+    _, (details,), _ = micro.load(content)
+    frames = int(details["shape"][1])
+    levels, counts = [], []
+    for features in (expected, found):
+        windows = [test_windows(one, frames, hop, config) for one in features]
+        counts.append([len(one) for one in windows])
+        levels.append(micro.quantize(np.concatenate(windows), details))
+    if counts[0] != counts[1]:
+        raise ValueError("Both sides must have the same frames. Received: unequal lengths")
+    unequal = np.flatnonzero((levels[0] != levels[1]).any(axis=(1, 2)))
+    logits = micro.invoke(content, levels[0]).astype(np.float64)
+    changed = logits.copy()
+    if len(unequal):
+        changed[unequal] = micro.invoke(content, levels[1][unequal])
+    scale = micro.load(content)[2][0]["quantization_parameters"]["scales"][0]
+    posteriors = [utterance_posteriors(one * scale, counts[0]) for one in (logits, changed)]
+    return {
+        "windows": len(logits),
+        "unequal windows": len(unequal),
+        "changed windows": int(np.sum(logits.argmax(axis=1) != changed.argmax(axis=1))),
+        "utterances": len(counts[0]),
+        "changed utterances": int(
+            np.sum(posteriors[0].argmax(axis=1) != posteriors[1].argmax(axis=1))
+        ),
+    }
