@@ -140,6 +140,11 @@ def filters(config):
     low, high = hz_to_mel(config.lower_hz), hz_to_mel(config.upper_hz)
     positions = (hz_to_mel(bins) - low) / (high - low) * (config.mels + 1)
     inside = np.flatnonzero((positions > 0) & (positions < config.mels + 1))
+    if not len(inside):
+        raise ValueError(
+            "The filters must cover a bin of the spectrum; there is no bin between their edges. "
+            f"Received: lower_hz={config.lower_hz}, upper_hz={config.upper_hz}"
+        )
     positions = positions[inside]
     numbers = np.floor(positions).astype(np.int64)
     weights = np.round((positions - numbers) * 2**31).astype(np.int64)
