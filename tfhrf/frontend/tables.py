@@ -20,7 +20,7 @@ class Tables:
     """Integer arrays and constants; the names are those of frontend_tables.h."""
 
     radix_2: bool  # the transform begins with a stage of radix 2, else 4
-    order: np.ndarray  # where each pair of samples goes before the transform
+    order: np.ndarray  # where the transforms of the first stage go
     window: np.ndarray  # (pairs of samples, 2)
     factors: np.ndarray  # (factors, 2), cosine and sine: of each stage, then of `split`
     first_bin: int
@@ -63,7 +63,7 @@ def make_tables(config, scale, zero_point, limits):
     floor_level = np.round((floor - config.mean) * config.scale / scale) + zero_point
     return Tables(
         radix_2=spans[0] == 2,
-        order=order,
+        order=order[: points // spans[0]],
         window=np.round(window[: 2 * pairs] * 2.0**window_bits).astype(np.int64).reshape(-1, 2),
         factors=np.concatenate([*(stage_factors(span) for span in spans), split_factors(points)]),
         first_bin=first_bin,

@@ -62,7 +62,7 @@ def write_frontend(config, directory, scale, zero_point, dtype="int8", name="fro
     files = {renamed(file, name): renamed(text, name) for file, text in files.items()}
     write_together(directory, files)
     return {
-        "ram_bytes": 4 * config.fft_length + 8 + 4 * -(-(config.frame_length + 1) // 2),
+        "ram_bytes": 4 * config.fft_length + 20 + 4 * -(-(config.frame_length + 1) // 2),
         "table_bytes": sum(
             BYTES[kind] * getattr(tables, field).size for field, kind in arrays.items()
         ),
@@ -128,6 +128,7 @@ def tables_header(config, tables, arrays, dtype):
         "FRAME_LENGTH": f"{config.frame_length}U",
         "HOP": f"{config.hop}U",
         "MELS": f"{config.mels}U",
+        "OVERLAP": f"{-(-config.frame_length // config.hop)}U",
         "PAIRS": f"{len(tables.window)}U",
         "FFT_POINTS": f"{config.fft_length // 2}U",
         "FFT_RADIX_2": f"{int(tables.radix_2)}",

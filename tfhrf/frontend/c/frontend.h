@@ -28,6 +28,9 @@ typedef struct {
     frontend_complex_t spectrum[FRONTEND_FFT_POINTS];
     uint32_t next;    /* where the next sample goes in `ring` */
     uint32_t missing; /* samples until the next frame is complete */
+    uint32_t left;    /* frames until `loudest` begins anew */
+    int32_t loudest;  /* all bits that the magnitudes of the latest samples have */
+    int32_t before;   /* `loudest` of the time before */
     int16_t ring[FRONTEND_FRAME_LENGTH + 1U]; /* the last element repeats the first */
 } frontend_t;
 

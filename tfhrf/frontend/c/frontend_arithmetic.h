@@ -1,5 +1,5 @@
-/* Products that keep the high half of 64 bits: single instructions on a core with the DSP
- * extension (Cortex-M4, M7, M33, M55), C with the same bits elsewhere. */
+/* Products that keep the high half of 64 bits are single instructions on a core with the DSP
+ * extension (Cortex-M4, M7, M33, M55), and C with the same bits elsewhere. */
 #ifndef TFHRF_FRONTEND_ARITHMETIC_H_
 #define TFHRF_FRONTEND_ARITHMETIC_H_
 
@@ -19,15 +19,17 @@ static inline int32_t frontend_product(int32_t a, int32_t b)
 #endif
 }
 
-/* sample * weight / 2**16, rounded down. */
-static inline int32_t frontend_weighted(int16_t sample, int32_t weight)
+/* Index of the highest bit that is set; the value is not 0. */
+static inline uint32_t frontend_highest_bit(uint32_t value)
 {
-#if defined(__GNUC__) && defined(__ARM_FEATURE_DSP)
-    int32_t result;
-    __asm__("smulwb %0, %1, %2" : "=r"(result) : "r"(weight), "r"(sample));
-    return result;
+#if defined(__GNUC__)
+    return 31U - (uint32_t)__builtin_clz(value);
 #else
-    return (int32_t)(((int64_t)(sample * 65536) * weight) >> 32);
+    uint32_t bit = 31U;
+    while ((value >> bit) == 0U) {
+        bit--;
+    }
+    return bit;
 #endif
 }
 

@@ -2,12 +2,13 @@
 
 #include "frontend_arithmetic.h"
 
-/* Length of the transforms that the first stage makes. */
+/* Length of the transforms that the first stage makes, and the distance of their pairs. */
 #if FRONTEND_FFT_RADIX_2
 #define FIRST_SPAN 2U
 #else
 #define FIRST_SPAN 4U
 #endif
+#define STRIDE (FRONTEND_FFT_POINTS / FIRST_SPAN)
 
 /* A stage whose span is known at compile time is a quarter faster than one with a variable. */
 #if defined(__GNUC__)
@@ -41,25 +42,91 @@ static INLINE void butterfly(frontend_complex_t a, frontend_complex_t b, fronten
     z3->im = even_turned.im - odd_turned.im;
 }
 
-/* The first stage, whose factors are all 1: transforms of neighbors. */
-static void first_stage(frontend_complex_t *spectrum)
+/* Where a frame lies in the ring, and by how many bits its samples are shifted up. */
+typedef struct {
+    const int16_t *ring;
+    uint32_t oldest;
+    uint32_t gain;
+} frame_t;
+
+/* Where a pair of samples begins. */
+static INLINE const int16_t *find(const frame_t *frame, uint32_t pair)
 {
-    frontend_complex_t *z = spectrum;
-    const frontend_complex_t *end = &spectrum[FRONTEND_FFT_POINTS];
+    const uint32_t place = frame->oldest + (2U * pair);
+    return &frame->ring[(place < FRONTEND_FRAME_LENGTH) ? place : (place - FRONTEND_FRAME_LENGTH)];
+}
+
+/* A windowed pair of samples as one complex value. */
+static INLINE frontend_complex_t windowed(const int16_t *samples, uint32_t gain,
+                                          frontend_complex_t weight)
+{
+    const int32_t re = (int32_t)((uint32_t)samples[0] << (16U + gain));
+    const int32_t im = (int32_t)((uint32_t)samples[1] << (16U + gain));
+    const frontend_complex_t result = {
+        frontend_product(re, weight.re),
+        frontend_product(im, weight.im),
+    };
+    return result;
+}
+
+/* Transforms of the pairs n, n + STRIDE, ... for n from `begin` to `end`: the first stage, whose
+ * factors are all 1. `live` of them lie in the frame; the others are zeros. */
+static INLINE void transform_pairs(frontend_complex_t *spectrum, const frame_t *frame,
+                                   uint32_t begin, uint32_t end, uint32_t live)
+{
+    const frontend_complex_t zero = {0, 0};
+    const uint32_t gain = frame->gain;
+    const int16_t *s0 = (live > 0U) ? find(frame, begin) : frame->ring;
+    const int16_t *s1 = (live > 1U) ? find(frame, begin + STRIDE) : s0;
+#if !FRONTEND_FFT_RADIX_2
+    const int16_t *s2 = (live > 2U) ? find(frame, begin + (2U * STRIDE)) : s0;
+    const int16_t *s3 = (live > 3U) ? find(frame, begin + (3U * STRIDE)) : s0;
+#endif
+    uint32_t n;
+
+    for (n = begin; n < end; n++) {
+        const uint32_t i = 2U * (n - begin);
+        const frontend_complex_t *w = &frontend_window[n];
+        frontend_complex_t *z = &spectrum[frontend_order[n]];
+        const frontend_complex_t a = (live > 0U) ? windowed(&s0[i], gain, w[0]) : zero;
+        const frontend_complex_t b = (live > 1U) ? windowed(&s1[i], gain, w[STRIDE]) : zero;
 #if FRONTEND_FFT_RADIX_2
-    for (; z < end; z = &z[2]) {
-        const frontend_complex_t a = z[0];
-        const frontend_complex_t b = z[1];
         z[0].re = a.re + b.re;
         z[0].im = a.im + b.im;
         z[1].re = a.re - b.re;
         z[1].im = a.im - b.im;
-    }
 #else
-    for (; z < end; z = &z[4]) {
-        butterfly(z[0], z[1], z[2], z[3], &z[0], &z[1], &z[2], &z[3]);
-    }
+        const frontend_complex_t c = (live > 2U) ? windowed(&s2[i], gain, w[2U * STRIDE]) : zero;
+        const frontend_complex_t d = (live > 3U) ? windowed(&s3[i], gain, w[3U * STRIDE]) : zero;
+        butterfly(a, b, c, d, &z[0], &z[1], &z[2], &z[3]);
 #endif
+    }
+}
+
+static void transform_pairs_of_more(frontend_complex_t *spectrum, const frame_t *frame,
+                                    uint32_t begin, uint32_t end)
+{
+    transform_pairs(spectrum, frame, begin, end, (FRONTEND_PAIRS / STRIDE) + 1U);
+}
+
+static void transform_pairs_of_fewer(frontend_complex_t *spectrum, const frame_t *frame,
+                                     uint32_t begin, uint32_t end)
+{
+    transform_pairs(spectrum, frame, begin, end, FRONTEND_PAIRS / STRIDE);
+}
+
+/* Window and first stage, in runs in which no pair passes the end of the ring or the frame. */
+static void first_stage(frontend_complex_t *spectrum, const frame_t *frame)
+{
+    const uint32_t wrap = ((FRONTEND_FRAME_LENGTH + 1U - frame->oldest) / 2U) % STRIDE;
+    const uint32_t end = FRONTEND_PAIRS % STRIDE;
+    const uint32_t first = (wrap < end) ? wrap : end;
+    const uint32_t last = (wrap < end) ? end : wrap;
+
+    transform_pairs_of_more(spectrum, frame, 0U, first);
+    transform_pairs_of_more(spectrum, frame, first, end);
+    transform_pairs_of_fewer(spectrum, frame, end, last);
+    transform_pairs_of_fewer(spectrum, frame, last, STRIDE);
 }
 
 /* Joins the transforms of `span` values, four at a time. Returns the next factors. */
@@ -104,11 +171,13 @@ static void split(frontend_complex_t *spectrum, const frontend_complex_t *factor
     }
 }
 
-void frontend_transform(frontend_complex_t *spectrum)
+void frontend_transform(frontend_complex_t *spectrum, const int16_t *ring, uint32_t oldest,
+                        uint32_t gain)
 {
+    const frame_t frame = {ring, oldest, gain};
     const frontend_complex_t *w = frontend_factors;
 
-    first_stage(spectrum);
+    first_stage(spectrum, &frame);
     w = join(spectrum, FIRST_SPAN, w);
 #if FRONTEND_FFT_POINTS > 4U * FIRST_SPAN
     w = join(spectrum, 4U * FIRST_SPAN, w);

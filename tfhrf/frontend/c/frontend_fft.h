@@ -1,4 +1,4 @@
-/* Discrete Fourier transform of a real frame, in place, in 32-bit integers. */
+/* Window and discrete Fourier transform of a frame of samples, in 32-bit integers. */
 #ifndef TFHRF_FRONTEND_FFT_H_
 #define TFHRF_FRONTEND_FFT_H_
 
@@ -6,9 +6,11 @@
 
 #include "frontend_tables.h"
 
-/* Transforms 2 * FRONTEND_FFT_POINTS real values. Before, they lie in pairs, pair n at
- * frontend_order[n]; afterwards element k holds bin k of the spectrum, but element 0 is unused.
- * Every stage that multiplies also halves; the tables leave room so that nothing overflows. */
-void frontend_transform(frontend_complex_t *spectrum);
+/* Spectrum of the windowed frame in the ring, padded with zeros. The frame begins at ring[oldest];
+ * after the last element, which repeats the first, it goes on at the second. Samples are shifted
+ * up by `gain` bits, which they must have room for. Element k is bin k, but element 0 is unused.
+ * Every stage with factors halves; nothing overflows. */
+void frontend_transform(frontend_complex_t *spectrum, const int16_t *ring, uint32_t oldest,
+                        uint32_t gain);
 
 #endif /* TFHRF_FRONTEND_FFT_H_ */
