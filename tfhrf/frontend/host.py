@@ -32,7 +32,7 @@ def build(directory, name="frontend", flags=()):
     if cc is None:
         raise RuntimeError("A C compiler is needed. Received: no `cc` on the path")
     library = directory / f"lib{name}.so"
-    sources = [directory / f"{name}{part}.c" for part in ("", "_fft", "_tables")]
+    sources = sorted(directory.glob(f"{name}*.c"))
     command = [cc, *FLAGS, *flags, "-shared", "-fPIC", *map(str, sources), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
