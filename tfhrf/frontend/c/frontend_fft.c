@@ -85,21 +85,24 @@ static INLINE void transform_pairs(frontend_complex_t *spectrum, const frame_t *
     uint32_t n;
 
     for (n = begin; n < end; n++) {
-        const uint32_t i = 2U * (n - begin);
         const frontend_complex_t *w = &frontend_window[n];
         frontend_complex_t *z = &spectrum[frontend_order[n]];
-        const frontend_complex_t a = (live > 0U) ? windowed(&s0[i], gain, w[0]) : zero;
-        const frontend_complex_t b = (live > 1U) ? windowed(&s1[i], gain, w[STRIDE]) : zero;
+        const frontend_complex_t a = (live > 0U) ? windowed(s0, gain, w[0]) : zero;
+        const frontend_complex_t b = (live > 1U) ? windowed(s1, gain, w[STRIDE]) : zero;
 #if FRONTEND_FFT_RADIX_2
         z[0].re = a.re + b.re;
         z[0].im = a.im + b.im;
         z[1].re = a.re - b.re;
         z[1].im = a.im - b.im;
 #else
-        const frontend_complex_t c = (live > 2U) ? windowed(&s2[i], gain, w[2U * STRIDE]) : zero;
-        const frontend_complex_t d = (live > 3U) ? windowed(&s3[i], gain, w[3U * STRIDE]) : zero;
+        const frontend_complex_t c = (live > 2U) ? windowed(s2, gain, w[2U * STRIDE]) : zero;
+        const frontend_complex_t d = (live > 3U) ? windowed(s3, gain, w[3U * STRIDE]) : zero;
         butterfly(a, b, c, d, &z[0], &z[1], &z[2], &z[3]);
+        s2 = (live > 2U) ? &s2[2] : s2;
+        s3 = (live > 3U) ? &s3[2] : s3;
 #endif
+        s0 = (live > 0U) ? &s0[2] : s0;
+        s1 = (live > 1U) ? &s1[2] : s1;
     }
 }
 
