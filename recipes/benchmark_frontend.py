@@ -50,6 +50,10 @@ def main():
     counts = comparison.level_differences(expected, found, scale, zero_point)
     for difference, count in enumerate(counts):
         print(f"  {count:9,} of {counts.sum():,} values differ by {difference}")
+    exact = [comparison.exact_features(wave, config) for wave in decode(paths, config.sample_rate)]
+    for name, features in (("Python", expected), ("C", found)):
+        counts = comparison.level_differences(exact, features, scale, zero_point)
+        print(f"  {counts[1:].sum():9,} values of {name} differ from float64")
     decided = comparison.decision_differences(content, expected, found, HOP, config)
     print("  " + ", ".join(f"{number:,} {name}" for name, number in decided.items()))
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from tfhrf.features import LogMelConfig, log_mel, mel_filters
 from tfhrf.frontend import emulation, host, write_frontend
-from tfhrf.frontend.tables import filters, make_tables
-from tfhrf.micro import quantize
+from tfhrf.frontend.tables import filters, make_tables, to_levels
 
 CONFIG = LogMelConfig()
 # Speech from silence to its loudest, over the range of int8.
@@ -46,8 +45,7 @@ CONFIGS = {
 
 def python_levels(samples, config, scale, zero_point, dtype="int8"):
     features = log_mel(tf.constant(samples.astype("f4") / 2**15), config).numpy()
-    parameters = {"scales": [scale], "zero_points": [zero_point]}
-    return quantize(features, {"dtype": dtype, "quantization_parameters": parameters})
+    return to_levels(features, scale, zero_point, dtype)
 
 
 def differences(found, expected):
@@ -171,9 +169,9 @@ def test_other_configurations(name, dtype):
         python_levels(samples, config, scale, zero_point, dtype),
     )
     print(f"{dtype}, {name}: most {apart.max()}, mean {apart.mean():.2g} levels")
-    # A level of int16 is a relative 3e-4 of an energy: float32 itself does not hold that where a
-    # quiet band lies beside a loud one.
-    assert apart.max() <= 1 if dtype == "int8" else apart.mean() <= 1
+    # Half a level on average is what the last one, with levels of 1e-6, comes near.
+    assert apart.max() <= 1
+    assert apart.mean() <= (1e-3 if dtype == "int8" else 0.5)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -190,7 +188,7 @@ def test_tables_hold_the_filters(name):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_levels_of_the_extremes_are_in_range(name):
-    tables = make_tables(CONFIGS[name], SCALE, ZERO_POINT, np.iinfo("int8"))
+    tables = make_tables(CONFIGS[name], SCALE, ZERO_POINT, "int8")
     assert np.abs(tables.window).max() < 2**31
     assert np.abs(tables.factors).max() < 2**31
     assert 32 <= tables.shift <= 62
@@ -302,6 +300,7 @@ def test_impossible_configurations_are_refused(changes, message, tmp_path):
         ((0.02, 0.5), r"Received: 0.5"),
         ((0.02, 0, "uint8"), r'"int8" or "int16"\. Received: \'uint8\''),
         ((0.02, 0, "int8", "2nd"), r"C identifier.*Received: '2nd'"),
+        ((0.02, 0, "int8", "frame"), r"the sources use; .* Received: 'frame'"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message, tmp_path):
@@ -332,4 +331,4 @@ def test_all_of_emodb_differs_by_at_most_one_level(emodb_dir):
     counts = comparison.level_differences(expected, found, SCALE, ZERO_POINT)
     print(f"{counts[1:].sum()} of {counts.sum()} values differ")
     assert len(counts) <= 2
-    assert counts[1] <= 1e-4 * counts.sum()
+    assert counts[1:].sum() <= 5e-5 * counts.sum()

@@ -1,11 +1,13 @@
 """The C front end beside the Python one: levels, and what a model decides from them."""
 
 import numpy as np
+import tensorflow as tf
 
 from tfhrf import micro
 from tfhrf.audio import decode
-from tfhrf.features import extract
+from tfhrf.features import extract, mel_filters
 from tfhrf.frontend import host
+from tfhrf.frontend.tables import to_levels
 from tfhrf.windows import test_windows, utterance_posteriors
 
 
@@ -34,17 +36,21 @@ def to_int16(wave):
     return np.clip(np.round(np.asarray(wave) * 2.0**15), -(2**15), 2**15 - 1).astype(np.int16)
 
 
-def to_levels(features, scale, zero_point, dtype="int8"):
-    """Features quantized like `tfhrf.micro.predict` does."""
-    parameters = {"scales": [scale], "zero_points": [zero_point]}
-    return micro.quantize(features, {"dtype": dtype, "quantization_parameters": parameters})
+def exact_features(wave, config):
+    """The features' definition in float64, to see how exact both front ends are."""
+    window = tf.signal.hann_window(config.frame_length, dtype=tf.float64).numpy()
+    frames = np.lib.stride_tricks.sliding_window_view(wave, config.frame_length)[:: config.hop]
+    power = np.abs(np.fft.rfft(frames * window, config.fft_length)) ** 2
+    energies = np.maximum(power @ mel_filters(config).astype(np.float64), config.floor)
+    return (np.log(energies) - config.mean) * config.scale
 
 
 def level_differences(expected, found, scale, zero_point, dtype="int8"):
-    """How far the C front end's levels are from the quantized Python features.
+    """How far features lie apart after quantization.
 
     Args:
-        expected, found: lists of arrays of shape (frames, mels), of `features_of_both`.
+        expected, found: lists of arrays of shape (frames, mels), like those of
+            `features_of_both`.
         scale, zero_point, dtype: as there.
 
     Returns:

@@ -11,8 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfhrf.features import hz_to_mel
+from tfhrf.micro import quantize
+from tfhrf.windows import silence
 
-LOG_BITS = 25  # fractional bits of the logarithm to base 2, as in frontend.c
+LOG_BITS = 25  # fractional bits of the logarithm to base 2, as in frontend_level.c
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,17 +32,17 @@ class Tables:
     slope: int  # level = (log2(energy) * slope + offset) >> shift
     offset: int
     shift: int
-    least: int  # level of the energy `floor`
+    least: int  # level of silence
 
 
-def make_tables(config, scale, zero_point, limits):
+def make_tables(config, scale, zero_point, dtype):
     """Integers for a configuration and the quantization of a model's input.
 
     Args:
         config: LogMelConfig that passed `check_config`.
         scale: float, of the model's input.
         zero_point: int, of the model's input.
-        limits: np.iinfo of the model's input type.
+        dtype: of the model's input, "int8" or "int16".
 
     Returns:
         Tables.
@@ -59,8 +61,6 @@ def make_tables(config, scale, zero_point, limits):
     unit = 2.0 ** (1 - 2 * (15 + bits))  # energies are halved
     first_bin, segments, weights = filters(config)
     slope, offset, shift = line(config, scale, zero_point, math.log2(unit))
-    floor = np.log(np.float32(config.floor), dtype=np.float32)
-    floor_level = np.round((floor - config.mean) * config.scale / scale) + zero_point
     return Tables(
         radix_2=spans[0] == 2,
         order=order[: points // spans[0]],
@@ -73,8 +73,14 @@ def make_tables(config, scale, zero_point, limits):
         slope=slope,
         offset=offset,
         shift=shift,
-        least=int(np.clip(floor_level, limits.min, limits.max)),
+        least=int(to_levels(silence(config), scale, zero_point, dtype)),
     )
+
+
+def to_levels(features, scale, zero_point, dtype):
+    """Features quantized like `tfhrf.micro.predict` does."""
+    parameters = {"scales": [scale], "zero_points": [zero_point]}
+    return quantize(features, {"dtype": dtype, "quantization_parameters": parameters})
 
 
 def stage_spans(points):

@@ -4,17 +4,17 @@
 #include "frontend_mel.h"
 
 /* Appends samples to the ring. */
-static void store(frontend_t *frontend, const int16_t *samples, uint32_t count)
+static void store(frontend_t *stream, const int16_t *samples, uint32_t count)
 {
     const int16_t *sample = samples;
     uint32_t left = count;
-    int32_t loudest = frontend->loudest;
+    int32_t loudest = stream->loudest;
 
     while (left > 0U) {
         /* Up to the end of the ring. */
-        const uint32_t room = FRONTEND_FRAME_LENGTH - frontend->next;
+        const uint32_t room = FRONTEND_FRAME_LENGTH - stream->next;
         const uint32_t run = (left < room) ? left : room;
-        int16_t *place = &frontend->ring[frontend->next];
+        int16_t *place = &stream->ring[stream->next];
         const int16_t *end = &sample[run];
         while (sample < end) {
             const int32_t value = *sample;
@@ -24,52 +24,52 @@ static void store(frontend_t *frontend, const int16_t *samples, uint32_t count)
             sample = &sample[1];
         }
         left -= run;
-        frontend->next = (run < room) ? (frontend->next + run) : 0U;
+        stream->next = (run < room) ? (stream->next + run) : 0U;
     }
-    frontend->loudest = loudest;
+    stream->loudest = loudest;
 }
 
 /* How far all samples of the frame can be shifted up: quiet ones keep more of their precision.
  * Looks at up to two frames back. */
-static uint32_t find_gain(frontend_t *frontend)
+static uint32_t find_gain(frontend_t *stream)
 {
-    const int32_t loudest = frontend->loudest | frontend->before;
+    const int32_t loudest = stream->loudest | stream->before;
 
-    frontend->left--;
-    if (frontend->left == 0U) {
-        frontend->left = FRONTEND_OVERLAP;
-        frontend->before = frontend->loudest;
-        frontend->loudest = 0;
+    stream->left--;
+    if (stream->left == 0U) {
+        stream->left = FRONTEND_OVERLAP;
+        stream->before = stream->loudest;
+        stream->loudest = 0;
     }
     return (loudest > 0) ? (14U - frontend_highest_bit((uint32_t)loudest)) : 15U;
 }
 
-void frontend_init(frontend_t *frontend)
+void frontend_init(frontend_t *stream)
 {
-    frontend->next = 0U;
-    frontend->missing = FRONTEND_FRAME_LENGTH;
-    frontend->left = FRONTEND_OVERLAP;
-    frontend->loudest = 0;
-    frontend->before = 0;
+    stream->next = 0U;
+    stream->missing = FRONTEND_FRAME_LENGTH;
+    stream->left = FRONTEND_OVERLAP;
+    stream->loudest = 0;
+    stream->before = 0;
 }
 
-bool frontend_push(frontend_t *frontend, const int16_t **samples, size_t *count,
+bool frontend_push(frontend_t *stream, const int16_t **samples, size_t *count,
                    frontend_level_t *frame)
 {
-    const uint32_t taken = (*count < frontend->missing) ? (uint32_t)*count : frontend->missing;
+    const uint32_t taken = (*count < stream->missing) ? (uint32_t)*count : stream->missing;
     uint32_t gain;
 
-    store(frontend, *samples, taken);
+    store(stream, *samples, taken);
     *samples = &(*samples)[taken];
     *count -= taken;
-    frontend->missing -= taken;
-    if (frontend->missing > 0U) {
+    stream->missing -= taken;
+    if (stream->missing > 0U) {
         return false;
     }
-    frontend->missing = FRONTEND_HOP;
-    frontend->ring[FRONTEND_FRAME_LENGTH] = frontend->ring[0];
-    gain = find_gain(frontend);
-    frontend_transform(frontend->spectrum, frontend->ring, frontend->next, gain);
-    frontend_filter(frontend->spectrum, gain, frame);
+    stream->missing = FRONTEND_HOP;
+    stream->ring[FRONTEND_FRAME_LENGTH] = stream->ring[0];
+    gain = find_gain(stream);
+    frontend_transform(stream->spectrum, stream->ring, stream->next, gain);
+    frontend_filter(stream->spectrum, gain, frame);
     return true;
 }

@@ -35,11 +35,11 @@ typedef struct {
 } frontend_t;
 
 /* Starts a stream; also forgets what was pushed before. */
-void frontend_init(frontend_t *frontend);
+void frontend_init(frontend_t *stream);
 
 /* Takes samples until a frame is complete or none is left, and moves *samples and *count past
  * what it took. Returns true if `frame` (FRONTEND_MELS values) was written; call again then. */
-bool frontend_push(frontend_t *frontend, const int16_t **samples, size_t *count,
+bool frontend_push(frontend_t *stream, const int16_t **samples, size_t *count,
                    frontend_level_t *frame);
 
 #ifdef __cplusplus
