@@ -5,15 +5,23 @@ import pathlib
 import shutil
 import subprocess
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfhrf.features import LogMelConfig, log_mel, mel_filters
-from tfhrf.frontend import emulation, host, write_frontend
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+from tfhrf import fold, micro, to_tflite
+from tfhrf.backbones import ConvTransformer
+from tfhrf.corpora import emodb
+from tfhrf.features import LogMelConfig, extract, log_mel, mel_filters
+from tfhrf.frontend import comparison, emulation, host, write_frontend
 from tfhrf.frontend.tables import filters, make_tables, to_levels
+from tfhrf.training import TrainingSettings, compile_model, fit
+from tfhrf.windows import test_windows as evenly_spaced
 
 CONFIG = LogMelConfig()
 # Speech from silence to its loudest, over the range of int8.
@@ -323,12 +331,56 @@ def test_emulated_boards_compute_the_same_bits(run, cpu):
 
 @needs_compiler
 def test_all_of_emodb_differs_by_at_most_one_level(emodb_dir):
-    comparison = pytest.importorskip(
-        "tfhrf.frontend.comparison", reason="tensorflow-io does not load with this TensorFlow"
-    )
     paths = sorted((emodb_dir / "wav").glob("*.wav"))
     expected, found = comparison.features_of_both(paths, CONFIG, SCALE, ZERO_POINT)
     counts = comparison.level_differences(expected, found, SCALE, ZERO_POINT)
     print(f"{counts[1:].sum()} of {counts.sum()} values differ")
     assert len(counts) <= 2
     assert counts[1:].sum() <= 5e-5 * counts.sum()
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.skipif(not micro.available(), reason="tflite-micro has no wheel here")
+def test_decisions_over_all_of_emodb(emodb_dir):
+    utterances = emodb.read(emodb_dir)
+    paths = [utterance.path for utterance in utterances]
+    features = extract(paths, CONFIG)
+    labels = sorted({utterance.label for utterance in utterances})
+    targets = np.array([labels.index(utterance.label) for utterance in utterances])
+    training = TrainingSettings(epochs=6)
+    model = ConvTransformer((training.frames, CONFIG.mels), len(labels), preset="light", hrf=4)
+    compile_model(model, training, steps_per_epoch=10)
+    fit(model, features, targets, training, 10, CONFIG, seed=0)
+    windows = [evenly_spaced(one, training.frames, 100, CONFIG) for one in features]
+    content = to_tflite(fold(model), np.concatenate(windows)[::5])
+    scale, zero_point = micro.scale_and_zero_point(micro.load(content)[1][0])
+    expected, found = comparison.features_of_both(paths, CONFIG, scale, zero_point)
+    result = comparison.decision_differences(content, expected, found, 100, CONFIG)
+    print(result)
+    assert result["utterances"] == len(paths)
+    # A class that leads by no level or one can change with a level of the input.
+    assert result["levels of margin at most"] <= 1
+    assert result["changed windows"] <= 0.01 * result["windows"]
+    assert result["changed utterances"] <= 0.005 * result["utterances"]
+
+
+def test_decisions_that_change_are_counted():
+    if not micro.available():
+        pytest.skip("tflite-micro has no wheel here")
+    inputs = keras.Input((20, 64))
+    outputs = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling1D()(inputs))
+    rng = np.random.default_rng(0)
+    features = [rng.standard_normal((length, 64)).astype("f4") for length in (90, 20, 7)]
+    model = keras.Model(inputs, outputs)
+    content = to_tflite(model, features[0][:80].reshape(4, 20, 64))
+    same = comparison.decision_differences(content, features, features, 10, CONFIG)
+    assert same["windows"] == 8 + 1 + 1
+    assert same["utterances"] == 3
+    assert not any(value for key, value in same.items() if key.startswith(("unequal", "changed")))
+    turned = [-one for one in features]
+    changed = comparison.decision_differences(content, features, turned, 10, CONFIG)
+    assert changed["unequal windows"] == 10
+    assert changed["changed windows"] >= 5
+    assert changed["changed utterances"] >= 1
+    assert changed["levels of margin at most"] > 1

@@ -76,10 +76,11 @@ def decision_differences(content, expected, found, hop, config):
 
     Returns:
         dict of numbers: "windows", "unequal windows" (their levels differ somewhere), "changed
-        windows" (another class), "utterances" and "changed utterances" (another class by the
-        mean posterior of the windows).
+        windows" (another class), "levels of margin at most" (by which the class of a changed
+        window led in the model's output), "utterances" and "changed utterances" (another class by
+        the mean posterior of the windows).
     """
-    _, (details,), _ = micro.load(content)
+    _, (details,), (output,) = micro.load(content)
     frames = int(details["shape"][1])
     levels, counts = [], []
     for features in (expected, found):
@@ -89,18 +90,21 @@ def decision_differences(content, expected, found, hop, config):
     if counts[0] != counts[1]:
         raise ValueError("Both sides must have the same frames. Received: unequal lengths")
     unequal = np.flatnonzero((levels[0] != levels[1]).any(axis=(1, 2)))
-    logits = micro.invoke(content, levels[0]).astype(np.float64)
-    changed = logits.copy()
+    logits = micro.invoke(content, levels[0]).astype(np.int64)
+    others = logits.copy()
     if len(unequal):
-        changed[unequal] = micro.invoke(content, levels[1][unequal])
-    scale = micro.load(content)[2][0]["quantization_parameters"]["scales"][0]
-    posteriors = [utterance_posteriors(one * scale, counts[0]) for one in (logits, changed)]
+        others[unequal] = micro.invoke(content, levels[1][unequal])
+    changed = logits.argmax(axis=1) != others.argmax(axis=1)
+    top = np.sort(logits, axis=1)
+    scale, _ = micro.scale_and_zero_point(output)
+    decided = [
+        utterance_posteriors(one * scale, counts[0]).argmax(axis=1) for one in (logits, others)
+    ]
     return {
         "windows": len(logits),
         "unequal windows": len(unequal),
-        "changed windows": int(np.sum(logits.argmax(axis=1) != changed.argmax(axis=1))),
+        "changed windows": int(np.sum(changed)),
+        "levels of margin at most": int(np.max((top[:, -1] - top[:, -2])[changed], initial=0)),
         "utterances": len(counts[0]),
-        "changed utterances": int(
-            np.sum(posteriors[0].argmax(axis=1) != posteriors[1].argmax(axis=1))
-        ),
+        "changed utterances": int(np.sum(decided[0] != decided[1])),
     }
