@@ -63,15 +63,16 @@ class LogMelConfig:
 def mel_filters(config):
     """Triangular mel filters (HTK scale), float32 of shape (fft_length / 2 + 1, mels)."""
     bins = np.linspace(0, config.sample_rate / 2, config.fft_length // 2 + 1)
-    edges = np.linspace(_mel(config.lower_hz), _mel(config.upper_hz), config.mels + 2)
+    edges = np.linspace(hz_to_mel(config.lower_hz), hz_to_mel(config.upper_hz), config.mels + 2)
     below, centre, above = edges[:-2], edges[1:-1], edges[2:]
-    bins = _mel(bins)[:, None]
+    bins = hz_to_mel(bins)[:, None]
     rising = (bins - below) / (centre - below)
     falling = (above - bins) / (above - centre)
     return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
 
 
-def _mel(hz):
+def hz_to_mel(hz):
+    """The HTK mel scale."""
     return 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
 
 

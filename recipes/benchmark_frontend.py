@@ -1,0 +1,86 @@
+"""Prints how exact the C front end is and what it costs on a Cortex-M.
+
+python recipes/benchmark_frontend.py --data_dir=PATH/TO/emodb
+python recipes/benchmark_frontend.py --data_dir=PATH/TO/emodb --model_dir=runs/STUDY/deployed
+
+Needs a C compiler; the cost needs arm-none-eabi-gcc and qemu-system-arm as well.
+"""
+
+import pathlib
+
+import keras
+import numpy as np
+from absl import flags
+
+import tfhrf
+from tfhrf import commands, micro
+from tfhrf.audio import decode
+from tfhrf.backbones import ConvTransformer
+from tfhrf.corpora import emodb
+from tfhrf.features import LogMelConfig, extract
+from tfhrf.frontend import comparison, emulation
+from tfhrf.training import TrainingSettings, compile_model, fit
+from tfhrf.windows import test_windows
+
+DATA_DIR = flags.DEFINE_string("data_dir", None, "The EMO-DB folder.", required=True)
+MODEL_DIR = flags.DEFINE_string(
+    "model_dir", None, "A folder of a study, with int8.tflite; a model is trained if not given."
+)
+EPOCHS = flags.DEFINE_integer("epochs", 15, "Epochs of the model that is trained here.")
+
+HOP = 100  # frames between windows
+CPUS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7")
+SECONDS = 3  # of speech on the emulated boards
+
+
+def main():
+    utterances = emodb.read(DATA_DIR.value)
+    paths = [utterance.path for utterance in utterances]
+    if MODEL_DIR.value:
+        folder = pathlib.Path(MODEL_DIR.value)
+        content = (folder / "int8.tflite").read_bytes()
+        config_path = folder / "front_end.json"
+        config = LogMelConfig.load(config_path) if config_path.exists() else LogMelConfig()
+    else:
+        config = LogMelConfig()
+        content = train(utterances, extract(paths, config), config)
+    scale, zero_point = micro.scale_and_zero_point(micro.load(content)[1][0])
+    expected, found = comparison.features_of_both(paths, config, scale, zero_point)
+    print(f"\n{config}\nint8, scale {scale:.6f}, zero point {zero_point}")
+    counts = comparison.level_differences(expected, found, scale, zero_point)
+    for difference, count in enumerate(counts):
+        print(f"  {count:9,} of {counts.sum():,} values differ by {difference}")
+    exact = [comparison.exact_features(wave, config) for wave in decode(paths, config.sample_rate)]
+    for name, features in (("Python", expected), ("C", found)):
+        counts = comparison.level_differences(exact, features, scale, zero_point)
+        print(f"  {counts[1:].sum():9,} values of {name} differ from float64")
+    decided = comparison.decision_differences(content, expected, found, HOP, config)
+    print("  " + ", ".join(f"{number:,} {name}" for name, number in decided.items()))
+
+    if emulation.available():
+        print("\nInstructions per frame, in QEMU; bytes (one stream of RAM, stack, code, tables)")
+        (wave,) = decode(paths[:1], config.sample_rate)
+        samples = comparison.to_int16(wave)[: SECONDS * config.sample_rate]
+        for cpu in CPUS:
+            result = emulation.run(config, scale, zero_point, samples, cpu=cpu)
+            counts = result["instructions"][1:]
+            sizes = [result[f"{part}_bytes"] for part in ("ram", "stack", "code", "table")]
+            print(f"  {cpu}: mean {counts.mean():,.0f}, most {counts.max():,}; {sizes}")
+
+
+def train(utterances, features, config):
+    """An int8 ConvTransformer, briefly trained on all speakers."""
+    keras.utils.set_random_seed(0)
+    labels = sorted({utterance.label for utterance in utterances})
+    targets = np.array([labels.index(utterance.label) for utterance in utterances])
+    settings = TrainingSettings(epochs=EPOCHS.value)
+    model = ConvTransformer((settings.frames, config.mels), len(labels), preset="light", hrf=4)
+    steps = max(1, len(features) // settings.batch_size)
+    compile_model(model, settings, steps)
+    fit(model, features, targets, settings, steps, config, 0)
+    windows = np.concatenate([test_windows(one, settings.frames, HOP, config) for one in features])
+    return tfhrf.to_tflite(tfhrf.fold(model), windows[::5])
+
+
+if __name__ == "__main__":
+    commands.run(main)
