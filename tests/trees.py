@@ -167,8 +167,8 @@ def small_m3ed(root, speech=speech):
     return write_m3ed(root, dialogs, splits)
 
 
-def complete_m3ed(root, utterances=m3ed.UTTERANCES):
-    """990 dialogs of 56 series, with empty clips; what is beyond the public list is neutral."""
+def complete_m3ed(root):
+    """990 dialogs of 56 series, the utterances of the public list, with empty clips."""
     names = [f"series{number}" for number in range(sum(m3ed.SERIES.values()))]
     splits, left = {}, list(names)
     for split, count in m3ed.SERIES.items():
@@ -177,11 +177,8 @@ def complete_m3ed(root, utterances=m3ed.UTTERANCES):
     clips = root / "wav"
     clips.mkdir(parents=True)
     labels = [label for label, count in m3ed.LISTED_LABELS.items() for _ in range(count)]
-    labels += ["Neutral"] * (utterances - len(labels))
     for split, count in m3ed.LISTED.items():
         mine = [name for name in dialogs if name.rsplit("_", 1)[0] in splits[split]]
-        if split == "train":
-            count += utterances - sum(m3ed.LISTED.values())
         for number in range(count):
             dialog = mine[number % len(mine)]
             name = f"{dialog}_{number // len(mine) + 1}"

@@ -168,7 +168,8 @@ def alignment(audio, spans, shift):
         if file.getsampwidth() != 2:
             raise CorpusError(f"A recording of 16 bits per sample is needed: {audio}")
         rate, channels = file.getframerate(), file.getnchannels()
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        content = file.readframes(file.getnframes())
+    samples = np.frombuffer(content, "<i2", count=len(content) // 2)
     block = int(step * rate) * channels
     blocks = samples[: len(samples) // block * block].reshape(-1, block).astype(np.float32)
     level = np.log(np.mean(blocks**2, axis=1) + 1.0)
