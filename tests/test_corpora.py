@@ -9,7 +9,7 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 
 from sounds import sine, write_wav
 
-from tfhrf.corpora import CorpusError, emodb, synthetic
+from tfhrf.corpora import CorpusError, emodb, of_speakers, synthetic
 from tfhrf.features import LogMelConfig, extract
 from tfhrf.folds import leave_one_speaker_out
 
@@ -99,3 +99,12 @@ def test_synthetic_is_neither_trivial_nor_hopeless(corpus):
 
     assert held_out(loudness) < 0.6
     assert 0.35 < held_out(functionals) < 0.85
+
+
+def test_some_speakers_of_a_corpus(tmp_path):
+    names = ["03a01Wa.wav", "08a01Fa.wav", "08a01Na.wav", "09a01Ta.wav"]
+    utterances = emodb.read(emodb_tree(tmp_path, names))
+    some = of_speakers(utterances, ["09", "08"])
+    assert [utterance.path.name for utterance in some] == names[1:]
+    with pytest.raises(CorpusError, match=r"has the speakers 03, 08, 09\. Received: 10"):
+        of_speakers(utterances, ["08", "10"])

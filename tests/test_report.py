@@ -47,6 +47,22 @@ def test_mean_and_interval_over_seeds(tmp_path):
     assert lines[6] == "int8 against folded, points of UA: -0.40 (-0.40, -0.40, -0.40)"
 
 
+def test_some_folds_may_count(tmp_path):
+    study = write_study(tmp_path / "0", 0, 0.5)
+    results = json.loads((study / "results.json").read_text())
+    counts = {"a": [[8, 2], [0, 10]], "b": [[1, 1], [0, 2]], "c": [[0, 9], [9, 0]]}
+    results["folds"] = {
+        fold: {kind: {"confusion": confusion} for kind in results["scores"]}
+        for fold, confusion in counts.items()
+    }
+    (study / "results.json").write_text(json.dumps(results))
+    lines = seeds_table([study], ["a", "b"]).splitlines()
+    assert lines[1].startswith("2 speakers held out in turn, 24 utterances")
+    assert lines[4].split()[-2:] == ["0.875", "0.875"]
+    with pytest.raises(ReportError, match=r"has the folds a, b, c\. Received: d"):
+        seeds_table([study], ["a", "d"])
+
+
 def test_groups_differ_in_settings_and_int8_may_be_missing(tmp_path):
     folders = [
         write_study(tmp_path / "a", 0, 0.8, hrf=0),

@@ -41,7 +41,14 @@ def small_network(shape, classes, preset, hrf):
 def train(dataset, data_dir, out, **given):
     """What a recipe does once its flags are parsed."""
     flags = {"protocol": None, "improvised": False, "variant": "light", "hrf": "2", "seed": 0}
-    flags |= {"folds": None, "epochs": None, "dataset": dataset, "data_dir": data_dir, "out": out}
+    flags |= {
+        "folds": None,
+        "speakers": None,
+        "epochs": None,
+        "dataset": dataset,
+        "data_dir": data_dir,
+        "out": out,
+    }
     commands._train(
         "small", small_network, {dataset: TRAINING}, types.SimpleNamespace(**flags | given)
     )
@@ -114,6 +121,13 @@ def test_folds_are_pooled_and_validation_is_scored_apart(
     assert ("weighted F1" in printed) == (dataset == "m3ed")
     record = json.loads((tmp_path / names[0] / "fold.json").read_text())
     assert len(record["test"]["targets"]) == len(record["test"]["posteriors"]["folded"])
+
+
+def test_a_study_may_be_of_some_speakers(corpora, tmp_path):
+    given = {"protocol": "leave_one_speaker_out", "folds": ["1"]}
+    results = train("ravdess", corpora / "ravdess", tmp_path, speakers=["01", "03", "02"], **given)
+    assert list(results["folds"]) == ["01"]
+    assert results["settings"]["speakers"] == "01+02+03"
 
 
 @pytest.mark.parametrize("dataset", ["cremad", "daic_woz", "iemocap", "m3ed", "ravdess"])

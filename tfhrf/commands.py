@@ -10,7 +10,7 @@ from absl import app, flags
 
 from tfhrf import report, study
 from tfhrf.audio import AudioError
-from tfhrf.corpora import CORPORA, CorpusError, CorpusWarning
+from tfhrf.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
 from tfhrf.folds import FoldError
 from tfhrf.training import TrainingSettings
 
@@ -53,6 +53,7 @@ def train(model, backbone, defaults=None):
     flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
     flags.DEFINE_string("protocol", None, "Which folds, where a corpus has a choice; else its own.")
     flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
+    flags.DEFINE_list("speakers", None, "These speakers of the corpus alone; all if not given.")
     flags.DEFINE_enum("variant", "light", ["light", "large"], "Size of the model.")
     flags.DEFINE_enum("hrf", "4", ["0", "2", "4", "8"], "Expansion of the HRF layers; 0: none.")
     flags.DEFINE_list("folds", None, "Numbers of the folds to run; all if not given.")
@@ -89,8 +90,12 @@ def _train(model, backbone, defaults, given):
             raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
         read = functools.partial(read, improvised=True)
         settings["turns"] = "improvised"
+    if given.speakers:
+        settings["speakers"] = "+".join(sorted(given.speakers))
     out = given.out or pathlib.Path("runs") / "-".join(str(value) for value in settings.values())
     utterances = read(given.data_dir or "runs/corpora")
+    if given.speakers:
+        utterances = of_speakers(utterances, given.speakers)
     results = study.run(
         functools.partial(backbone, preset=given.variant, hrf=settings["hrf"]),
         corpus,

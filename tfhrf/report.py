@@ -138,11 +138,12 @@ def _protocol(settings, folds):
     return f"{folds} folds of speakers"
 
 
-def seeds_table(folders):
+def seeds_table(folders, folds=None):
     """Mean and spread over seeds of studies that differ in nothing else, as a table for people.
 
     Args:
         folders: folders of studies.
+        folds: names of the folds that count, such as test speakers; all if None.
 
     Returns:
         Text: for each group of studies, WA and UA per kind of model with the standard deviation
@@ -150,8 +151,8 @@ def seeds_table(folders):
         int8 loses, seed by seed.
 
     Raises:
-        ReportError: a folder holds no results, or a group's studies did not test the same
-            utterances.
+        ReportError: a folder holds no results or lacks a fold, or a group's studies did not test
+            the same utterances.
     """
     groups: dict[str, dict[int, dict]] = {}
     for folder in folders:
@@ -164,11 +165,32 @@ def seeds_table(folders):
         group = groups.setdefault(json.dumps(settings), {})
         if seed in group:
             raise ReportError(f"Two studies have the same settings. Received: {folder}")
-        group[seed] = results
+        group[seed] = results if folds is None else _only(results, folds, folder)
     return "\n\n".join(
         _seeds_table(json.loads(settings), list(group.values()))
         for settings, group in groups.items()
     )
+
+
+def _only(results, folds, folder):
+    """Results in which some folds count."""
+    for fold in folds:
+        if fold not in results["folds"]:
+            raise ReportError(
+                f"The study in {folder} has the folds {', '.join(results['folds'])}. "
+                f"Received: {fold}"
+            )
+    chosen = {fold: results["folds"][fold] for fold in folds}
+    counts = {
+        kind: np.sum([scores[kind]["confusion"] for scores in chosen.values()], axis=0)
+        for kind in results["scores"]
+    }
+    return {
+        **results,
+        "folds": chosen,
+        "scores": {kind: scores_of_counts(sums)._asdict() for kind, sums in counts.items()},
+        "utterances": int(max(sums.sum() for sums in counts.values())),
+    }
 
 
 def _seeds_table(settings, studies):

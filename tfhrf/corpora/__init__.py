@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tfhrf import folds
 from tfhrf.corpora import cremad, daic_woz, emodb, iemocap, m3ed, ravdess, synthetic
-from tfhrf.corpora.utterance import CorpusError, CorpusWarning, Utterance
+from tfhrf.corpora.utterance import CorpusError, CorpusWarning, Utterance, of_speakers
 
 
 class Corpus(NamedTuple):
@@ -71,4 +71,4 @@ CORPORA = {
     ),
 }
 
-__all__ = ["CORPORA", "Corpus", "CorpusError", "CorpusWarning", "Utterance"]
+__all__ = ["CORPORA", "Corpus", "CorpusError", "CorpusWarning", "Utterance", "of_speakers"]

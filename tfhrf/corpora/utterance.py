@@ -32,6 +32,21 @@ class Utterance(NamedTuple):
     split: str = ""
 
 
+def of_speakers(utterances, speakers):
+    """The utterances of some speakers, in their order.
+
+    Raises:
+        CorpusError: there is nothing of one of the speakers.
+    """
+    known = {utterance.speaker for utterance in utterances}
+    for speaker in speakers:
+        if speaker not in known:
+            raise CorpusError(
+                f"The corpus has the speakers {', '.join(sorted(known))}. Received: {speaker}"
+            )
+    return [utterance for utterance in utterances if utterance.speaker in speakers]
+
+
 def checked_span(start, end, where, duration=float("inf")):
     """A span, cut at the end of its file; times are rounded, and may pass it by OVERRUN.
 
