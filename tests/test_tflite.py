@@ -107,16 +107,19 @@ def test_graphs_are_static_and_of_one_type(converted, precision, dtype):
     assert not {"SHAPE", "DEQUANTIZE", "QUANTIZE", "NEG"} & set(operators(content))
 
 
-# Measured: 65 and 45 dB. The weights are most of the files: graph and names weigh little.
-@pytest.mark.parametrize(("precision", "size"), [("float16", 0.52), ("dynamic", 0.28)])
-def test_float16_and_dynamic_are_smaller_and_run_in_tflite(precision, size):
+# Measured: 67 and 37 dB ("dynamic" rounds the inputs of Dense layers to 8 bits, too). The weights
+# are most of the files: graph and names weigh little.
+@pytest.mark.parametrize(
+    ("precision", "size", "decibels"), [("float16", 0.52, 60), ("dynamic", 0.28, 34)]
+)
+def test_float16_and_dynamic_are_smaller_and_run_in_tflite(precision, size, decibels):
     model = chain(layers.Dense(768, "relu"), layers.LayerNormalization(), layers.Dense(256))
     data = normal(10, 12, 8)
     content = to_tflite(model, precision=precision)
     assert len(content) < size * len(to_tflite(model, precision="float32"))
     assert signature(content) == (((1, 12, 8), np.float32), ((1, 12, 256), np.float32))
     found = run_float(content, data)
-    assert signal_to_noise(forward(model, data), found) > 40
+    assert signal_to_noise(forward(model, data), found) > decibels
     # Weights were rounded: this is not the float32 graph.
     assert np.abs(found - forward(model, data)).max() > 1e-5
 
