@@ -16,14 +16,20 @@ from tfhrf.report import ReportError, collect, seeds_table, table
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def write_study(folder, seed, ua, int8=None, utterances=20, **settings):
-    """A finished study with what the table reads."""
-    kinds = {"trained": ua, "folded": ua} | ({} if int8 is None else {"int8": int8})
+def write_study(
+    folder, seed, right, int8=None, folds=("03", "08"), metrics=("wa", "ua"), **settings
+):
+    """A finished study of two classes; of 500 utterances per class and fold, `right` are right."""
+
+    def scores(count):
+        return {"confusion": [[count, 500 - count], [500 - count, count]]}
+
+    kinds = {"trained": right, "folded": right} | ({} if int8 is None else {"int8": int8})
     results = {
         "settings": {"model": "conv_transformer", "hrf": 4, **settings, "seed": seed},
-        "folds": {"03": {}, "08": {}},
-        "utterances": utterances,
-        "scores": {kind: {"wa": value + 0.01, "ua": value} for kind, value in kinds.items()},
+        "metrics": list(metrics),
+        "decisions": "utterances",
+        "folds": {fold: {kind: scores(count) for kind, count in kinds.items()} for fold in folds},
     }
     folder.mkdir(parents=True)
     (folder / "results.json").write_text(json.dumps(results))
@@ -32,41 +38,33 @@ def write_study(folder, seed, ua, int8=None, utterances=20, **settings):
 
 def test_mean_and_interval_over_seeds(tmp_path):
     folders = [
-        write_study(tmp_path / f"{seed}", seed, ua, ua - 0.004)
-        for seed, ua in enumerate([0.80, 0.82, 0.87])
+        write_study(tmp_path / f"{seed}", seed, right, right - 2)
+        for seed, right in enumerate([400, 410, 435])
     ]
     lines = seeds_table(folders).splitlines()
     assert lines[:2] == [
         "model=conv_transformer, hrf=4",
-        "2 speakers held out in turn, 20 utterances, 3 seeds",
+        "2 speakers held out in turn, 2000 utterances, 3 seeds",
     ]
+    assert lines[2].split() == ["WA", "UA", "95", "%", "of", "mean", "UA"]
     # Deviation 0.0361; Student's t of 2 degrees of freedom is 4.303, over the root of 3 seeds.
     assert " ".join(lines[4].split()) == (
-        "folded (float32) 0.840 ± 0.036 0.830 ± 0.036 0.740 to 0.920"
+        "folded (float32) 0.830 ± 0.036 0.830 ± 0.036 0.740 to 0.920"
     )
     assert lines[6] == "int8 against folded, points of UA: -0.40 (-0.40, -0.40, -0.40)"
 
 
-def test_some_folds_may_count(tmp_path):
-    study = write_study(tmp_path / "0", 0, 0.5)
-    results = json.loads((study / "results.json").read_text())
-    counts = {"a": [[8, 2], [0, 10]], "b": [[1, 1], [0, 2]], "c": [[0, 9], [9, 0]]}
-    results["folds"] = {
-        fold: {kind: {"confusion": confusion} for kind in results["scores"]}
-        for fold, confusion in counts.items()
-    }
-    (study / "results.json").write_text(json.dumps(results))
-    lines = seeds_table([study], ["a", "b"]).splitlines()
-    assert lines[1].startswith("2 speakers held out in turn, 24 utterances")
-    assert lines[4].split()[-2:] == ["0.875", "0.875"]
-    with pytest.raises(ReportError, match=r"has the folds a, b, c\. Received: d"):
-        seeds_table([study], ["a", "d"])
+def test_the_metrics_are_those_of_the_corpus(tmp_path):
+    study = write_study(tmp_path / "a", 0, 400, metrics=("wa", "ua", "f1_macro"))
+    lines = seeds_table([study]).splitlines()
+    assert lines[2].split()[:4] == ["WA", "UA", "macro", "F1"]
+    assert lines[3].split()[-3:] == ["0.800"] * 3
 
 
 def test_groups_differ_in_settings_and_int8_may_be_missing(tmp_path):
     folders = [
-        write_study(tmp_path / "a", 0, 0.8, hrf=0),
-        write_study(tmp_path / "b", 0, 0.9, hrf=4),
+        write_study(tmp_path / "a", 0, 400, hrf=0),
+        write_study(tmp_path / "b", 0, 450, hrf=4),
     ]
     first, second = seeds_table(folders).split("\n\n")
     assert "hrf=0" in first
@@ -75,14 +73,32 @@ def test_groups_differ_in_settings_and_int8_may_be_missing(tmp_path):
     assert "int8" not in first + second
 
 
+def test_folds_of_several_folders_are_one_study(tmp_path):
+    together = write_study(tmp_path / "all", 0, 400, 390, folds=("03", "08", "09"))
+    parts = [
+        write_study(tmp_path / "first", 0, 400, 390, folds=("09",)),
+        write_study(tmp_path / "second", 0, 400, 390, folds=("03", "08")),
+    ]
+    assert seeds_table(parts) == seeds_table([together])
+    with pytest.raises(ReportError, match=r"Fold 09 .* in two folders\. Received: .*first"):
+        seeds_table([together, parts[0]])
+
+
+def test_some_folds_may_count(tmp_path):
+    better = write_study(tmp_path / "0", 0, 450, folds=("a", "b"))
+    worse = write_study(tmp_path / "1", 0, 300, folds=("c",))
+    lines = seeds_table([better, worse], ["a", "c"]).splitlines()
+    assert lines[1].startswith("2 speakers held out in turn, 2000 utterances")
+    assert lines[4].split()[-2:] == ["0.750", "0.750"]
+    with pytest.raises(ReportError, match=r"has the folds a, b, c\. Received: d"):
+        seeds_table([better, worse], ["a", "d"])
+
+
 def test_refuses_what_cannot_be_compared(tmp_path):
-    one = write_study(tmp_path / "one", 0, 0.8)
-    part = write_study(tmp_path / "part", 1, 0.8, utterances=10)
-    again = write_study(tmp_path / "again", 0, 0.8)
-    with pytest.raises(ReportError, match=r"did not test the same.*\(2, 10\), \(2, 20\)"):
+    one = write_study(tmp_path / "one", 0, 400)
+    part = write_study(tmp_path / "part", 1, 400, folds=("03",))
+    with pytest.raises(ReportError, match=r"did not test the same.*03 \(1000\); 03, 08 \(2000\)"):
         seeds_table([one, part])
-    with pytest.raises(ReportError, match=r"same settings. Received: .*again"):
-        seeds_table([one, again])
     with pytest.raises(ReportError, match=r"No finished study is in .*nowhere"):
         seeds_table([one, tmp_path / "nowhere"])
 
@@ -97,7 +113,7 @@ def test_recipe_prints_the_table_or_one_line(tmp_path):
             check=False,
         )
 
-    folders = [str(write_study(tmp_path / f"{seed}", seed, 0.8)) for seed in range(2)]
+    folders = [str(write_study(tmp_path / f"{seed}", seed, 400)) for seed in range(2)]
     good = collect(*folders)
     assert good.returncode == 0, good.stderr
     assert "2 seeds" in good.stdout

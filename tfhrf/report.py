@@ -141,20 +141,23 @@ def _protocol(settings, folds):
 def seeds_table(folders, folds=None):
     """Mean and spread over seeds of studies that differ in nothing else, as a table for people.
 
+    Folders of the same settings and seed with different folds, from several machines, count as
+    one study.
+
     Args:
         folders: folders of studies.
         folds: names of the folds that count, such as test speakers; all if None.
 
     Returns:
-        Text: for each group of studies, WA and UA per kind of model with the standard deviation
-        over seeds and the 95 % confidence interval of the mean (Student's t), and the UA that
-        int8 loses, seed by seed.
+        Text: for each group of studies, the corpus's metrics per kind of model with the standard
+        deviation over seeds, the 95 % confidence interval of the mean (Student's t) of the last
+        one, and the UA that int8 loses, seed by seed.
 
     Raises:
-        ReportError: a folder holds no results or lacks a fold, or a group's studies did not test
-            the same utterances.
+        ReportError: a folder holds no results, a fold is missing or comes twice, or a group's
+            studies did not test the same utterances.
     """
-    groups: dict[str, dict[int, dict]] = {}
+    groups: dict[str, dict[int, list]] = {}
     for folder in folders:
         path = pathlib.Path(folder) / "results.json"
         if not path.exists():
@@ -162,31 +165,37 @@ def seeds_table(folders, folds=None):
         results = json.loads(path.read_text())
         settings = dict(results["settings"])
         seed = settings.pop("seed")
-        group = groups.setdefault(json.dumps(settings), {})
-        if seed in group:
-            raise ReportError(f"Two studies have the same settings. Received: {folder}")
-        group[seed] = results if folds is None else _only(results, folds, folder)
+        parts = groups.setdefault(json.dumps(settings), {}).setdefault(seed, [])
+        for part in parts:
+            for fold in sorted(part["folds"].keys() & results["folds"].keys()):
+                raise ReportError(
+                    f"Fold {fold} of the same settings and seed is in two folders. "
+                    f"Received: {folder}"
+                )
+        parts.append(results)
     return "\n\n".join(
-        _seeds_table(json.loads(settings), list(group.values()))
-        for settings, group in groups.items()
+        _seeds_table(json.loads(settings), [_merged(parts, folds) for parts in seeds.values()])
+        for settings, seeds in groups.items()
     )
 
 
-def _only(results, folds, folder):
-    """Results in which some folds count."""
-    for fold in folds:
-        if fold not in results["folds"]:
+def _merged(parts, folds):
+    """The results of one study whose folds lie in several folders, of all folds or of some."""
+    found = {name: scores for part in parts for name, scores in part["folds"].items()}
+    for fold in folds or ():
+        if fold not in found:
             raise ReportError(
-                f"The study in {folder} has the folds {', '.join(results['folds'])}. "
+                f"Seed {parts[0]['settings']['seed']} has the folds {', '.join(found)}. "
                 f"Received: {fold}"
             )
-    chosen = {fold: results["folds"][fold] for fold in folds}
+    chosen = {fold: found[fold] for fold in folds or found}
     counts = {
         kind: np.sum([scores[kind]["confusion"] for scores in chosen.values()], axis=0)
-        for kind in results["scores"]
+        for kind in KINDS
+        if all(kind in scores for scores in chosen.values())
     }
     return {
-        **results,
+        **parts[0],
         "folds": chosen,
         "scores": {kind: scores_of_counts(sums)._asdict() for kind, sums in counts.items()},
         "utterances": int(max(sums.sum() for sums in counts.values())),
@@ -194,28 +203,33 @@ def _only(results, folds, folder):
 
 
 def _seeds_table(settings, studies):
-    tested = {(len(study["folds"]), study["utterances"]) for study in studies}
+    tested = {(tuple(sorted(study["folds"])), study["utterances"]) for study in studies}
     if len(tested) > 1:
+        found = "; ".join(f"{', '.join(names)} ({count})" for names, count in sorted(tested))
         raise ReportError(
-            f"Studies of {_join(settings)} did not test the same. Received: folds and "
-            f"utterances {sorted(tested)}"
+            f"Studies of {_join(settings)} did not test the same. Received: folds (and "
+            f"{studies[0]['decisions']}) {found}"
         )
     ((folds, utterances),) = tested
-    decisions = studies[0].get("decisions", "utterances")
+    metrics = studies[0]["metrics"]
+    interval = f"95 % of mean {METRICS[metrics[-1]]}"
     lines = [
         _join(settings),
-        f"{_protocol(settings, folds)}, {utterances} {decisions}, {len(studies)} seeds",
-        f"{'':34}{'WA':>16}{'UA':>18}{'95 % of mean UA':>20}",
+        f"{_protocol(settings, len(folds))}, {utterances} {studies[0]['decisions']}, "
+        f"{len(studies)} seeds",
+        f"{'':34}" + "".join(f"{METRICS[metric]:>16}" for metric in metrics) + f"{interval:>26}",
     ]
     kinds = [kind for kind in KINDS if all(kind in study["scores"] for study in studies)]
     for kind in kinds:
-        wa, ua = (
-            np.array([study["scores"][kind][which] for study in studies]) for which in ("wa", "ua")
-        )
-        line = f"{KINDS[kind]:34}{_spread(wa):>16}{_spread(ua):>18}"
-        if len(ua) > 1:
-            half = scipy.stats.t.ppf(0.975, len(ua) - 1) * ua.std(ddof=1) / len(ua) ** 0.5
-            line += f"{ua.mean() - half:13.3f} to {ua.mean() + half:.3f}"
+        values = {
+            metric: np.array([study["scores"][kind][metric] for study in studies])
+            for metric in metrics
+        }
+        line = f"{KINDS[kind]:34}" + "".join(f"{_spread(v):>16}" for v in values.values())
+        last = values[metrics[-1]]
+        if len(last) > 1:
+            half = scipy.stats.t.ppf(0.975, len(last) - 1) * last.std(ddof=1) / len(last) ** 0.5
+            line += f"{last.mean() - half:17.3f} to {last.mean() + half:.3f}"
         lines.append(line)
     if "int8" in kinds:
         points = [100 * (s["scores"]["int8"]["ua"] - s["scores"]["folded"]["ua"]) for s in studies]
