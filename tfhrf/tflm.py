@@ -5,7 +5,7 @@ import numpy as np
 from tfhrf import arena, micro
 from tfhrf import graph as graphs
 from tfhrf.files import write_together
-from tfhrf.sources import (
+from tfhrf.generated import (
     c_float,
     c_string,
     check_labels,

@@ -11,7 +11,7 @@ import tempfile
 import numpy as np
 
 from tfhrf.frontend.writer import write_frontend
-from tfhrf.sources import wrapped
+from tfhrf.generated import wrapped
 
 BENCH = pathlib.Path(__file__).parent / "bench"
 GCC, QEMU, SIZE = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size"

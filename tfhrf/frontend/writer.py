@@ -8,7 +8,7 @@ import numpy as np
 
 from tfhrf.files import write_together
 from tfhrf.frontend.tables import make_tables
-from tfhrf.sources import check_name, wrapped
+from tfhrf.generated import check_name, wrapped
 
 SOURCES = pathlib.Path(__file__).parent / "c"
 LEAST_FFT, LARGEST_FFT = 32, 4096

@@ -1,4 +1,4 @@
-"""What the writers of C and C++ share: names, literals, tensors and golden pairs."""
+"""What generated C and C++ sources share: names, labels, golden examples, literals."""
 
 import re
 
