@@ -1,0 +1,85 @@
+/* Attention of one head, int8: scores, softmax and weighted sum, two rows of scores at a time. */
+#ifndef TFHRF_ATTENTION_H_
+#define TFHRF_ATTENTION_H_
+
+#include "tfhrf_elementwise.h"
+#include "tfhrf_matmul.h"
+#include "tfhrf_softmax.h"
+
+typedef struct {
+    tfhrf_matmul scores;
+    const tfhrf_binary *add; /* what is added to the scores, or NULL */
+    const uint32_t *exponentials;
+    tfhrf_matmul sum;
+} tfhrf_attention;
+
+/* Softmax of a row, widened as the left operand of a product; returns the sum of the row. */
+TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
+                                         const uint32_t *exponentials, tfhrf_pair *out)
+{
+    const int32_t highest = tfhrf_maximum(in, columns);
+    const tfhrf_share share = tfhrf_row_share(in, columns, highest, exponentials);
+    int32_t sum = 0;
+    int32_t left = columns;
+    for (; left >= 4; left -= 4) {
+        const int32_t p0 = tfhrf_probability(exponentials[highest - in[0]], share);
+        const int32_t p1 = tfhrf_probability(exponentials[highest - in[1]], share);
+        const int32_t p2 = tfhrf_probability(exponentials[highest - in[2]], share);
+        const int32_t p3 = tfhrf_probability(exponentials[highest - in[3]], share);
+        sum += (p0 + p1) + (p2 + p3);
+        out[0].half[0] = (int16_t)p0;
+        out[0].half[1] = (int16_t)p2;
+        out[1].half[0] = (int16_t)p1;
+        out[1].half[1] = (int16_t)p3;
+        in += 4;
+        out += 4;
+    }
+    if (left > 0) {
+        out[0].word = 0U;
+        out[1].word = 0U;
+        for (int32_t i = 0; i < left; ++i) {
+            const int32_t p = tfhrf_probability(exponentials[highest - in[i]], share);
+            out[i & 1].half[i >> 1] = (int16_t)p;
+            sum += p;
+        }
+    }
+    return sum;
+}
+
+TFHRF_KERNEL void tfhrf_attention_rows(const int8_t *query, ptrdiff_t query_stride,
+                                       const int8_t *key, ptrdiff_t key_stride,
+                                       const int8_t *value, ptrdiff_t value_stride,
+                                       const int8_t *added, tfhrf_strides from_added, int8_t *out,
+                                       ptrdiff_t out_stride, ptrdiff_t out_step, int32_t rows,
+                                       const tfhrf_attention *p, tfhrf_pair *scratch)
+{
+    const int32_t keys = p->scores.columns;
+    tfhrf_pair *const widened = scratch;
+    const int32_t depth = p->scores.depth > keys ? p->scores.depth : keys;
+    int8_t *const scores0 = (int8_t *)(scratch + 4 * tfhrf_blocks(depth));
+    int8_t *const scores1 = scores0 + keys;
+    const tfhrf_strides row = {keys, 1};
+    for (; rows > 0; rows -= 2) {
+        const ptrdiff_t both = rows > 1 ? 1 : 0;
+        int32_t sum0 = tfhrf_widen(query, p->scores.depth, p->scores.offset, widened);
+        int32_t sum1 = tfhrf_widen(query + both * query_stride, p->scores.depth, p->scores.offset,
+                                   widened + 2);
+        tfhrf_matmul_pair(widened, sum0, sum1, key, key_stride, &p->scores, scores0, scores1, 1);
+        if (p->add != NULL) {
+            tfhrf_add_rows(scores0, row, added, from_added, scores0, row, 1 + (int32_t)both,
+                           p->add, 1);
+        }
+        sum0 = tfhrf_widen_softmax(scores0, keys, p->exponentials, widened);
+        sum1 = tfhrf_widen_softmax(both != 0 ? scores1 : scores0, keys, p->exponentials,
+                                   widened + 2);
+        tfhrf_matmul_pair(widened, sum0, sum1, value, value_stride, &p->sum, out,
+                          out + both * out_stride, out_step);
+        query += 2 * query_stride;
+        if (p->add != NULL) {
+            added += 2 * from_added.row;
+        }
+        out += 2 * out_stride;
+    }
+}
+
+#endif
