@@ -350,9 +350,6 @@ def weight_scales(operator, channels, x, weights, y):
         if len(weights.scales) != channels:
             refuse(operator, "its weights have another number of scales than channels", weights)
         reals = [x.scale * float(s) / y.scale for s in weights.scales]
-    elif operator.name == "FULLY_CONNECTED":
-        # The product of the two scales is a float's in TFLM.
-        reals = [float(np.float32(x.scales[0]) * np.float32(weights.scales[0])) / y.scale]
     else:
         reals = [x.scale * weights.scale / y.scale]
     return [exact.quantize_multiplier(real) for real in reals]
