@@ -149,7 +149,8 @@ class Writer:
         self.lines = []
         self.known = {}
         self.bytes = 0
-        self.large = False
+        # Whether inner loops meet scales that need more care.
+        self.any_scale = False
 
     def declare(self, ctype, values, count, body, kind):
         key = (ctype, body)
@@ -180,11 +181,6 @@ class Writer:
         if len(self.known) > before:
             self.bytes += 24 * len(bodies)
         return identifier
-
-    def bound(self, largest, shift):
-        """Notes how large a sum can be before it is rescaled: doubled, it should fit 32 bits."""
-        if largest << max(shift, 0) >= 2**30:
-            self.large = True
 
     def struct(self, ctype, body):
         return f"{self.structs(ctype, [body])}[0]"
@@ -324,8 +320,8 @@ def parenthesized(value):
 def model_source(name, report, planned, write, kernels, body):
     upper = name.upper()
     lines = [f"/* {GENERATED} */", f'#include "{name}.h"', ""]
-    if write.large:
-        lines += ["#define TFHRF_LARGE_SUMS 1", ""]
+    if write.any_scale:
+        lines += ["#define TFHRF_ANY_SCALE 1", ""]
     lines += [f'#include "tfhrf_{kernel}.h"' for kernel in ("common", *kernels)]
     lines += ["", *write.lines, ""]
     if report["labels"]:

@@ -322,8 +322,19 @@ def ctype_of(storage):
 def scale_literal(multiplier, shift, zero_point):
     """Initializer of a tfhrf_scale."""
     left, right = max(shift, 0), max(-shift, 0)
-    half = 1 << (right - 1) if right else 0
-    return f"{{{multiplier}, {half}, {-1 if right else 0}, {left}, {right}, {zero_point}}}"
+    rounding = (1 << right >> 1) + (zero_point << right)
+    if not -(2**30) < rounding < 2**30:
+        rounding = 0
+    return f"{{{multiplier}, {rounding}, {right}, {left}, {zero_point}}}"
+
+
+def inner_scale(write, scale, zero_point, largest):
+    """Initializer of a tfhrf_scale for an inner loop, where sums are no larger than `largest`."""
+    multiplier, shift = scale
+    fits = shift < 0 and largest < 2**30 and abs(zero_point) << -shift < 2**30 - 2**24
+    if not fits and multiplier:
+        write.any_scale = True
+    return scale_literal(multiplier, shift if multiplier else -1, zero_point)
 
 
 def final_table(operator):
@@ -371,11 +382,12 @@ def folded_bias(bias, weights, zero_point):
 
 def dense_literal(write, operator, weights, bias, scales, zero_point):
     """Name of a tfhrf_dense for a matrix of weights, one row for each output."""
+    largest = int((np.abs(weights.astype(np.int64)).sum(axis=1) * 255 + np.abs(bias)).max())
     body = ", ".join(
         [
             write.array("int8_t", pad_rows(weights), "weights"),
             write.array("int32_t", bias, "bias"),
-            write.structs("tfhrf_scale", [scale_literal(*s, zero_point) for s in scales]),
+            write.structs("tfhrf_scale", [inner_scale(write, s, zero_point, largest) for s in scales]),
             table_pointer(write, final_table(operator)),
             str(weights.shape[1]),
             str(weights.shape[0]),
@@ -488,10 +500,14 @@ def binary_body(write, operator, columns):
     else:
         bits, scales = shared_scale(plain)
     body = [str(columns), str(bits), str(a.zero_point), str(b.zero_point)]
-    body += [
-        scale_literal(*scale, zero_point)
-        for scale, zero_point in zip(scales, (0, 0, y.zero_point), strict=True)
-    ]
+    # What is shifted left by 20 bits stays below 2**29, as does the sum of two halved values.
+    largest = 255 * 255 if operator.name == "MUL" else 2**29
+    if operator.name == "SQUARED_DIFFERENCE":
+        largest = (255 << bits) ** 2
+    for scale, zero_point in zip(scales, (0, 0, y.zero_point), strict=True):
+        exact_half = scale == (1 << 30, 0)
+        literal = scale_literal(*scale, zero_point)
+        body.append(literal if exact_half else inner_scale(write, scale, zero_point, largest))
     body.append(table_pointer(write, final_table(operator)))
     return f"{{{', '.join(body)}}}"
 
@@ -543,7 +559,7 @@ def lower_layer_norm(lowering, operator):
             scale_literal(*spread, variance.output.zero_point),
             table_pointer(write, extra["inverse_table"]),
             str(inverse.zero_point),
-            scale_literal(*scale, y.zero_point),
+            inner_scale(write, scale, y.zero_point, 255 * 255),
             table_pointer(write, final_table(operator)),
         ]
         name = write.struct("tfhrf_layer_norm", f"{{{', '.join(body)}}}")
@@ -619,7 +635,8 @@ def matmul_body(write, operator, table, depth, columns):
     scale = product_scale(dataclasses.replace(operator, outputs=[y]))
     return (
         f"{{{depth}, {columns}, {-a.zero_point}, {-b.zero_point}, "
-        f"{scale_literal(*scale, y.zero_point)}, {table_pointer(write, table)}}}"
+        f"{inner_scale(write, scale, y.zero_point, depth * 255 * 255)}, "
+        f"{table_pointer(write, table)}}}"
     )
 
 
@@ -821,11 +838,10 @@ def lower_reduce(lowering, operator):
     count = int(np.prod(counts))
 
     def call(write, pointers, rows):
-        scale = "{0, 0, 0, 0, 0, 0}"
+        scale = "{0, 0, 0, 0, 0}"
         if operator.name == "MEAN":
             plain = dataclasses.replace(operator, outputs=[raw_output(operator)])
             scale = scale_literal(*mean_scale(plain, count), plain.output.zero_point)
-            write.bound(255 * count, mean_scale(plain, count)[1])
         name = write.struct(
             "tfhrf_reduce",
             f"{{{columns}, {{{', '.join(map(str, filled))}}}, {{{', '.join(map(str, steps))}}}, "

@@ -36,13 +36,15 @@ typedef union {
     int16_t half[2];
 } tfhrf_pair;
 
-/* q = value * multiplier * 2^(left - right - 31), rounded twice, and a zero point added. */
+/*
+ * q = value * multiplier * 2^(left - right - 31) + zero point, rounded twice, as TensorFlow Lite
+ * does. `rounding` is half of 2^right and the zero point times 2^right.
+ */
 typedef struct {
     int32_t multiplier;
-    int32_t half; /* half of 2^right */
-    int32_t sign; /* -1 where halves are rounded away from zero, 0 where right is 0 */
-    int16_t left;
+    int32_t rounding;
     int16_t right;
+    int16_t left;
     int32_t zero_point;
 } tfhrf_scale;
 
@@ -52,32 +54,38 @@ TFHRF_INLINE int32_t tfhrf_shift_left(int32_t value, int32_t bits)
     return (int32_t)((uint32_t)value << bits);
 }
 
-/* Arithmetic shift right; what C leaves to the compiler. */
-TFHRF_INLINE int32_t tfhrf_shift_right(int32_t value, int32_t bits)
+/* Any scale and any value. */
+TFHRF_INLINE int32_t tfhrf_rescale_any(int32_t value, const tfhrf_scale *scale)
 {
-    return value >> bits;
+    const int32_t shifted = tfhrf_shift_left(value, scale->left);
+    const int32_t product =
+        (int32_t)(((int64_t)shifted * scale->multiplier + 0x40000000) >> 31);
+    if (scale->right == 0) {
+        return product + scale->zero_point;
+    }
+    const int64_t half = (int64_t)1 << (scale->right - 1);
+    return (int32_t)((product + half - (product < 0 ? 1 : 0)) >> scale->right) + scale->zero_point;
 }
 
-/* Rounded high half of a doubled product. */
-TFHRF_INLINE int32_t tfhrf_high_multiply(int32_t a, int32_t b)
-{
-#if TFHRF_SIMD32 && !defined(TFHRF_LARGE_SUMS)
-    /* Doubling a first is safe: generated models keep it below 2^30. */
-    int32_t result;
-    const int32_t twice = tfhrf_shift_left(a, 1);
-    __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(twice), "r"(b));
-    return result;
-#else
-    return (int32_t)(((int64_t)a * b + 0x40000000) >> 31);
-#endif
-}
-
+/*
+ * The same for inner loops. Where a model has a scale that shifts left there, or not at all, or
+ * sums of 30 bits, it defines TFHRF_ANY_SCALE.
+ */
 TFHRF_INLINE int32_t tfhrf_rescale(int32_t value, const tfhrf_scale *scale)
 {
-    const int32_t product =
-        tfhrf_high_multiply(tfhrf_shift_left(value, scale->left), scale->multiplier);
-    const int32_t rounded = product + (scale->sign & (product >> 31)) + scale->half;
-    return (rounded >> scale->right) + scale->zero_point;
+#if defined(TFHRF_ANY_SCALE)
+    return tfhrf_rescale_any(value, scale);
+#else
+    const int32_t twice = tfhrf_shift_left(value, 1);
+#if TFHRF_SIMD32
+    int32_t product;
+    __asm__("smmulr %0, %1, %2" : "=r"(product) : "r"(twice), "r"(scale->multiplier));
+#else
+    const int64_t whole = (int64_t)twice * scale->multiplier + 0x80000000;
+    const int32_t product = (int32_t)(whole >> 32);
+#endif
+    return (product + (product >> 31) + scale->rounding) >> scale->right;
+#endif
 }
 
 TFHRF_INLINE int8_t tfhrf_saturate(int32_t value)
@@ -127,8 +135,8 @@ TFHRF_INLINE int32_t tfhrf_blocks(int32_t depth)
 
 /*
  * Widens a row of bytes to pairs (0, 2), (1, 3) of each block of four, offset added, the last
- * block filled up with zeros. Two rows take turns: a block of this row lies every four pairs.
- * Returns the sum of what was written.
+ * block filled up with zeros. Two rows take turns, pair by pair, so that the pairs of this one lie
+ * at every other place. Returns the sum of what was written.
  */
 TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset, tfhrf_pair *out)
 {
@@ -141,7 +149,7 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
         const uint32_t even = __sadd16(tfhrf_extend_even(bytes), offsets);
         const uint32_t odd = __sadd16(tfhrf_extend_odd(bytes), offsets);
         out[0].word = even;
-        out[1].word = odd;
+        out[2].word = odd;
         sum = __smlad(even, 0x00010001U, sum);
         sum = __smlad(odd, 0x00010001U, sum);
         in += 4;
@@ -150,20 +158,20 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
 #else
     for (; left >= 4; left -= 4) {
         out[0].half[0] = (int16_t)(in[0] + offset);
-        out[1].half[0] = (int16_t)(in[1] + offset);
+        out[2].half[0] = (int16_t)(in[1] + offset);
         out[0].half[1] = (int16_t)(in[2] + offset);
-        out[1].half[1] = (int16_t)(in[3] + offset);
-        sum += out[0].half[0] + out[1].half[0] + out[0].half[1] + out[1].half[1];
+        out[2].half[1] = (int16_t)(in[3] + offset);
+        sum += out[0].half[0] + out[2].half[0] + out[0].half[1] + out[2].half[1];
         in += 4;
         out += 4;
     }
 #endif
     if (left > 0) {
         out[0].word = 0U;
-        out[1].word = 0U;
+        out[2].word = 0U;
         for (int32_t i = 0; i < left; ++i) {
             const int32_t value = in[i] + offset;
-            out[i & 1].half[i >> 1] = (int16_t)value;
+            out[2 * (i & 1)].half[i >> 1] = (int16_t)value;
             sum += value;
         }
     }
@@ -178,23 +186,52 @@ TFHRF_INLINE void tfhrf_dot(const int8_t *a, const int8_t *b, const tfhrf_pair *
     int32_t a1 = sums[1];
     int32_t b0 = sums[2];
     int32_t b1 = sums[3];
-#if TFHRF_SIMD32
+#if TFHRF_SIMD32 && defined(__OPTIMIZE__) && !defined(__clang__)
+    /* All thirteen registers are in use; compilers spill some. */
+    const tfhrf_pair *const end = x + 4 * blocks;
+    uint32_t a_bytes;
+    uint32_t b_bytes;
+    uint32_t w;
+    uint32_t x0;
+    uint32_t x1;
+    __asm__ volatile(
+        "1:\n\t"
+        "ldr %[a_bytes], [%[a]], #4\n\t"
+        "ldr %[b_bytes], [%[b]], #4\n\t"
+        "ldrd %[x0], %[x1], [%[x]], #8\n\t"
+        "sxtb16 %[w], %[a_bytes]\n\t"
+        "smlad %[a0], %[w], %[x0], %[a0]\n\t"
+        "smlad %[a1], %[w], %[x1], %[a1]\n\t"
+        "sxtb16 %[w], %[b_bytes]\n\t"
+        "smlad %[b0], %[w], %[x0], %[b0]\n\t"
+        "smlad %[b1], %[w], %[x1], %[b1]\n\t"
+        "ldrd %[x0], %[x1], [%[x]], #8\n\t"
+        "sxtb16 %[w], %[a_bytes], ror #8\n\t"
+        "smlad %[a0], %[w], %[x0], %[a0]\n\t"
+        "smlad %[a1], %[w], %[x1], %[a1]\n\t"
+        "sxtb16 %[w], %[b_bytes], ror #8\n\t"
+        "smlad %[b0], %[w], %[x0], %[b0]\n\t"
+        "smlad %[b1], %[w], %[x1], %[b1]\n\t"
+        "cmp %[x], %[end]\n\t"
+        "bne 1b"
+        : [a] "+r"(a), [b] "+r"(b), [x] "+r"(x), [a0] "+r"(a0), [a1] "+r"(a1), [b0] "+r"(b0),
+          [b1] "+r"(b1), [a_bytes] "=&r"(a_bytes), [b_bytes] "=&r"(b_bytes), [w] "=&r"(w),
+          [x0] "=&r"(x0), [x1] "=&r"(x1)
+        : [end] "r"(end)
+        : "cc", "memory");
+#elif TFHRF_SIMD32
     const tfhrf_pair *const end = x + 4 * blocks;
     while (x != end) {
         const uint32_t a_bytes = tfhrf_load_word(a);
         const uint32_t b_bytes = tfhrf_load_word(b);
         const uint32_t a_even = tfhrf_extend_even(a_bytes);
         const uint32_t b_even = tfhrf_extend_even(b_bytes);
-        a0 = __smlad(a_even, x[0].word, a0);
-        b0 = __smlad(b_even, x[0].word, b0);
-        a1 = __smlad(a_even, x[2].word, a1);
-        b1 = __smlad(b_even, x[2].word, b1);
         const uint32_t a_odd = tfhrf_extend_odd(a_bytes);
         const uint32_t b_odd = tfhrf_extend_odd(b_bytes);
-        a0 = __smlad(a_odd, x[1].word, a0);
-        b0 = __smlad(b_odd, x[1].word, b0);
-        a1 = __smlad(a_odd, x[3].word, a1);
-        b1 = __smlad(b_odd, x[3].word, b1);
+        a0 = __smlad(a_odd, x[2].word, __smlad(a_even, x[0].word, a0));
+        a1 = __smlad(a_odd, x[3].word, __smlad(a_even, x[1].word, a1));
+        b0 = __smlad(b_odd, x[2].word, __smlad(b_even, x[0].word, b0));
+        b1 = __smlad(b_odd, x[3].word, __smlad(b_even, x[1].word, b1));
         a += 4;
         b += 4;
         x += 4;
@@ -202,8 +239,8 @@ TFHRF_INLINE void tfhrf_dot(const int8_t *a, const int8_t *b, const tfhrf_pair *
 #else
     for (int32_t block = 0; block < blocks; ++block) {
         for (int32_t i = 0; i < 4; ++i) {
-            const int32_t x0 = x[i & 1].half[i >> 1];
-            const int32_t x1 = x[2 + (i & 1)].half[i >> 1];
+            const int32_t x0 = x[2 * (i & 1)].half[i >> 1];
+            const int32_t x1 = x[2 * (i & 1) + 1].half[i >> 1];
             a0 += a[i] * x0;
             a1 += a[i] * x1;
             b0 += b[i] * x0;

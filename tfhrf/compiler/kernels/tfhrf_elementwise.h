@@ -44,30 +44,46 @@ TFHRF_INLINE int8_t tfhrf_finish(int32_t value, const tfhrf_scale *scale, const 
     return table != NULL ? table[q] : q;
 }
 
-/* An operand of ADD, SUB or SQUARED_DIFFERENCE on the scale that both share. */
-TFHRF_INLINE int32_t tfhrf_align(int32_t q, int32_t zero_point, int32_t left,
-                                 const tfhrf_scale *scale)
+/* An operand of ADD, SUB or SQUARED_DIFFERENCE, to be brought to the scale that both share. */
+typedef struct {
+    int32_t zero_point;
+    int32_t left;
+    int32_t half; /* 1: its scale is halved, which is exact */
+    tfhrf_scale scale;
+} tfhrf_operand;
+
+TFHRF_INLINE tfhrf_operand tfhrf_operand_of(int32_t zero_point, int32_t left,
+                                            const tfhrf_scale *scale)
 {
-    const int32_t shifted = tfhrf_shift_left(q - zero_point, left);
-    /* The larger scale is halved, which is exact. */
-    if (scale->multiplier == 0x40000000 && scale->right == 0 && scale->left == 0) {
-        return shifted / 2;
-    }
-    return tfhrf_rescale(shifted, scale);
+    const int32_t half = scale->right == 0 && scale->multiplier == 0x40000000 ? 1 : 0;
+    const tfhrf_operand operand = {zero_point, half != 0 ? left - 1 : left, half, *scale};
+    return operand;
+}
+
+TFHRF_INLINE int32_t tfhrf_align(int32_t q, tfhrf_operand operand)
+{
+    const int32_t shifted = tfhrf_shift_left(q - operand.zero_point, operand.left);
+    return operand.half != 0 ? shifted : tfhrf_rescale(shifted, &operand.scale);
 }
 
 TFHRF_KERNEL void tfhrf_add_rows(const int8_t *in1, tfhrf_strides from1, const int8_t *in2,
                                  tfhrf_strides from2, int8_t *out, tfhrf_strides to, int32_t rows,
                                  const tfhrf_binary *p, int32_t sign)
 {
+    /* Copies: a byte that is written might change what `p` points to. */
+    const tfhrf_operand operand1 = tfhrf_operand_of(p->zero_point1, p->left, &p->scale1);
+    const tfhrf_operand operand2 = tfhrf_operand_of(p->zero_point2, p->left, &p->scale2);
+    const tfhrf_scale scale = p->scale;
+    const int8_t *const table = p->table;
+    const int32_t columns = p->columns;
     for (; rows > 0; --rows) {
         const int8_t *x1 = in1;
         const int8_t *x2 = in2;
         int8_t *y = out;
-        for (int32_t left = p->columns; left > 0; --left) {
-            const int32_t a = tfhrf_align(*x1, p->zero_point1, p->left, &p->scale1);
-            const int32_t b = tfhrf_align(*x2, p->zero_point2, p->left, &p->scale2);
-            *y = tfhrf_finish(a + sign * b, &p->scale, p->table);
+        for (int32_t left = columns; left > 0; --left) {
+            const int32_t a = tfhrf_align(*x1, operand1);
+            const int32_t b = tfhrf_align(*x2, operand2);
+            *y = tfhrf_finish(sign > 0 ? a + b : a - b, &scale, table);
             x1 += from1.step;
             x2 += from2.step;
             y += to.step;
@@ -104,14 +120,15 @@ TFHRF_KERNEL void tfhrf_squared_difference_rows(const int8_t *in1, tfhrf_strides
                                                 int8_t *out, tfhrf_strides to, int32_t rows,
                                                 const tfhrf_binary *p)
 {
+    const tfhrf_operand operand1 = tfhrf_operand_of(p->zero_point1, p->left, &p->scale1);
+    const tfhrf_operand operand2 = tfhrf_operand_of(p->zero_point2, p->left, &p->scale2);
     for (; rows > 0; --rows) {
         const int8_t *x1 = in1;
         const int8_t *x2 = in2;
         int8_t *y = out;
         for (int32_t left = p->columns; left > 0; --left) {
             const int32_t difference =
-                tfhrf_align(*x1, p->zero_point1, p->left, &p->scale1) -
-                tfhrf_align(*x2, p->zero_point2, p->left, &p->scale2);
+                tfhrf_align(*x1, operand1) - tfhrf_align(*x2, operand2);
             *y = tfhrf_finish(difference * difference, &p->scale, p->table);
             x1 += from1.step;
             x2 += from2.step;

@@ -23,33 +23,34 @@ TFHRF_KERNEL void tfhrf_layer_norm_rows(const int8_t *in, ptrdiff_t in_stride, i
                                         ptrdiff_t out_stride, int32_t rows,
                                         const tfhrf_layer_norm *p)
 {
-    const tfhrf_binary *const subtract = &p->subtract;
+    /* Copies: a byte that is written might change what `p` points to. */
+    const int32_t columns = p->columns;
+    const tfhrf_operand operand = tfhrf_operand_of(p->subtract.zero_point1, p->subtract.left,
+                                                   &p->subtract.scale1);
+    const tfhrf_scale difference_scale = p->subtract.scale;
+    const tfhrf_scale scale = p->scale;
+    const int32_t zero_point = p->difference_zero_point;
+    const int8_t *const square_table = p->squares;
+    const int8_t *const table = p->table;
     for (; rows > 0; --rows) {
         int32_t sum = p->sum_offset;
-        for (int32_t i = 0; i < p->columns; ++i) {
+        for (int32_t i = 0; i < columns; ++i) {
             sum += in[i];
         }
-        const int8_t mean = tfhrf_saturate(tfhrf_rescale(sum, &p->mean));
-        const int32_t center =
-            tfhrf_align(mean, subtract->zero_point2, subtract->left, &subtract->scale2);
-        int32_t squares = p->squares != NULL ? p->squares_offset : 0;
-        for (int32_t i = 0; i < p->columns; ++i) {
-            const int32_t x =
-                tfhrf_align(in[i], subtract->zero_point1, subtract->left, &subtract->scale1);
-            const int8_t q = tfhrf_finish(x - center, &subtract->scale, subtract->table);
-            out[i] = q;
-            if (p->squares != NULL) {
-                squares += p->squares[q];
-            } else {
-                const int32_t difference = q - p->difference_zero_point;
-                squares += difference * difference;
-            }
+        const int8_t mean = tfhrf_saturate(tfhrf_rescale_any(sum, &p->mean));
+        const int32_t center = tfhrf_align(
+            mean, tfhrf_operand_of(p->subtract.zero_point2, p->subtract.left, &p->subtract.scale2));
+        int32_t squares = p->squares_offset;
+        for (int32_t i = 0; i < columns; ++i) {
+            const int32_t x = tfhrf_align(in[i], operand);
+            const int32_t q = tfhrf_saturate(tfhrf_rescale(x - center, &difference_scale));
+            out[i] = (int8_t)q;
+            squares += square_table != NULL ? square_table[q] : (q - zero_point) * (q - zero_point);
         }
-        const int8_t variance = tfhrf_saturate(tfhrf_rescale(squares, &p->variance));
+        const int8_t variance = tfhrf_saturate(tfhrf_rescale_any(squares, &p->variance));
         const int32_t inverse = p->inverse[variance] - p->inverse_zero_point;
-        for (int32_t i = 0; i < p->columns; ++i) {
-            const int32_t product = (out[i] - p->difference_zero_point) * inverse;
-            out[i] = tfhrf_finish(product, &p->scale, p->table);
+        for (int32_t i = 0; i < columns; ++i) {
+            out[i] = tfhrf_finish((out[i] - zero_point) * inverse, &scale, table);
         }
         in += in_stride;
         out += out_stride;

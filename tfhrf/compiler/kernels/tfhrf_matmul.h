@@ -23,12 +23,14 @@ TFHRF_INLINE void tfhrf_matmul_pair(const tfhrf_pair *x, int32_t sum0, int32_t s
     const int32_t start0 = sum0 * p->right_offset;
     const int32_t start1 = sum1 * p->right_offset;
     const int8_t *const table = p->table;
+    /* Copies: a byte that is written might change what `p` points to. */
+    const tfhrf_scale scale = p->scale;
     for (int32_t left = p->columns; left > 0; left -= 2) {
         const int8_t *const next = left > 1 ? right + right_stride : right;
         int32_t sums[4] = {start0, start1, start0, start1};
         tfhrf_dot(right, next, x, blocks, sums);
-        int8_t q0 = tfhrf_saturate(tfhrf_rescale(sums[0], &p->scale));
-        int8_t q1 = tfhrf_saturate(tfhrf_rescale(sums[1], &p->scale));
+        int8_t q0 = tfhrf_saturate(tfhrf_rescale(sums[0], &scale));
+        int8_t q1 = tfhrf_saturate(tfhrf_rescale(sums[1], &scale));
         if (table != NULL) {
             q0 = table[q0];
             q1 = table[q1];
@@ -38,8 +40,8 @@ TFHRF_INLINE void tfhrf_matmul_pair(const tfhrf_pair *x, int32_t sum0, int32_t s
         out0 += out_step;
         out1 += out_step;
         if (left > 1) {
-            q0 = tfhrf_saturate(tfhrf_rescale(sums[2], &p->scale));
-            q1 = tfhrf_saturate(tfhrf_rescale(sums[3], &p->scale));
+            q0 = tfhrf_saturate(tfhrf_rescale(sums[2], &scale));
+            q1 = tfhrf_saturate(tfhrf_rescale(sums[3], &scale));
             if (table != NULL) {
                 q0 = table[q0];
                 q1 = table[q1];
@@ -62,7 +64,7 @@ TFHRF_KERNEL void tfhrf_matmul_rows(const int8_t *in, ptrdiff_t in_stride, const
         const ptrdiff_t both = rows > 1 ? 1 : 0;
         const int32_t sum0 = tfhrf_widen(in, p->depth, p->offset, scratch);
         const int32_t sum1 =
-            tfhrf_widen(in + both * in_stride, p->depth, p->offset, scratch + 2);
+            tfhrf_widen(in + both * in_stride, p->depth, p->offset, scratch + 1);
         tfhrf_matmul_pair(scratch, sum0, sum1, right, right_stride, p, out,
                           out + both * out_stride, out_step);
         in += 2 * in_stride;
