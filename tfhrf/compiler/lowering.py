@@ -380,13 +380,13 @@ def folded_bias(bias, weights, zero_point):
     return plain - zero_point * weights.astype(np.int64).sum(axis=1)
 
 
-def dense_literal(write, operator, weights, bias, scales, zero_point):
+def dense_literal(write, operator, weights, bias, scales, zero_point, twice=True):
     """Name of a tfhrf_dense for a matrix of weights, one row for each output."""
     largest = int((np.abs(weights.astype(np.int64)).sum(axis=1) * 255 + np.abs(bias)).max())
     body = ", ".join(
         [
             write.array("int8_t", pad_rows(weights), "weights"),
-            write.array("int32_t", bias, "bias"),
+            write.array("int32_t", bias * (1 + (twice and not write.any_scale)), "bias"),
             write.structs("tfhrf_scale", [inner_scale(write, s, zero_point, largest) for s in scales]),
             table_pointer(write, final_table(operator)),
             str(weights.shape[1]),
@@ -470,14 +470,14 @@ def lower_elementwise(lowering, operator):
                 f"{rows}, {columns}, {table});"
             ]
         name = binary_struct(write, operator, columns)
-        kernel, end = {
-            "ADD": ("add", ", 1"),
-            "SUB": ("add", ", -1"),
-            "MUL": ("multiply", ""),
-            "SQUARED_DIFFERENCE": ("squared_difference", ""),
+        kernel = {
+            "ADD": "add",
+            "SUB": "subtract",
+            "MUL": "multiply",
+            "SQUARED_DIFFERENCE": "squared_difference",
         }[operator.name]
         operands = ", ".join(f"{p}, {a}" for p, a in zip(pointers, arguments, strict=True))
-        return [f"tfhrf_{kernel}_rows({operands}, {rows}, &{name}{end});"]
+        return [f"tfhrf_{kernel}_rows({operands}, {rows}, &{name});"]
 
     reads = [Operand(source, True) for source in sources]
     lowering.add(
@@ -952,7 +952,9 @@ def lower_window(lowering, operator):
             return [f"tfhrf_pool_rows({place}, {average}, {table});"]
         if depthwise:
             plain = folded_bias(bias, matrix, 0)
-            name = dense_literal(write, operator, matrix, plain, scales, raw_output(operator).zero_point)
+            name = dense_literal(
+                write, operator, matrix, plain, scales, raw_output(operator).zero_point, False
+            )
             return [f"tfhrf_depthwise_rows({place}, &{name}, {multiplier});"]
         folded = folded_bias(bias, matrix, x.zero_point)
         name = dense_literal(write, operator, matrix, folded, scales, raw_output(operator).zero_point)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfhrf.compiler.schedule import groups_of, in_rows, readers, recompute, writers
+from tfhrf.compiler.schedule import groups_of, in_rows, readers, recompute, redirect, writers
 
 # Rows of a group that are computed at once; kernels take them in pairs.
 ROWS = 2
@@ -36,7 +36,28 @@ def plan(steps):
         current = arrange(steps)
         if current.arena < best.arena:
             best = current
-    return best
+    merged = merge(best)
+    return best if merged is None or merged.arena > best.arena else merged
+
+
+def merge(planned):
+    """A plan in which no group computes the same normalization twice, or None."""
+    steps = [step for group in planned.groups for step in group.steps]
+    found = False
+    for group in planned.groups:
+        norms: dict = {}
+        for step in group.steps:
+            if step.name != "layer_norm":
+                continue
+            first = norms.setdefault(id(step.reads[0].view), step)
+            if first is not step:
+                found = True
+                steps = [
+                    redirect(other, step.write.storage, first.write.storage)
+                    for other in steps
+                    if other is not step
+                ]
+    return arrange(steps) if found else None
 
 
 def arrange(steps):

@@ -135,6 +135,21 @@ def recompute(steps, groups):
     return None
 
 
+def redirect(step, old, new):
+    """A step that reads another storage with the same contents."""
+    if all(operand.storage is not old for operand in step.reads):
+        return step
+    return dataclasses.replace(
+        step,
+        reads=[
+            dataclasses.replace(operand, view=dataclasses.replace(operand.view, storage=new))
+            if operand.storage is old
+            else operand
+            for operand in step.reads
+        ],
+    )
+
+
 def substitute(steps, step, late):
     """The steps with a copy of one of them before those that read its output late."""
     old = step.write.storage

@@ -27,10 +27,10 @@ TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
         const int32_t p2 = tfhrf_probability(exponentials[highest - in[2]], share);
         const int32_t p3 = tfhrf_probability(exponentials[highest - in[3]], share);
         sum += (p0 + p1) + (p2 + p3);
-        out[0].half[0] = (int16_t)p0;
-        out[0].half[1] = (int16_t)p2;
-        out[2].half[0] = (int16_t)p1;
-        out[2].half[1] = (int16_t)p3;
+        out[0].half[0] = (int16_t)(p0 * (1 + TFHRF_TWICE));
+        out[0].half[1] = (int16_t)(p2 * (1 + TFHRF_TWICE));
+        out[2].half[0] = (int16_t)(p1 * (1 + TFHRF_TWICE));
+        out[2].half[1] = (int16_t)(p3 * (1 + TFHRF_TWICE));
         in += 4;
         out += 4;
     }
@@ -39,11 +39,11 @@ TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
         out[2].word = 0U;
         for (int32_t i = 0; i < left; ++i) {
             const int32_t p = tfhrf_probability(exponentials[highest - in[i]], share);
-            out[2 * (i & 1)].half[i >> 1] = (int16_t)p;
+            out[2 * (i & 1)].half[i >> 1] = (int16_t)(p * (1 + TFHRF_TWICE));
             sum += p;
         }
     }
-    return sum;
+    return sum * (1 + TFHRF_TWICE);
 }
 
 TFHRF_KERNEL void tfhrf_attention_rows(const int8_t *query, ptrdiff_t query_stride,
@@ -64,16 +64,17 @@ TFHRF_KERNEL void tfhrf_attention_rows(const int8_t *query, ptrdiff_t query_stri
         int32_t sum0 = tfhrf_widen(query, p->scores.depth, p->scores.offset, widened);
         int32_t sum1 = tfhrf_widen(query + both * query_stride, p->scores.depth, p->scores.offset,
                                    widened + 1);
-        tfhrf_matmul_pair(widened, sum0, sum1, key, key_stride, &p->scores, scores0, scores1, 1);
+        tfhrf_matmul_pair(widened, sum0, sum1, key, key_stride, &p->scores, scores0,
+                          scores1 - scores0, 1);
         if (p->add != NULL) {
             tfhrf_add_rows(scores0, row, added, from_added, scores0, row, 1 + (int32_t)both,
-                           p->add, 1);
+                           p->add);
         }
         sum0 = tfhrf_widen_softmax(scores0, keys, p->exponentials, widened);
         sum1 = tfhrf_widen_softmax(both != 0 ? scores1 : scores0, keys, p->exponentials,
                                    widened + 1);
         tfhrf_matmul_pair(widened, sum0, sum1, value, value_stride, &p->sum, out,
-                          out + both * out_stride, out_step);
+                          both * out_stride, out_step);
         query += 2 * query_stride;
         if (p->add != NULL) {
             added += 2 * from_added.row;

@@ -68,15 +68,20 @@ TFHRF_INLINE int32_t tfhrf_rescale_any(int32_t value, const tfhrf_scale *scale)
 }
 
 /*
- * The same for inner loops. Where a model has a scale that shifts left there, or not at all, or
- * sums of 30 bits, it defines TFHRF_ANY_SCALE.
+ * The same for inner loops, which hand in TFHRF_TWICE the value. Where a model has a scale that
+ * shifts left there, or not at all, or sums of 30 bits, it defines TFHRF_ANY_SCALE.
  */
-TFHRF_INLINE int32_t tfhrf_rescale(int32_t value, const tfhrf_scale *scale)
+#if defined(TFHRF_ANY_SCALE)
+#define TFHRF_TWICE 0
+#else
+#define TFHRF_TWICE 1
+#endif
+
+TFHRF_INLINE int32_t tfhrf_rescale_twice(int32_t twice, const tfhrf_scale *scale)
 {
 #if defined(TFHRF_ANY_SCALE)
-    return tfhrf_rescale_any(value, scale);
+    return tfhrf_rescale_any(twice, scale);
 #else
-    const int32_t twice = tfhrf_shift_left(value, 1);
 #if TFHRF_SIMD32
     int32_t product;
     __asm__("smmulr %0, %1, %2" : "=r"(product) : "r"(twice), "r"(scale->multiplier));
@@ -88,13 +93,18 @@ TFHRF_INLINE int32_t tfhrf_rescale(int32_t value, const tfhrf_scale *scale)
 #endif
 }
 
-TFHRF_INLINE int8_t tfhrf_saturate(int32_t value)
+TFHRF_INLINE int32_t tfhrf_rescale(int32_t value, const tfhrf_scale *scale)
+{
+    return tfhrf_rescale_twice(tfhrf_shift_left(value, TFHRF_TWICE), scale);
+}
+
+TFHRF_INLINE int32_t tfhrf_saturate(int32_t value)
 {
 #if TFHRF_SIMD32
-    return (int8_t)__ssat(value, 8);
+    return __ssat(value, 8);
 #else
     const int32_t low = value < -128 ? -128 : value;
-    return (int8_t)(low > 127 ? 127 : low);
+    return low > 127 ? 127 : low;
 #endif
 }
 
@@ -136,7 +146,7 @@ TFHRF_INLINE int32_t tfhrf_blocks(int32_t depth)
 /*
  * Widens a row of bytes to pairs (0, 2), (1, 3) of each block of four, offset added, the last
  * block filled up with zeros. Two rows take turns, pair by pair, so that the pairs of this one lie
- * at every other place. Returns the sum of what was written.
+ * at every other place. TFHRF_TWICE the values are written, and the sum of them is returned.
  */
 TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset, tfhrf_pair *out)
 {
@@ -146,8 +156,16 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
     const uint32_t offsets = ((uint32_t)offset & 0xffffU) | ((uint32_t)offset << 16);
     for (; left >= 4; left -= 4) {
         const uint32_t bytes = tfhrf_load_word(in);
-        const uint32_t even = __sadd16(tfhrf_extend_even(bytes), offsets);
-        const uint32_t odd = __sadd16(tfhrf_extend_odd(bytes), offsets);
+        uint32_t even = tfhrf_extend_even(bytes);
+        uint32_t odd = tfhrf_extend_odd(bytes);
+        if (offset != 0) {
+            even = __sadd16(even, offsets);
+            odd = __sadd16(odd, offsets);
+        }
+        if (TFHRF_TWICE != 0) {
+            even = __sadd16(even, even);
+            odd = __sadd16(odd, odd);
+        }
         out[0].word = even;
         out[2].word = odd;
         sum = __smlad(even, 0x00010001U, sum);
@@ -157,10 +175,10 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
     }
 #else
     for (; left >= 4; left -= 4) {
-        out[0].half[0] = (int16_t)(in[0] + offset);
-        out[2].half[0] = (int16_t)(in[1] + offset);
-        out[0].half[1] = (int16_t)(in[2] + offset);
-        out[2].half[1] = (int16_t)(in[3] + offset);
+        out[0].half[0] = (int16_t)((in[0] + offset) * (1 + TFHRF_TWICE));
+        out[2].half[0] = (int16_t)((in[1] + offset) * (1 + TFHRF_TWICE));
+        out[0].half[1] = (int16_t)((in[2] + offset) * (1 + TFHRF_TWICE));
+        out[2].half[1] = (int16_t)((in[3] + offset) * (1 + TFHRF_TWICE));
         sum += out[0].half[0] + out[2].half[0] + out[0].half[1] + out[2].half[1];
         in += 4;
         out += 4;
@@ -170,7 +188,7 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
         out[0].word = 0U;
         out[2].word = 0U;
         for (int32_t i = 0; i < left; ++i) {
-            const int32_t value = in[i] + offset;
+            const int32_t value = (in[i] + offset) * (1 + TFHRF_TWICE);
             out[2 * (i & 1)].half[i >> 1] = (int16_t)value;
             sum += value;
         }

@@ -43,7 +43,7 @@ TFHRF_KERNEL void tfhrf_conv_rows(const int8_t *in, int8_t *out, ptrdiff_t out_r
             tfhrf_patch(in, window, out_y, x + (int32_t)both, patch);
             (void)tfhrf_widen(patch, dense->depth, 0, scratch + 1);
             int8_t *const pixel = out + x * out_column;
-            tfhrf_dense_pair(scratch, dense, pixel, pixel + both * out_column, out_step);
+            tfhrf_dense_pair(scratch, dense, pixel, both * out_column, out_step);
         }
         ++out_y;
         out += out_row;

@@ -35,8 +35,8 @@ TFHRF_KERNEL void tfhrf_depthwise_rows(const int8_t *in, int8_t *out, ptrdiff_t 
                     }
                     weights += window->kernel_width;
                 }
-                const int8_t q = tfhrf_saturate(tfhrf_rescale(sum, scale));
-                *pixel = dense->table != NULL ? dense->table[q] : q;
+                const int32_t q = tfhrf_saturate(tfhrf_rescale(sum, scale));
+                *pixel = (int8_t)(dense->table != NULL ? dense->table[q] : q);
                 pixel += out_step;
                 scale += dense->scale_step;
             }

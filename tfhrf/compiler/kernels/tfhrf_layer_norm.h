@@ -37,20 +37,24 @@ TFHRF_KERNEL void tfhrf_layer_norm_rows(const int8_t *in, ptrdiff_t in_stride, i
         for (int32_t i = 0; i < columns; ++i) {
             sum += in[i];
         }
-        const int8_t mean = tfhrf_saturate(tfhrf_rescale_any(sum, &p->mean));
+        const int32_t mean = tfhrf_saturate(tfhrf_rescale_any(sum, &p->mean));
         const int32_t center = tfhrf_align(
             mean, tfhrf_operand_of(p->subtract.zero_point2, p->subtract.left, &p->subtract.scale2));
         int32_t squares = p->squares_offset;
         for (int32_t i = 0; i < columns; ++i) {
             const int32_t x = tfhrf_align(in[i], operand);
-            const int32_t q = tfhrf_saturate(tfhrf_rescale(x - center, &difference_scale));
+            const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(x - center, &difference_scale));
             out[i] = (int8_t)q;
             squares += square_table != NULL ? square_table[q] : (q - zero_point) * (q - zero_point);
         }
-        const int8_t variance = tfhrf_saturate(tfhrf_rescale_any(squares, &p->variance));
-        const int32_t inverse = p->inverse[variance] - p->inverse_zero_point;
+        const int32_t variance = tfhrf_saturate(tfhrf_rescale_any(squares, &p->variance));
+        const int32_t inverse =
+            (p->inverse[variance] - p->inverse_zero_point) * (1 + TFHRF_TWICE);
+        const int32_t offset = -zero_point * inverse;
         for (int32_t i = 0; i < columns; ++i) {
-            out[i] = tfhrf_finish((out[i] - zero_point) * inverse, &scale, table);
+            const int32_t q =
+                tfhrf_saturate(tfhrf_rescale_twice(out[i] * inverse + offset, &scale));
+            out[i] = (int8_t)(table != NULL ? table[q] : q);
         }
         in += in_stride;
         out += out_stride;

@@ -2,7 +2,7 @@
 #ifndef TFHRF_MATMUL_H_
 #define TFHRF_MATMUL_H_
 
-#include "tfhrf_common.h"
+#include "tfhrf_dense.h"
 
 typedef struct {
     int32_t depth;
@@ -16,42 +16,28 @@ typedef struct {
 /* Two widened rows, whose sums are given, times all rows of the right operand. */
 TFHRF_INLINE void tfhrf_matmul_pair(const tfhrf_pair *x, int32_t sum0, int32_t sum1,
                                     const int8_t *right, ptrdiff_t right_stride,
-                                    const tfhrf_matmul *p, int8_t *out0, int8_t *out1,
+                                    const tfhrf_matmul *p, int8_t *out, ptrdiff_t next,
                                     ptrdiff_t out_step)
 {
+    /* Copies: a byte that is written might change what `p` points to. */
     const int32_t blocks = tfhrf_blocks(p->depth);
     const int32_t start0 = sum0 * p->right_offset;
     const int32_t start1 = sum1 * p->right_offset;
     const int8_t *const table = p->table;
-    /* Copies: a byte that is written might change what `p` points to. */
     const tfhrf_scale scale = p->scale;
-    for (int32_t left = p->columns; left > 0; left -= 2) {
-        const int8_t *const next = left > 1 ? right + right_stride : right;
+    int32_t left = p->columns;
+    for (; left >= 2; left -= 2) {
         int32_t sums[4] = {start0, start1, start0, start1};
-        tfhrf_dot(right, next, x, blocks, sums);
-        int8_t q0 = tfhrf_saturate(tfhrf_rescale(sums[0], &scale));
-        int8_t q1 = tfhrf_saturate(tfhrf_rescale(sums[1], &scale));
-        if (table != NULL) {
-            q0 = table[q0];
-            q1 = table[q1];
-        }
-        *out1 = q1;
-        *out0 = q0;
-        out0 += out_step;
-        out1 += out_step;
-        if (left > 1) {
-            q0 = tfhrf_saturate(tfhrf_rescale(sums[2], &scale));
-            q1 = tfhrf_saturate(tfhrf_rescale(sums[3], &scale));
-            if (table != NULL) {
-                q0 = table[q0];
-                q1 = table[q1];
-            }
-            *out1 = q1;
-            *out0 = q0;
-            out0 += out_step;
-            out1 += out_step;
-        }
+        tfhrf_dot(right, right + right_stride, x, blocks, sums);
+        tfhrf_put(sums, &scale, table, out, next);
+        tfhrf_put(sums + 2, &scale, table, out + out_step, next);
+        out += 2 * out_step;
         right += 2 * right_stride;
+    }
+    if (left != 0) {
+        int32_t sums[4] = {start0, start1, 0, 0};
+        tfhrf_dot(right, right, x, blocks, sums);
+        tfhrf_put(sums, &scale, table, out, next);
     }
 }
 
@@ -66,7 +52,7 @@ TFHRF_KERNEL void tfhrf_matmul_rows(const int8_t *in, ptrdiff_t in_stride, const
         const int32_t sum1 =
             tfhrf_widen(in + both * in_stride, p->depth, p->offset, scratch + 1);
         tfhrf_matmul_pair(scratch, sum0, sum1, right, right_stride, p, out,
-                          out + both * out_stride, out_step);
+                          both * out_stride, out_step);
         in += 2 * in_stride;
         out += 2 * out_stride;
     }

@@ -33,8 +33,8 @@ TFHRF_KERNEL void tfhrf_pool_rows(const int8_t *in, int8_t *out, ptrdiff_t out_r
                 if (average != 0) {
                     highest = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
                 }
-                const int8_t q = tfhrf_saturate(highest);
-                out[out_x * out_column + c * out_step] = table != NULL ? table[q] : q;
+                const int32_t q = tfhrf_saturate(highest);
+                out[out_x * out_column + c * out_step] = (int8_t)(table != NULL ? table[q] : q);
             }
         }
         ++out_y;

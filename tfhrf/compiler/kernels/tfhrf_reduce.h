@@ -50,8 +50,8 @@ TFHRF_KERNEL void tfhrf_mean_rows(const int8_t *in, ptrdiff_t in_stride, ptrdiff
     for (; rows > 0; --rows) {
         for (int32_t i = 0; i < p->columns; ++i) {
             const int32_t sum = tfhrf_sum(in + i * in_step, p);
-            const int8_t q = tfhrf_saturate(tfhrf_rescale_any(sum, &p->scale));
-            out[i * out_step] = p->table != NULL ? p->table[q] : q;
+            const int32_t q = tfhrf_saturate(tfhrf_rescale_any(sum, &p->scale));
+            out[i * out_step] = (int8_t)(p->table != NULL ? p->table[q] : q);
         }
         in += in_stride;
         out += out_stride;
