@@ -399,7 +399,7 @@ def dense_literal(write, operator, weights, bias, scales, zero_point, twice=True
 
 def pairs(depth, rows=2):
     """Pairs of scratch for so many widened rows."""
-    return -(-depth // 4) * 2 * rows
+    return -(-depth // 8) * 4 * rows
 
 
 def lower_dense(lowering, operator):

@@ -20,29 +20,12 @@ TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
     const int32_t highest = tfhrf_maximum(in, columns);
     const tfhrf_share share = tfhrf_row_share(in, columns, highest, exponentials);
     int32_t sum = 0;
-    int32_t left = columns;
-    for (; left >= 4; left -= 4) {
-        const int32_t p0 = tfhrf_probability(exponentials[highest - in[0]], share);
-        const int32_t p1 = tfhrf_probability(exponentials[highest - in[1]], share);
-        const int32_t p2 = tfhrf_probability(exponentials[highest - in[2]], share);
-        const int32_t p3 = tfhrf_probability(exponentials[highest - in[3]], share);
-        sum += (p0 + p1) + (p2 + p3);
-        out[0].half[0] = (int16_t)(p0 * (1 + TFHRF_TWICE));
-        out[0].half[1] = (int16_t)(p2 * (1 + TFHRF_TWICE));
-        out[2].half[0] = (int16_t)(p1 * (1 + TFHRF_TWICE));
-        out[2].half[1] = (int16_t)(p3 * (1 + TFHRF_TWICE));
-        in += 4;
-        out += 4;
+    for (int32_t i = 0; i < columns; ++i) {
+        const int32_t p = tfhrf_probability(exponentials[highest - in[i]], share);
+        *tfhrf_place(out, i) = (int16_t)(p * (1 + TFHRF_TWICE));
+        sum += p;
     }
-    if (left > 0) {
-        out[0].word = 0U;
-        out[2].word = 0U;
-        for (int32_t i = 0; i < left; ++i) {
-            const int32_t p = tfhrf_probability(exponentials[highest - in[i]], share);
-            out[2 * (i & 1)].half[i >> 1] = (int16_t)(p * (1 + TFHRF_TWICE));
-            sum += p;
-        }
-    }
+    tfhrf_fill_up(out, columns);
     return sum * (1 + TFHRF_TWICE);
 }
 
@@ -56,14 +39,14 @@ TFHRF_KERNEL void tfhrf_attention_rows(const int8_t *query, ptrdiff_t query_stri
     const int32_t keys = p->scores.columns;
     tfhrf_pair *const widened = scratch;
     const int32_t depth = p->scores.depth > keys ? p->scores.depth : keys;
-    int8_t *const scores0 = (int8_t *)(scratch + 4 * tfhrf_blocks(depth));
+    int8_t *const scores0 = (int8_t *)(scratch + 8 * ((depth + 7) / 8));
     int8_t *const scores1 = scores0 + keys;
     const tfhrf_strides row = {keys, 1};
     for (; rows > 0; rows -= 2) {
         const ptrdiff_t both = rows > 1 ? 1 : 0;
         int32_t sum0 = tfhrf_widen(query, p->scores.depth, p->scores.offset, widened);
         int32_t sum1 = tfhrf_widen(query + both * query_stride, p->scores.depth, p->scores.offset,
-                                   widened + 1);
+                                   widened + TFHRF_SECOND_ROW);
         tfhrf_matmul_pair(widened, sum0, sum1, key, key_stride, &p->scores, scores0,
                           scores1 - scores0, 1);
         if (p->add != NULL) {
@@ -72,7 +55,7 @@ TFHRF_KERNEL void tfhrf_attention_rows(const int8_t *query, ptrdiff_t query_stri
         }
         sum0 = tfhrf_widen_softmax(scores0, keys, p->exponentials, widened);
         sum1 = tfhrf_widen_softmax(both != 0 ? scores1 : scores0, keys, p->exponentials,
-                                   widened + 1);
+                                   widened + TFHRF_SECOND_ROW);
         tfhrf_matmul_pair(widened, sum0, sum1, value, value_stride, &p->sum, out,
                           both * out_stride, out_step);
         query += 2 * query_stride;

@@ -144,18 +144,57 @@ TFHRF_INLINE int32_t tfhrf_blocks(int32_t depth)
 }
 
 /*
- * Widens a row of bytes to pairs (0, 2), (1, 3) of each block of four, offset added, the last
- * block filled up with zeros. Two rows take turns, pair by pair, so that the pairs of this one lie
- * at every other place. TFHRF_TWICE the values are written, and the sum of them is returned.
+ * Rows of bytes are widened to 16 bits before they are multiplied, two rows in turns, the last
+ * block filled up with zeros. For dual multiply-accumulates the pairs of a block are its elements
+ * (0, 2) and (1, 3), as byte extraction finds them; for vectors eight elements follow one another.
+ * The second row begins TFHRF_SECOND_ROW pairs after the first.
+ */
+#if TFHRF_MVE
+#define TFHRF_SECOND_ROW 4
+#else
+#define TFHRF_SECOND_ROW 1
+#endif
+
+/* The place of element i of a widened row. */
+TFHRF_INLINE int16_t *tfhrf_place(tfhrf_pair *row, int32_t i)
+{
+#if TFHRF_MVE
+    const int32_t pair = i / 8 * 8 + i % 8 / 2;
+    return &row[pair].half[i % 2];
+#else
+    const int32_t pair = i / 4 * 4 + i % 2 * 2;
+    return &row[pair].half[i % 4 / 2];
+#endif
+}
+
+/* Fills a widened row of `depth` elements up with zeros. */
+TFHRF_INLINE void tfhrf_fill_up(tfhrf_pair *row, int32_t depth)
+{
+    const int32_t end = 4 * tfhrf_blocks(depth);
+    for (int32_t i = depth; i < end; ++i) {
+        *tfhrf_place(row, i) = 0;
+    }
+}
+
+/*
+ * Widens a row of bytes, an offset added. TFHRF_TWICE the values are written, and the sum of them
+ * is returned.
  */
 TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset, tfhrf_pair *out)
 {
     int32_t sum = 0;
-    int32_t left = depth;
-#if TFHRF_SIMD32
+    int32_t done = 0;
+#if TFHRF_MVE
+    for (; done + 8 <= depth; done += 8) {
+        int16x8_t values = vaddq_n_s16(vldrbq_s16(in + done), (int16_t)offset);
+        values = vshlq_n_s16(values, TFHRF_TWICE);
+        sum = vaddvaq_s16(sum, values);
+        vstrhq_s16(out[done].half, values);
+    }
+#elif TFHRF_SIMD32
     const uint32_t offsets = ((uint32_t)offset & 0xffffU) | ((uint32_t)offset << 16);
-    for (; left >= 4; left -= 4) {
-        const uint32_t bytes = tfhrf_load_word(in);
+    for (; done + 4 <= depth; done += 4) {
+        const uint32_t bytes = tfhrf_load_word(in + done);
         uint32_t even = tfhrf_extend_even(bytes);
         uint32_t odd = tfhrf_extend_odd(bytes);
         if (offset != 0) {
@@ -166,33 +205,18 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
             even = __sadd16(even, even);
             odd = __sadd16(odd, odd);
         }
-        out[0].word = even;
-        out[2].word = odd;
+        out[done].word = even;
+        out[done + 2].word = odd;
         sum = __smlad(even, 0x00010001U, sum);
         sum = __smlad(odd, 0x00010001U, sum);
-        in += 4;
-        out += 4;
-    }
-#else
-    for (; left >= 4; left -= 4) {
-        out[0].half[0] = (int16_t)((in[0] + offset) * (1 + TFHRF_TWICE));
-        out[2].half[0] = (int16_t)((in[1] + offset) * (1 + TFHRF_TWICE));
-        out[0].half[1] = (int16_t)((in[2] + offset) * (1 + TFHRF_TWICE));
-        out[2].half[1] = (int16_t)((in[3] + offset) * (1 + TFHRF_TWICE));
-        sum += out[0].half[0] + out[2].half[0] + out[0].half[1] + out[2].half[1];
-        in += 4;
-        out += 4;
     }
 #endif
-    if (left > 0) {
-        out[0].word = 0U;
-        out[2].word = 0U;
-        for (int32_t i = 0; i < left; ++i) {
-            const int32_t value = (in[i] + offset) * (1 + TFHRF_TWICE);
-            out[2 * (i & 1)].half[i >> 1] = (int16_t)value;
-            sum += value;
-        }
+    for (; done < depth; ++done) {
+        const int32_t value = (in[done] + offset) * (1 + TFHRF_TWICE);
+        *tfhrf_place(out, done) = (int16_t)value;
+        sum += value;
     }
+    tfhrf_fill_up(out, depth);
     return sum;
 }
 
@@ -204,7 +228,24 @@ TFHRF_INLINE void tfhrf_dot(const int8_t *a, const int8_t *b, const tfhrf_pair *
     int32_t a1 = sums[1];
     int32_t b0 = sums[2];
     int32_t b1 = sums[3];
-#if TFHRF_SIMD32 && defined(__OPTIMIZE__) && !defined(__clang__)
+#if TFHRF_MVE
+    const int16_t *x0 = x[0].half;
+    int32_t left = 4 * blocks;
+    for (; left > 0; left -= 8) {
+        const mve_pred16_t lanes = vctp16q((uint32_t)left);
+        const int16x8_t first = vldrhq_s16(x0);
+        const int16x8_t second = vldrhq_s16(x0 + 8);
+        const int16x8_t a_values = vldrbq_z_s16(a, lanes);
+        const int16x8_t b_values = vldrbq_z_s16(b, lanes);
+        a0 = vmladavaq_s16(a0, a_values, first);
+        a1 = vmladavaq_s16(a1, a_values, second);
+        b0 = vmladavaq_s16(b0, b_values, first);
+        b1 = vmladavaq_s16(b1, b_values, second);
+        a += 8;
+        b += 8;
+        x0 += 16;
+    }
+#elif TFHRF_SIMD32 && defined(__OPTIMIZE__) && !defined(__clang__)
     /* All thirteen registers are in use; compilers spill some. */
     const tfhrf_pair *const end = x + 4 * blocks;
     uint32_t a_bytes;
@@ -256,13 +297,17 @@ TFHRF_INLINE void tfhrf_dot(const int8_t *a, const int8_t *b, const tfhrf_pair *
     }
 #else
     for (int32_t block = 0; block < blocks; ++block) {
-        for (int32_t i = 0; i < 4; ++i) {
-            const int32_t x0 = x[2 * (i & 1)].half[i >> 1];
-            const int32_t x1 = x[2 * (i & 1) + 1].half[i >> 1];
-            a0 += a[i] * x0;
-            a1 += a[i] * x1;
-            b0 += b[i] * x0;
-            b1 += b[i] * x1;
+        for (int32_t pair = 0; pair < 4; pair += 2) {
+            const int32_t low = pair / 2;
+            const int32_t high = low + 2;
+            const int32_t x0_low = x[pair].half[0];
+            const int32_t x0_high = x[pair].half[1];
+            const int32_t x1_low = x[pair + 1].half[0];
+            const int32_t x1_high = x[pair + 1].half[1];
+            a0 += a[low] * x0_low + a[high] * x0_high;
+            a1 += a[low] * x1_low + a[high] * x1_high;
+            b0 += b[low] * x0_low + b[high] * x0_high;
+            b1 += b[low] * x1_low + b[high] * x1_high;
         }
         a += 4;
         b += 4;

@@ -34,14 +34,14 @@ TFHRF_KERNEL void tfhrf_conv_rows(const int8_t *in, int8_t *out, ptrdiff_t out_r
                                   int32_t rows, const tfhrf_window *window,
                                   const tfhrf_dense *dense, tfhrf_pair *scratch)
 {
-    int8_t *const patch = (int8_t *)(scratch + 4 * tfhrf_blocks(dense->depth));
+    int8_t *const patch = (int8_t *)(scratch + 8 * ((dense->depth + 7) / 8));
     for (; rows > 0; --rows) {
         for (int32_t x = 0; x < window->out_width; x += 2) {
             const ptrdiff_t both = x + 1 < window->out_width ? 1 : 0;
             tfhrf_patch(in, window, out_y, x, patch);
             (void)tfhrf_widen(patch, dense->depth, 0, scratch);
             tfhrf_patch(in, window, out_y, x + (int32_t)both, patch);
-            (void)tfhrf_widen(patch, dense->depth, 0, scratch + 1);
+            (void)tfhrf_widen(patch, dense->depth, 0, scratch + TFHRF_SECOND_ROW);
             int8_t *const pixel = out + x * out_column;
             tfhrf_dense_pair(scratch, dense, pixel, both * out_column, out_step);
         }

@@ -74,7 +74,7 @@ TFHRF_KERNEL void tfhrf_dense_rows(const int8_t *in, ptrdiff_t in_stride, int8_t
     for (; rows > 0; rows -= 2) {
         const ptrdiff_t both = rows > 1 ? 1 : 0;
         (void)tfhrf_widen(in, dense->depth, 0, scratch);
-        (void)tfhrf_widen(in + both * in_stride, dense->depth, 0, scratch + 1);
+        (void)tfhrf_widen(in + both * in_stride, dense->depth, 0, scratch + TFHRF_SECOND_ROW);
         tfhrf_dense_pair(scratch, dense, out, both * out_stride, out_step);
         in += 2 * in_stride;
         out += 2 * out_stride;

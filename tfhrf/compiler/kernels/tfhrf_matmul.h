@@ -50,7 +50,7 @@ TFHRF_KERNEL void tfhrf_matmul_rows(const int8_t *in, ptrdiff_t in_stride, const
         const ptrdiff_t both = rows > 1 ? 1 : 0;
         const int32_t sum0 = tfhrf_widen(in, p->depth, p->offset, scratch);
         const int32_t sum1 =
-            tfhrf_widen(in + both * in_stride, p->depth, p->offset, scratch + 1);
+            tfhrf_widen(in + both * in_stride, p->depth, p->offset, scratch + TFHRF_SECOND_ROW);
         tfhrf_matmul_pair(scratch, sum0, sum1, right, right_stride, p, out,
                           both * out_stride, out_step);
         in += 2 * in_stride;
