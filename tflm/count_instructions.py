@@ -27,7 +27,7 @@ FLAGS += ["-Wall", "-Wextra", "-Werror"]
 def build(folder, target):
     """Compiles a folder that `to_c` wrote for a target; returns the program's path."""
     board, flags, _ = TARGETS[target]
-    program = pathlib.Path(folder) / f"{re.sub('[^a-z0-9]+', '_', target)}.elf"
+    program = pathlib.Path(folder) / f"{re.sub('[^A-Za-z0-9]+', '_', target)}.elf"
     flags = [flag if flag != "-mfloat-abi=soft" else "-mfloat-abi=hard" for flag in FLAGS] + flags
     if "m55" not in target:
         flags = [flag for flag in flags if flag != "-mfloat-abi=hard"] + ["-mfloat-abi=soft"]

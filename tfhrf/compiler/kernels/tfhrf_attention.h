@@ -20,7 +20,29 @@ TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
     const int32_t highest = tfhrf_maximum(in, columns);
     const tfhrf_share share = tfhrf_row_share(in, columns, highest, exponentials);
     int32_t sum = 0;
-    for (int32_t i = 0; i < columns; ++i) {
+    int32_t i = 0;
+#if TFHRF_MVE
+    const uint32x4_t factor = vdupq_n_u32(share.factor);
+    for (; i + 4 <= columns; i += 4) {
+        const uint32x4_t difference =
+            vreinterpretq_u32_s32(vsubq_s32(vdupq_n_s32(highest), vldrbq_s32(in + i)));
+        const uint32x4_t exponential = vldrwq_gather_shifted_offset_u32(exponentials, difference);
+        uint32x4_t rounded = vaddq_n_u32(vrmulhq_u32(exponential, factor), (uint32_t)share.half);
+        rounded = vminq_u32(vshlq_r_u32(rounded, -share.shift), vdupq_n_u32(255U));
+        const int32x4_t p = vreinterpretq_s32_u32(rounded);
+        sum = vaddvaq_s32(sum, p);
+        vstrhq_s32(tfhrf_place(out, i), vshlq_n_s32(p, TFHRF_TWICE));
+    }
+#else
+    for (; i + 4 <= columns; i += 4) {
+        for (int32_t j = 0; j < 4; ++j) {
+            const int32_t p = tfhrf_probability(exponentials[highest - in[i + j]], share);
+            *tfhrf_place(out + i, j) = (int16_t)(p * (1 + TFHRF_TWICE));
+            sum += p;
+        }
+    }
+#endif
+    for (; i < columns; ++i) {
         const int32_t p = tfhrf_probability(exponentials[highest - in[i]], share);
         *tfhrf_place(out, i) = (int16_t)(p * (1 + TFHRF_TWICE));
         sum += p;

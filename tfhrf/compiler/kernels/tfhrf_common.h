@@ -158,12 +158,11 @@ TFHRF_INLINE int32_t tfhrf_blocks(int32_t depth)
 /* The place of element i of a widened row. */
 TFHRF_INLINE int16_t *tfhrf_place(tfhrf_pair *row, int32_t i)
 {
+    const uint32_t at = (uint32_t)i;
 #if TFHRF_MVE
-    const int32_t pair = i / 8 * 8 + i % 8 / 2;
-    return &row[pair].half[i % 2];
+    return &row[(at & ~7U) + (at & 7U) / 2U].half[at & 1U];
 #else
-    const int32_t pair = i / 4 * 4 + i % 2 * 2;
-    return &row[pair].half[i % 4 / 2];
+    return &row[(at & ~3U) + (at & 1U) * 2U].half[(at & 2U) / 2U];
 #endif
 }
 
@@ -210,6 +209,14 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
         sum = __smlad(even, 0x00010001U, sum);
         sum = __smlad(odd, 0x00010001U, sum);
     }
+#else
+    for (; done + 4 <= depth; done += 4) {
+        for (int32_t i = 0; i < 4; ++i) {
+            const int32_t value = (in[done + i] + offset) * (1 + TFHRF_TWICE);
+            *tfhrf_place(out + done, i) = (int16_t)value;
+            sum += value;
+        }
+    }
 #endif
     for (; done < depth; ++done) {
         const int32_t value = (in[done] + offset) * (1 + TFHRF_TWICE);
@@ -218,6 +225,14 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
     }
     tfhrf_fill_up(out, depth);
     return sum;
+}
+
+TFHRF_INLINE void tfhrf_step(int32_t a, int32_t b, int32_t x0, int32_t x1, int32_t sums[4])
+{
+    sums[0] += a * x0;
+    sums[1] += a * x1;
+    sums[2] += b * x0;
+    sums[3] += b * x1;
 }
 
 /* Adds to sums the products of two byte rows a, b with two widened rows x: a0, a1, b0, b1. */
@@ -296,23 +311,20 @@ TFHRF_INLINE void tfhrf_dot(const int8_t *a, const int8_t *b, const tfhrf_pair *
         x += 4;
     }
 #else
-    for (int32_t block = 0; block < blocks; ++block) {
-        for (int32_t pair = 0; pair < 4; pair += 2) {
-            const int32_t low = pair / 2;
-            const int32_t high = low + 2;
-            const int32_t x0_low = x[pair].half[0];
-            const int32_t x0_high = x[pair].half[1];
-            const int32_t x1_low = x[pair + 1].half[0];
-            const int32_t x1_high = x[pair + 1].half[1];
-            a0 += a[low] * x0_low + a[high] * x0_high;
-            a1 += a[low] * x1_low + a[high] * x1_high;
-            b0 += b[low] * x0_low + b[high] * x0_high;
-            b1 += b[low] * x1_low + b[high] * x1_high;
-        }
+    const tfhrf_pair *const end = x + 4 * blocks;
+    int32_t step[4] = {a0, a1, b0, b1};
+    for (; x != end; x += 4) {
+        tfhrf_step(a[0], b[0], x[0].half[0], x[1].half[0], step);
+        tfhrf_step(a[1], b[1], x[2].half[0], x[3].half[0], step);
+        tfhrf_step(a[2], b[2], x[0].half[1], x[1].half[1], step);
+        tfhrf_step(a[3], b[3], x[2].half[1], x[3].half[1], step);
         a += 4;
         b += 4;
-        x += 4;
     }
+    a0 = step[0];
+    a1 = step[1];
+    b0 = step[2];
+    b1 = step[3];
 #endif
     sums[0] = a0;
     sums[1] = a1;

@@ -64,7 +64,13 @@ TFHRF_INLINE uint32_t tfhrf_add_share(uint32_t sum, uint32_t exponential)
 TFHRF_INLINE int32_t tfhrf_maximum(const int8_t *in, int32_t columns)
 {
     int32_t highest = in[0];
-    for (int32_t i = 1; i < columns; ++i) {
+    int32_t i = 0;
+#if TFHRF_MVE
+    for (; i + 16 <= columns; i += 16) {
+        highest = vmaxvq_s8((int8_t)highest, vldrbq_s8(in + i));
+    }
+#endif
+    for (; i < columns; ++i) {
         highest = in[i] > highest ? in[i] : highest;
     }
     return highest;
@@ -74,7 +80,16 @@ TFHRF_INLINE tfhrf_share tfhrf_row_share(const int8_t *in, int32_t columns, int3
                                          const uint32_t *exponentials)
 {
     uint32_t sum = 0U;
-    for (int32_t i = 0; i < columns; ++i) {
+    int32_t i = 0;
+#if TFHRF_MVE
+    for (; i + 4 <= columns; i += 4) {
+        const uint32x4_t difference =
+            vreinterpretq_u32_s32(vsubq_s32(vdupq_n_s32(highest), vldrbq_s32(in + i)));
+        const uint32x4_t exponential = vldrwq_gather_shifted_offset_u32(exponentials, difference);
+        sum = vaddvaq_u32(sum, vrmulhq_u32(exponential, vdupq_n_u32(0x100000U)));
+    }
+#endif
+    for (; i < columns; ++i) {
         sum = tfhrf_add_share(sum, exponentials[highest - in[i]]);
     }
     return tfhrf_reciprocal(sum);
