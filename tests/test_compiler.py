@@ -1,5 +1,6 @@
 """Whole graphs in C: equal to TensorFlow Lite Micro, clean under every compiler and sanitizer."""
 
+import functools
 import pathlib
 import re
 import shutil
@@ -17,6 +18,8 @@ from generated_c import (
     random_inputs,
 )
 from keras import layers
+from single_operators import Spec, single
+from tensorflow.lite.python import schema_py_generated as schema
 from tiny_models import disturb, encoder, sounds
 
 import tfhrf
@@ -43,6 +46,7 @@ def tiny():
     return tfhrf.to_tflite(encoder(), sounds(60, seed=1))
 
 
+@functools.cache
 def light(backbone, precision="int8"):
     """A light backbone with weights that look trained, and windows in its input's type."""
     model = backbone((300, 64), 4)
@@ -81,9 +85,9 @@ def test_the_example_transformer_equals_tflm(example, tmp_path):
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_light_backbones_equal_tflm(backbone, tmp_path):
     content, windows = light(backbone)
-    real = [[window[None]] for window in quantized(windows[:10], content)]
+    real = [[window[None]] for window in quantized(windows[:6], content)]
     report = tfhrf.to_c(content, tmp_path)
-    compare(content, tmp_path, 0, examples=real + random_inputs(report, 10))
+    compare(content, tmp_path, 0, examples=real + random_inputs(report, 6))
 
 
 @pytest.mark.slow
@@ -119,7 +123,7 @@ def test_common_stacks_equal_tflm(stack, tmp_path):
 @needs_tflm
 def test_several_inputs_and_outputs(tmp_path):
     first, second = keras.Input((6, 8)), keras.Input((1, 8))
-    total = first + second
+    total = layers.Dense(4, "tanh")(first) + layers.Dense(4, "tanh")(second)
     model = keras.Model([first, second], [layers.Dense(3)(total), layers.Dense(2)(second)])
     disturb(model)
     rng = np.random.default_rng(0)
@@ -149,7 +153,7 @@ int main(void)
 @needs_compiler
 @needs_tflm
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", BACKBONES[1:])
 def test_no_compiler_and_no_sanitizer_complains(backbone, compiler, tmp_path):
     content, _ = light(backbone)
     report = tfhrf.to_c(content, tmp_path)
@@ -158,11 +162,11 @@ def test_no_compiler_and_no_sanitizer_complains(backbone, compiler, tmp_path):
     sources = [tmp_path / "main.c", tmp_path / "model.c"]
     program = tmp_path / "fuzz"
     subprocess.run([compiler, *FLAGS, "-Wno-unused-const-variable", *flags, *sources, "-o", program], check=True)
-    examples = [inputs[0] for inputs in random_inputs(report, 20, seed=3)]
+    examples = [inputs[0] for inputs in random_inputs(report, 8, seed=3)]
     data = b"".join(example.tobytes() for example in examples)
     done = subprocess.run([program], input=data, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
-    found = np.frombuffer(done.stdout, np.int8).reshape(20, -1)
+    found = np.frombuffer(done.stdout, np.int8).reshape(8, -1)
     expected = tfhrf.micro.invoke(content, np.concatenate(examples))
     np.testing.assert_array_equal(found, expected)
 
@@ -219,11 +223,8 @@ def test_what_has_no_kernel_is_named(tmp_path):
     model = keras.Sequential([keras.Input((8,)), layers.Dense(4)])
     with pytest.raises(ValueError, match=r"must be int8. Received: float32"):
         tfhrf.to_c(tfhrf.to_tflite(model, precision="float32"), tmp_path)
-    x = layers.Input((4, 3))
-    model = keras.Model(x, layers.Dense(3)(x) / (1.0 + keras.ops.square(layers.Dense(3)(x))))
-    content = tfhrf.to_tflite(model, sounds(5, 4, 3))
-    if "DIV" not in graphs.operators_used(graphs.read(content)):
-        pytest.skip("this converter writes no DIV")
+    x, y = (Spec((1, 4), (0.1,)) for _ in range(2))
+    content = single("DIV", [x, x], [y], schema.DivOptionsT())
     with pytest.raises(ValueError, match=r"No C code for operator DIV: .* Received: tensor '"):
         tfhrf.to_c(content, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -406,8 +406,9 @@ def lower_dense(lowering, operator):
     x, weights, *rest = operator.inputs
     bias = rest[0] if rest else None
     y = raw_output(operator)
-    if weights.data is None or (bias is not None and bias.data is None):
-        refuse(operator, "its weights are not constant", weights)
+    for tensor in (weights, bias):
+        if tensor is not None and tensor.data is None:
+            refuse(operator, "its weights are not constant", tensor)
     if weights.zero_point or weights.dtype != "int8" or x.dtype != "int8":
         refuse(operator, "its weights are not symmetric int8", weights)
     matrix = weights.data.reshape(weights.shape[0], -1)
