@@ -122,12 +122,12 @@ def test_common_stacks_equal_tflm(stack, tmp_path):
 @needs_compiler
 @needs_tflm
 def test_several_inputs_and_outputs(tmp_path):
-    first, second = keras.Input((6, 8)), keras.Input((1, 8))
+    first, second = keras.Input((6, 8)), keras.Input((6, 8))
     total = layers.Dense(4, "tanh")(first) + layers.Dense(4, "tanh")(second)
     model = keras.Model([first, second], [layers.Dense(3)(total), layers.Dense(2)(second)])
     disturb(model)
     rng = np.random.default_rng(0)
-    data = [rng.standard_normal((20, 6, 8)), rng.standard_normal((20, 1, 8))]
+    data = [rng.standard_normal((20, 6, 8)), rng.standard_normal((20, 6, 8))]
     compare(tfhrf.to_tflite(model, [array.astype("f4") for array in data]), tmp_path, 20)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from tfhrf import graph as graphs
 from tfhrf import micro
 from tfhrf.compiler import fusion, memory, operators
-from tfhrf.compiler.lowering import Lowering, argument_names
+from tfhrf.compiler.lowering import LOWERINGS, Lowering, argument_names
+from tfhrf.compiler.lowering16 import LOWERINGS16
 from tfhrf.compiler.memory import ROWS
 from tfhrf.files import write_together
 from tfhrf.tflm import (
@@ -75,9 +76,9 @@ def to_c(tflite_bytes, directory, name="model", labels=None):
     inputs = [describe(subgraph.tensors[index]) for index in subgraph.inputs]
     outputs = [describe(subgraph.tensors[index]) for index in subgraph.outputs]
     for tensor in (*inputs, *outputs):
-        if tensor["dtype"] not in ("int8",):
+        if tensor["dtype"] not in ("int8", "int16"):
             raise ValueError(
-                f"Inputs and outputs must be int8. Received: {tensor['dtype']}"
+                f"Inputs and outputs must be int8 or int16. Received: {tensor['dtype']}"
             )
     labels = check_labels(labels, outputs)
     planned = compile_graph(model)
@@ -120,20 +121,27 @@ def to_c(tflite_bytes, directory, name="model", labels=None):
 def compile_graph(model):
     """The memory plan of a graph."""
     graph = operators.read(model)
+    kinds = {tensor.dtype for op in graph.operators for tensor in op.outputs}
+    if len(kinds | {tensor.dtype for tensor in graph.inputs}) > 1:
+        raise ValueError(
+            "All computed tensors must have one type, int8 or int16. "
+            f"Received: {sorted(kinds | {tensor.dtype for tensor in graph.inputs})}"
+        )
     fusion.fuse(graph)
-    return memory.plan(choose_layouts(graph).steps)
+    lowerings = LOWERINGS16 if kinds == {"int16"} else LOWERINGS
+    return memory.plan(choose_layouts(graph, lowerings).steps)
 
 
-def choose_layouts(graph):
+def choose_layouts(graph, lowerings):
     """The lowering that copies least: each storage in the order that its readers like best."""
     layouts: dict = {}
-    best = Lowering(graph, layouts)
+    best = Lowering(graph, layouts, lowerings)
     for tensor, choices in best.candidates.items():
         for choice in range(len(choices)):
             if best.copied == 0:
                 return best
             try:
-                tried = Lowering(graph, {**layouts, tensor: choice})
+                tried = Lowering(graph, {**layouts, tensor: choice}, lowerings)
             except ValueError:
                 # A kernel cannot write in this order.
                 continue
@@ -249,7 +257,7 @@ def pointer(operand, planned, write, factor, rows):
         base = write.array(f"{storage.dtype}_t", storage.data, "constant")
     elif storage.role == "arena":
         base = "arena"
-        start += planned.offsets[storage]
+        start += planned.offsets[storage] // storage.itemsize
     else:
         base = storage.name
     if stride:
@@ -321,6 +329,8 @@ def parenthesized(value):
 
 def model_source(name, report, planned, write, kernels, body):
     upper = name.upper()
+    # RSQRT of 16 bits can fail.
+    checked = any("status |=" in line for line in body)
     lines = [f"/* {GENERATED} */", f'#include "{name}.h"', ""]
     if write.any_scale:
         lines += ["#define TFHRF_ANY_SCALE 1", ""]
@@ -334,7 +344,9 @@ def model_source(name, report, planned, write, kernels, body):
             "",
         ]
     if planned.arena:
-        lines.append(f"static int8_t arena[{planned.arena}] TFHRF_ALIGNED;")
+        dtype = report["inputs"][0]["dtype"]
+        count = planned.arena // np.dtype(dtype).itemsize
+        lines.append(f"static {dtype}_t arena[{count}] TFHRF_ALIGNED;")
     if planned.scratch:
         lines.append(f"static tfhrf_pair scratch[{-(-planned.scratch // 4)}] TFHRF_ALIGNED;")
     lines += [
@@ -346,8 +358,8 @@ def model_source(name, report, planned, write, kernels, body):
         "",
         prototype(name, report),
         "{",
-        *body,
-        "    return 0;",
+        *(["    int status = 0;", *body, "    return status;"] if checked else body),
+        *([] if checked else ["    return 0;"]),
         "}",
     ]
     return "\n".join(lines) + "\n"

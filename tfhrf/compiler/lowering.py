@@ -64,7 +64,7 @@ class Step:
 class Lowering:
     """Lowers the operators of a graph in their order."""
 
-    def __init__(self, graph, layouts):
+    def __init__(self, graph, layouts, lowerings):
         self.graph = graph
         self.layouts = layouts
         self.steps = []
@@ -77,7 +77,7 @@ class Lowering:
             self.views[id(tensor)] = View(storage, np.arange(tensor_size(tensor)).reshape(tensor.shape))
         self.find_parts()
         for operator in graph.operators:
-            lower = LOWERINGS.get(operator.name)
+            lower = lowerings.get(operator.name)
             if lower is None:
                 refuse(operator, "there is no kernel")
             for tensor in (*operator.inputs, *operator.outputs):
@@ -812,8 +812,8 @@ def final_scores_table(scores, table):
     return None if table is None or np.array_equal(table, IDENTITY) else table
 
 
-def lower_reduce(lowering, operator):
-    """MEAN and REDUCE_MAX."""
+def reduced_view(lowering, operator):
+    """(input view of shape (rows, columns, counts...), its strides, counts, output view)."""
     x, axes = operator.inputs
     if axes.data is None:
         refuse(operator, "its axes are not constant", axes)
@@ -832,7 +832,14 @@ def lower_reduce(lowering, operator):
         source = lowering.copy(source)
     if strides is None or len(counts) > 3:
         refuse(operator, "its axes are too many")
-    source = View(source.storage, address)
+    return View(source.storage, address), strides, counts, target
+
+
+def lower_reduce(lowering, operator):
+    """MEAN and REDUCE_MAX."""
+    x = operator.inputs[0]
+    source, strides, counts, target = reduced_view(lowering, operator)
+    columns = target.address.shape[1]
     out_stride, out_step = matrix_strides(lowering, operator, target)
     filled = [1] * (3 - len(counts)) + counts
     steps = [0] * (3 - len(counts)) + strides[2:]
