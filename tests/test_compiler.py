@@ -48,11 +48,10 @@ def tiny():
 
 @functools.cache
 def light(backbone, precision="int8"):
-    """A light backbone with weights that look trained, and windows in its input's type."""
+    """A light backbone with weights that look trained, as a quantized graph."""
     model = backbone((300, 64), 4)
     disturb(model)
-    windows = sounds(24, 300, 64)
-    return tfhrf.to_tflite(tfhrf.fold(model), windows, precision), sounds(500, 300, 64, seed=1)
+    return tfhrf.to_tflite(tfhrf.fold(model), sounds(24, 300, 64), precision)
 
 
 def quantized(windows, content):
@@ -82,23 +81,23 @@ def test_the_example_transformer_equals_tflm(example, tmp_path):
 
 @needs_compiler
 @needs_tflm
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_light_backbones_equal_tflm(backbone, tmp_path):
-    content, windows = light(backbone)
-    real = [[window[None]] for window in quantized(windows[:6], content)]
-    report = tfhrf.to_c(content, tmp_path)
-    compare(content, tmp_path, 0, examples=real + random_inputs(report, 6))
+def test_light_backbones_equal_tflm(backbone, precision, tmp_path):
+    content = light(backbone, precision)
+    real = [[window[None]] for window in quantized(sounds(3, 300, 64, seed=1), content)]
+    compare(content, tmp_path, 0, examples=real + random_inputs(content, 4))
 
 
 @pytest.mark.slow
 @needs_compiler
 @needs_tflm
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, tmp_path):
-    content, windows = light(backbone)
-    real = [[window[None]] for window in quantized(windows, content)]
-    report = tfhrf.to_c(content, tmp_path)
-    compare(content, tmp_path, 0, examples=real + random_inputs(report, 500))
+def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, precision, tmp_path):
+    content = light(backbone, precision)
+    real = [[window[None]] for window in quantized(sounds(500, 300, 64, seed=1), content)]
+    compare(content, tmp_path, 0, examples=real + random_inputs(content, 500))
 
 
 @needs_compiler
@@ -135,11 +134,10 @@ def test_several_inputs_and_outputs(tmp_path):
 PROGRAM = """
 #include <stdio.h>
 #include "model.h"
-#include "model_golden.h"
 int main(void)
 {
-    static int8_t in[MODEL_INPUT_ELEMENTS];
-    static int8_t out[MODEL_OUTPUT_ELEMENTS];
+    static VALUE in[MODEL_INPUT_ELEMENTS];
+    static VALUE out[MODEL_OUTPUT_ELEMENTS];
     while (fread(in, sizeof in, 1, stdin) == 1U) {
         if (model_invoke(in, out) != 0 || fwrite(out, sizeof out, 1, stdout) != 1U) {
             return 1;
@@ -153,20 +151,30 @@ int main(void)
 @needs_compiler
 @needs_tflm
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("backbone", BACKBONES[1:])
-def test_no_compiler_and_no_sanitizer_complains(backbone, compiler, tmp_path):
-    content, _ = light(backbone)
+@pytest.mark.parametrize(
+    ("backbone", "precision"),
+    [(Conformer, "int8"), (Conformer, "int16x8")],
+)
+def test_no_compiler_and_no_sanitizer_complains(backbone, precision, compiler, tmp_path):
+    content = light(backbone, precision)
     report = tfhrf.to_c(content, tmp_path)
+    dtype = report["inputs"][0]["dtype"]
     (tmp_path / "main.c").write_text(PROGRAM)
-    flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    flags = [
+        "-O1",
+        "-g",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+        f"-DVALUE={dtype}_t",
+    ]
     sources = [tmp_path / "main.c", tmp_path / "model.c"]
     program = tmp_path / "fuzz"
-    subprocess.run([compiler, *FLAGS, "-Wno-unused-const-variable", *flags, *sources, "-o", program], check=True)
-    examples = [inputs[0] for inputs in random_inputs(report, 8, seed=3)]
+    subprocess.run([compiler, *FLAGS, *flags, *sources, "-o", program], check=True)
+    examples = [inputs[0] for inputs in random_inputs(content, 8, seed=3)]
     data = b"".join(example.tobytes() for example in examples)
     done = subprocess.run([program], input=data, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
-    found = np.frombuffer(done.stdout, np.int8).reshape(8, -1)
+    found = np.frombuffer(done.stdout, dtype).reshape(8, -1)
     expected = tfhrf.micro.invoke(content, np.concatenate(examples))
     np.testing.assert_array_equal(found, expected)
 
@@ -187,6 +195,7 @@ def test_instructions_on_emulated_boards(example, tmp_path):
         assert script["code_bytes"](tmp_path, target) <= 16_384
 
 
+@pytest.mark.slow
 @needs_boards
 @needs_tflm
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -194,7 +203,7 @@ def test_backbones_on_emulated_boards(backbone, tmp_path):
     import runpy
 
     script = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "tflm/count_instructions.py"))
-    tfhrf.to_c(light(backbone)[0], tmp_path)
+    tfhrf.to_c(light(backbone), tmp_path)
     for target in ("cortex-m4", "cortex-m55"):
         assert script["run"](script["build"](tmp_path, target), target)[0]
 
@@ -221,7 +230,7 @@ def test_running_again_writes_the_same(tiny, tmp_path):
 
 def test_what_has_no_kernel_is_named(tmp_path):
     model = keras.Sequential([keras.Input((8,)), layers.Dense(4)])
-    with pytest.raises(ValueError, match=r"must be int8. Received: float32"):
+    with pytest.raises(ValueError, match=r"must be int8 or int16. Received: float32"):
         tfhrf.to_c(tfhrf.to_tflite(model, precision="float32"), tmp_path)
     x, y = (Spec((1, 4), (0.1,)) for _ in range(2))
     content = single("DIV", [x, x], [y], schema.DivOptionsT())
@@ -235,5 +244,3 @@ def test_names_that_are_no_identifiers_are_refused(tiny, name, tmp_path):
     with pytest.raises(ValueError, match="`name`"):
         tfhrf.to_c(tiny, tmp_path, name)
     assert list(tmp_path.iterdir()) == []
-
-

@@ -104,7 +104,9 @@ def test_reductions(name, reduced, seed, tmp_path):
     keep = bool(rng.integers(0, 2))
     gone = {axis % 4 for axis in reduced}
     left = [1 if i in gone else n for i, n in enumerate(shape) if keep or i not in gone]
-    scales, zero = (x.scales, x.zero_point) if name == "REDUCE_MAX" else (scale(rng), zero_point(rng))
+    scales, zero = (
+        (x.scales, x.zero_point) if name == "REDUCE_MAX" else (scale(rng), zero_point(rng))
+    )
     y = Spec(tuple(left), scales, zero)
     content = single(name, [x, axes(*reduced)], [y], options("Reducer", keepDims=keep))
     compare(content, tmp_path, 20, seed)
@@ -181,9 +183,7 @@ def test_pools(name, seed, tmp_path):
     height, width, channels = rng.integers(4, 9, 3)
     kernel, stride, valid = rng.integers(1, 4, 2), rng.integers(1, 3, 2), seed % 2
     x = tensor(rng, 1, height, width, channels)
-    out = [
-        out_length(*one, 1, valid) for one in zip((height, width), kernel, stride, strict=True)
-    ]
+    out = [out_length(*one, 1, valid) for one in zip((height, width), kernel, stride, strict=True)]
     made = options("Pool2D", padding=valid, strideH=int(stride[0]), strideW=int(stride[1]))
     made.filterHeight, made.filterWidth = map(int, kernel)
     y = Spec((1, *out, channels), x.scales, x.zero_point)
@@ -203,7 +203,11 @@ def movers():
         "STRIDED_SLICE": ([x, *begins], [(1, 3, 2)], strided),
         "CONCATENATION": ([x, other], [(1, 12, 4, 5)], options("Concatenation", axis=1)),
         "PACK": ([x, other], [(1, 2, 6, 4, 5)], options("Pack", axis=1, valuesCount=2)),
-        "PAD": ([x, constant(np.array([[0, 0], [1, 2], [0, 1], [3, 0]], np.int32))], [(1, 9, 5, 8)], options("Pad")),
+        "PAD": (
+            [x, constant(np.array([[0, 0], [1, 2], [0, 1], [3, 0]], np.int32))],
+            [(1, 9, 5, 8)],
+            options("Pad"),
+        ),
         "GATHER": ([x, axes(3, 0, 3)], [(1, 3, 4, 5)], options("Gather", axis=1)),
     }
 
@@ -213,3 +217,97 @@ def test_movers(name, tmp_path):
     inputs, shapes, made = movers()[name]
     outputs = [Spec(shape, (0.1,), 3) for shape in shapes]
     compare(single(name, inputs, outputs, made), tmp_path, 5)
+
+
+def wide(rng, *shape):
+    return Spec(shape, scale(rng, -16, -10), 0, "int16")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", ["ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"])
+@pytest.mark.parametrize("kind", ["same", "column", "constant"])
+def test_binary_of_16_bits(name, kind, seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.integers(1, 9, 2)
+    x = wide(rng, 1, rows, columns)
+    values = rng.integers(-32768, 32768, columns).astype(np.int16)
+    other = {
+        "same": lambda: wide(rng, 1, rows, columns),
+        "column": lambda: wide(rng, 1, rows, 1),
+        "constant": lambda: constant(values, scale(rng, -16, -10)),
+    }[kind]()
+    output = (
+        x.scales[0] * other.scales[0] * 2**12
+        if name == "MUL"
+        else max(x.scales[0], other.scales[0])
+    )
+    if name == "SQUARED_DIFFERENCE":
+        output = output**2 * 2**17
+    y = Spec((1, rows, columns), (float(np.float32(output * rng.uniform(0.7, 3))),), 0, "int16")
+    word = {"ADD": "Add", "SUB": "Sub", "MUL": "Mul", "SQUARED_DIFFERENCE": "SquaredDifference"}
+    examples = None
+    if name == "SQUARED_DIFFERENCE":
+        # TFLM's own product overflows beyond 15 bits.
+        shapes = [s.shape for s in (x, other) if s.data is None]
+        examples = [
+            [rng.integers(-9000, 9000, shape).astype(np.int16) for shape in shapes]
+            for _ in range(20)
+        ]
+        if kind == "constant":
+            other.data = (values // 4).astype(np.int16)
+    content = single(name, [x, other], [y], options(word[name]))
+    compare(content, tmp_path, 20, seed, examples)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", ["LOGISTIC", "TANH", "RSQRT"])
+def test_functions_of_16_bits_on_all_values(name, seed, tmp_path, monkeypatch):
+    # The golden input would have values below zero, where TFLM refuses RSQRT.
+    zeros = np.zeros((1, 32768 if name == "RSQRT" else 65536), np.int16)
+    monkeypatch.setattr("tfhrf.compiler.generate.golden_input", lambda tensor, seed: zeros)
+    rng = np.random.default_rng(seed)
+    values = np.arange(0 if name == "RSQRT" else -32768, 32768).astype(np.int16)[None]
+    scales = [(2**-12,), (2**-11,), scale(rng, -13, -10)][seed]
+    x = Spec(values.shape, scales, 0, "int16")
+    y_scale = scale(rng, -10, -8) if name == "RSQRT" else (1 / 32768,)
+    y = Spec(values.shape, y_scale, 0, "int16")
+    compare(single(name, [x], [y]), tmp_path, 1, examples=[[values]])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_softmax_of_16_bits(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    shape = (1, *rng.integers(2, 40, 2))
+    x, y = Spec(shape, scale(rng, -14, -10), 0, "int16"), Spec(shape, (1 / 32768,), 0, "int16")
+    compare(single("SOFTMAX", [x], [y], options("Softmax", beta=1.0)), tmp_path, 40, seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("reduced", [(-1,), (1,), (1, 2)])
+def test_mean_of_16_bits(reduced, seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    shape = (1, *rng.integers(1, 9, 3))
+    left = [n for i, n in enumerate(shape) if i not in {axis % 4 for axis in reduced}]
+    y = wide(rng, *left)
+    content = single("MEAN", [wide(rng, *shape), axes(*reduced)], [y], options("Reducer"))
+    compare(content, tmp_path, 20, seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_products_of_16_bits(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    batch, rows, depth, columns = rng.integers(1, 12, 4)
+    a = wide(rng, 1, batch, rows, depth)
+    b = wide(rng, 1, batch, *((columns, depth) if seed % 2 else (depth, columns)))
+    output = a.scales[0] * b.scales[0] * 2**14
+    y = Spec((1, batch, rows, columns), (output,), 0, "int16")
+    made = options("BatchMatMul", adjY=bool(seed % 2))
+    compare(single("BATCH_MATMUL", [a, b], [y], made), tmp_path / "matmul", 20, seed)
+    scales = scale(rng, -9, -6)
+    weights = constant(int8(rng, columns, depth), scales)
+    bias_scales = (float(np.float32(a.scales[0]) * np.float32(scales[0])),)
+    bias = constant(rng.integers(-99999, 99999, columns), bias_scales)
+    y = Spec((1, batch, rows, columns), (bias_scales[0] * 2**8,), 0, "int16")
+    made = options("FullyConnected", keepNumDims=True, fusedActivationFunction=seed % 2)
+    content = single("FULLY_CONNECTED", [a, weights, bias if seed else None], [y], made)
+    compare(content, tmp_path / "dense", 20, seed)

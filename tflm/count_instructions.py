@@ -20,6 +20,8 @@ TARGETS = {
     "cortex-m4, portable C": ("mps2-an386", ["-mcpu=cortex-m4", "-DTFHRF_PORTABLE"], 40),
     "cortex-m55": ("mps3-an547", ["-mcpu=cortex-m55"], 31.25),
 }
+QEMU = ["qemu-system-arm", "-nographic", "-monitor", "none", "-serial", "none"]
+QEMU += ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native"]
 FLAGS = ["-std=c99", "-O2", "-mthumb", "-mfloat-abi=soft", "-ffunction-sections", "-fdata-sections"]
 FLAGS += ["-Wall", "-Wextra", "-Werror"]
 
@@ -56,9 +58,7 @@ def run(program, target):
     """(whether the golden output was met, instructions) of a program in QEMU."""
     board, _, nanoseconds = TARGETS[target]
     done = subprocess.run(
-        ["qemu-system-arm", "-M", board, "-nographic", "-monitor", "none", "-serial", "none"]
-        + ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native"]
-        + ["-kernel", str(program)],
+        [*QEMU, "-M", board, "-kernel", str(program)],
         capture_output=True,
         text=True,
         timeout=300,

@@ -128,8 +128,6 @@ def inverse_square_root(value):
     x = 1 << 28
     for _ in range(5):
         cube = shift_left(high_multiply(high_multiply(x, x), x), 6)
-        x = shift_left(
-            high_multiply((1 << 28) + (1 << 27), x) - high_multiply(half, cube), 3
-        )
+        x = shift_left(high_multiply((1 << 28) + (1 << 27), x) - high_multiply(half, cube), 3)
     multiplier = int(high_multiply(x, 1518500250))
     return (multiplier << -shift, 0) if shift < 0 else (multiplier, shift)

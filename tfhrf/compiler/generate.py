@@ -11,7 +11,7 @@ from tfhrf.compiler.lowering import LOWERINGS, Lowering, argument_names
 from tfhrf.compiler.lowering16 import LOWERINGS16
 from tfhrf.compiler.memory import ROWS
 from tfhrf.files import write_together
-from tfhrf.tflm import (
+from tfhrf.generated import (
     c_float,
     c_string,
     check_labels,
@@ -168,7 +168,11 @@ class Writer:
             identifier = f"{kind}_{len(self.known)}"
             self.known[key] = identifier
             aligned = "" if ctype.startswith("tfhrf") else " TFHRF_ALIGNED"
-            self.lines += [f"static const {ctype} {identifier}[{count}]{aligned} = {{", *values, "};"]
+            self.lines += [
+                f"static const {ctype} {identifier}[{count}]{aligned} = {{",
+                *values,
+                "};",
+            ]
         return self.known[key]
 
     def array(self, ctype, values, kind):
@@ -177,9 +181,7 @@ class Writer:
         suffix = "U" if ctype.startswith("u") else ""
         texts = [number(int(v)) + suffix for v in values]
         before = len(self.known)
-        identifier = self.declare(
-            ctype, wrapped(texts, 12), len(texts), ",".join(texts), kind
-        )
+        identifier = self.declare(ctype, wrapped(texts, 12), len(texts), ",".join(texts), kind)
         if len(self.known) > before:
             self.bytes += itemsize * len(texts)
         return identifier
@@ -366,7 +368,9 @@ def model_source(name, report, planned, write, kernels, body):
 
 
 def golden_header(name, ran, inputs, outputs):
-    source = "TensorFlow Lite Micro" if ran else "TensorFlow Lite: TENSORFLOW LITE MICRO WAS NOT RUN"
+    source = (
+        "TensorFlow Lite Micro" if ran else "TensorFlow Lite: TENSORFLOW LITE MICRO WAS NOT RUN"
+    )
     guard = f"TFHRF_{name.upper()}_GOLDEN_H_"
     lines = [
         f"/* {GENERATED} */",
@@ -379,9 +383,9 @@ def golden_header(name, ran, inputs, outputs):
     ]
     for kind, arrays in (("input", inputs), ("output", outputs)):
         for position, array in enumerate(arrays):
-            suffix = position if len(arrays) > 1 else ""
+            array_name = f"{name}_golden_{kind}{position if len(arrays) > 1 else ''}"
             lines += [
-                f"static const {array.dtype.name}_t {name}_golden_{kind}{suffix}[{array.size}] = {{",
+                f"static const {array.dtype.name}_t {array_name}[{array.size}] = {{",
                 *wrapped([str(v) for v in array.flat], 14),
                 "};",
                 "",

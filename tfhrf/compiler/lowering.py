@@ -74,7 +74,9 @@ class Lowering:
         self.parts = {}
         for tensor, name in zip(graph.inputs, argument_names("in", graph.inputs), strict=True):
             storage = Storage("input", tensor.dtype, tensor_size(tensor), name)
-            self.views[id(tensor)] = View(storage, np.arange(tensor_size(tensor)).reshape(tensor.shape))
+            self.views[id(tensor)] = View(
+                storage, np.arange(tensor_size(tensor)).reshape(tensor.shape)
+            )
         self.find_parts()
         for operator in graph.operators:
             lower = lowerings.get(operator.name)
@@ -106,7 +108,9 @@ class Lowering:
         if id(tensor) not in self.views:
             if tensor.data is None:
                 raise ValueError(f"Tensor is read before it is computed. Received: {tensor.name}")
-            storage = Storage("constant", tensor.dtype, tensor.data.size, tensor.name, tensor.data.ravel())
+            storage = Storage(
+                "constant", tensor.dtype, tensor.data.size, tensor.name, tensor.data.ravel()
+            )
             self.views[id(tensor)] = View(
                 storage, np.arange(tensor.data.size).reshape(tensor.shape)
             )
@@ -202,7 +206,7 @@ def tensor_size(tensor):
 
 def derived(graph, tensor):
     """Tensors that hold all elements of a tensor in another order: [(order, shape)]."""
-    found = []
+    found: list[tuple] = []
     pending = [(tensor, np.arange(tensor_size(tensor)).reshape(tensor.shape))]
     while pending:
         current, order = pending.pop()
@@ -212,10 +216,13 @@ def derived(graph, tensor):
                 pending.append((reader.output, new))
                 if reader.name == "TRANSPOSE" or len(found) > 0:
                     found.append((new, new.shape))
-            elif reader.name == "ATTENTION" and current is reader.inputs[2]:
-                if not reader.extra["product"].options.adjY:
-                    new = np.swapaxes(order, -1, -2)
-                    found.append((new, new.shape))
+            elif (
+                reader.name == "ATTENTION"
+                and current is reader.inputs[2]
+                and not reader.extra["product"].options.adjY
+            ):
+                new = np.swapaxes(order, -1, -2)
+                found.append((new, new.shape))
     return found
 
 
@@ -239,7 +246,7 @@ def view_of(operator, address):
     if name == "SPLIT":
         return np.split(address, len(operator.outputs), axis=int(inputs[0].data.flat[0]))
     if name == "GATHER":
-        if inputs[1].data is None or getattr(options, "batchDims", 0):
+        if inputs[1].data is None or options.batchDims:
             refuse(operator, "its indices are not constant", inputs[1])
         return [np.take(address, inputs[1].data, axis=options.axis)]
     if name == "SLICE":
@@ -293,7 +300,6 @@ def move(lowering, source, target):
         raise ValueError(f"Cannot copy element by element. Received: {source.storage.name}")
     reads = [Operand(View(source.storage, source.address.reshape(1, -1)), False)]
     write = Operand(View(target.storage, target.address.reshape(1, -1)), False)
-    ctype = ctype_of(source.storage)
 
     def call(write, pointers, rows):
         lines = []
@@ -311,16 +317,12 @@ def move(lowering, source, target):
         lines += ["    " * depth + "}" for depth in reversed(range(len(outer)))]
         return lines
 
-    del ctype
     lowering.add("copy", 1, reads, write, call)
 
 
-def ctype_of(storage):
-    return f"{storage.dtype}_t"
-
-
-def scale_literal(multiplier, shift, zero_point):
-    """Initializer of a tfhrf_scale."""
+def scale_literal(scale, zero_point):
+    """Initializer of a tfhrf_scale for a quantized multiplier (multiplier, shift)."""
+    multiplier, shift = scale
     left, right = max(shift, 0), max(-shift, 0)
     rounding = (1 << right >> 1) + (zero_point << right)
     if not -(2**30) < rounding < 2**30:
@@ -334,7 +336,7 @@ def inner_scale(write, scale, zero_point, largest):
     fits = shift < 0 and largest < 2**30 and abs(zero_point) << -shift < 2**30 - 2**24
     if not fits and multiplier:
         write.any_scale = True
-    return scale_literal(multiplier, shift if multiplier else -1, zero_point)
+    return scale_literal((multiplier, shift if multiplier else -1), zero_point)
 
 
 def final_table(operator):
@@ -387,7 +389,9 @@ def dense_literal(write, operator, weights, bias, scales, zero_point, twice=True
         [
             write.array("int8_t", pad_rows(weights), "weights"),
             write.array("int32_t", bias * (1 + (twice and not write.any_scale)), "bias"),
-            write.structs("tfhrf_scale", [inner_scale(write, s, zero_point, largest) for s in scales]),
+            write.structs(
+                "tfhrf_scale", [inner_scale(write, s, zero_point, largest) for s in scales]
+            ),
             table_pointer(write, final_table(operator)),
             str(weights.shape[1]),
             str(weights.shape[0]),
@@ -507,7 +511,7 @@ def binary_body(write, operator, columns):
         largest = (255 << bits) ** 2
     for scale, zero_point in zip(scales, (0, 0, y.zero_point), strict=True):
         exact_half = scale == (1 << 30, 0)
-        literal = scale_literal(*scale, zero_point)
+        literal = scale_literal(scale, zero_point)
         body.append(literal if exact_half else inner_scale(write, scale, zero_point, largest))
     body.append(table_pointer(write, final_table(operator)))
     return f"{{{', '.join(body)}}}"
@@ -552,12 +556,12 @@ def lower_layer_norm(lowering, operator):
         body = [
             str(columns),
             str(-columns * x.zero_point),
-            scale_literal(*mean_scale(mean, columns), mean.output.zero_point),
+            scale_literal(mean_scale(mean, columns), mean.output.zero_point),
             binary_body(write, subtract, columns),
             str(difference.zero_point),
             squares,
             str(squares_offset),
-            scale_literal(*spread, variance.output.zero_point),
+            scale_literal(spread, variance.output.zero_point),
             table_pointer(write, extra["inverse_table"]),
             str(inverse.zero_point),
             inner_scale(write, scale, y.zero_point, 255 * 255),
@@ -663,7 +667,8 @@ def left_rows(lowering, operator, tensor, batch):
 def batch_loops(batch, views):
     """Loops over the batch axes of views: (opening lines, offsets of the views, closing lines)."""
     strides = [strides_of(view.address) for view in views]
-    opening, closing = [], []
+    opening: list[str] = []
+    closing: list[str] = []
     offsets = ["" for _ in views]
     for axis, count in enumerate(batch):
         if count == 1:
@@ -685,13 +690,9 @@ def rows_first(view):
 def merge_batch(views):
     """Batch axes merged where all views allow it: views of shape (batches..., rows, columns)."""
     while views[0].address.ndim > 3:
-        shape = views[0].address.shape
-        merged = [
-            View(v.storage, v.address.reshape(-1, *v.address.shape[2:])) for v in views
-        ]
+        merged = [View(v.storage, v.address.reshape(-1, *v.address.shape[2:])) for v in views]
         if any(strides_of(v.address) is None for v in merged):
             return views
-        del shape
         views = merged
     return views
 
@@ -849,7 +850,7 @@ def lower_reduce(lowering, operator):
         scale = "{0, 0, 0, 0, 0}"
         if operator.name == "MEAN":
             plain = dataclasses.replace(operator, outputs=[raw_output(operator)])
-            scale = scale_literal(*mean_scale(plain, count), plain.output.zero_point)
+            scale = scale_literal(mean_scale(plain, count), plain.output.zero_point)
         name = write.struct(
             "tfhrf_reduce",
             f"{{{columns}, {{{', '.join(map(str, filled))}}}, {{{', '.join(map(str, steps))}}}, "
@@ -883,7 +884,10 @@ def window_of(operator, view, out_height, out_width, kernel):
     """(initializer of a tfhrf_window, whether height and width changed places)."""
     options = operator.options
     _, height, width, channels = view.address.shape
-    dilation = [getattr(options, "dilationHFactor", 1) or 1, getattr(options, "dilationWFactor", 1) or 1]
+    dilation = [
+        getattr(options, "dilationHFactor", 1) or 1,
+        getattr(options, "dilationWFactor", 1) or 1,
+    ]
     strides = [options.strideH, options.strideW]
     padding = []
     for size, out, length, stride, factor in zip(
@@ -944,16 +948,18 @@ def lower_window(lowering, operator):
                 refuse(operator, "its channels are in groups", weights)
         matrix = matrix.reshape(len(matrix), -1)
         scales = weight_scales(operator, len(matrix), x, weights, raw_output(operator))
-    ones = kernel == (1, 1) and getattr(options, "strideH", 1) == getattr(options, "strideW", 1) == 1
+    ones = (
+        kernel == (1, 1) and getattr(options, "strideH", 1) == getattr(options, "strideW", 1) == 1
+    )
     if operator.name == "CONV_2D" and ones:
         lower_dense(lowering, operator)
         return
     source, target, window = image(lowering, operator, kernel)
-    out_row, out_column, out_step = strides_of(target.address)
+    strides = ", ".join(map(str, strides_of(target.address)))
 
     def call(write, pointers, rows, first="0"):
         geometry = write.struct("tfhrf_window", window)
-        place = f"{pointers[0]}, {pointers[1]}, {out_row}, {out_column}, {out_step}, {first}, {rows}, &{geometry}"
+        place = f"{pointers[0]}, {pointers[1]}, {strides}, {first}, {rows}, &{geometry}"
         if pool:
             average = int(operator.name == "AVERAGE_POOL_2D")
             table = table_pointer(write, final_table(operator))
@@ -965,7 +971,9 @@ def lower_window(lowering, operator):
             )
             return [f"tfhrf_depthwise_rows({place}, &{name}, {multiplier});"]
         folded = folded_bias(bias, matrix, x.zero_point)
-        name = dense_literal(write, operator, matrix, folded, scales, raw_output(operator).zero_point)
+        name = dense_literal(
+            write, operator, matrix, folded, scales, raw_output(operator).zero_point
+        )
         return [f"tfhrf_conv_rows({place}, &{name}, {write.scratch});"]
 
     scratch = 0 if pool or depthwise else 4 * pairs(matrix.shape[1]) + matrix.shape[1]
@@ -1001,9 +1009,7 @@ LOWERINGS = {
     "CONCATENATION": lower_concatenation,
     "PACK": lower_concatenation,
     "FULLY_CONNECTED": lower_dense,
-    **dict.fromkeys(
-        ("TABLE", "ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"), lower_elementwise
-    ),
+    **dict.fromkeys(("TABLE", "ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"), lower_elementwise),
     "LAYER_NORM": lower_layer_norm,
     "SOFTMAX": lower_softmax,
     "BATCH_MATMUL": lower_matmul,

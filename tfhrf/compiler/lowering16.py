@@ -59,7 +59,8 @@ def dense_struct(write, operator, matrix, bias, scales):
 
 def constant_weights(operator):
     """(weights, bias or None), both constant."""
-    weights, bias, *_ = [*operator.inputs[1:], None]
+    weights = operator.inputs[1]
+    bias = operator.inputs[2] if len(operator.inputs) > 2 else None
     for tensor in (weights, bias):
         if tensor is not None and tensor.data is None:
             refuse(operator, "its weights are not constant", tensor)
@@ -173,7 +174,7 @@ def lower_elementwise(lowering, operator):
         if operator.name == "RSQRT":
             x, y = operator.inputs[0], operator.output
             multiplier, shift = exact.quantize_multiplier(1 / (math.sqrt(x.scale) * y.scale))
-            scale = write.struct("tfhrf_scale", scale_literal(multiplier, shift - 20, 0))
+            scale = write.struct("tfhrf_scale", scale_literal((multiplier, shift - 20), 0))
             return [f"status |= tfhrf_inverse_root16_rows({places}, {rows}, {columns}, &{scale});"]
         name = write.struct("tfhrf_binary16", binary_body(operator, columns))
         kind = ("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE").index(operator.name)
@@ -189,7 +190,7 @@ def binary_body(operator, columns):
         bits, scales = 0, [(0, 0), (0, 0), product_scale(operator)]
     else:
         bits, scales = shared_scale(operator)
-    parts = [scale_literal(*scale, 0) for scale in scales]
+    parts = [scale_literal(scale, 0) for scale in scales]
     return f"{{{columns}, {bits}, {', '.join(parts)}, {least(operator)}}}"
 
 
@@ -214,7 +215,26 @@ def sigmoid_body(write, operator, columns):
 # Where TFLM's table of sigmoids is one more than the rounded value: found by running TFLM on all
 # inputs.
 ONE_MORE = [4, 8, 12, *range(14, 18), *range(19, 23), 25, *range(27, 32), 33, 34, 35, 37, 39, 40]
-ONE_MORE += [41, *range(43, 47), 49, 50, 54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135, 255]
+ONE_MORE += [
+    41,
+    *range(43, 47),
+    49,
+    50,
+    54,
+    62,
+    63,
+    64,
+    66,
+    82,
+    86,
+    93,
+    100,
+    103,
+    112,
+    116,
+    135,
+    255,
+]
 
 
 def sigmoid_table():
@@ -232,7 +252,7 @@ def lower_mean(lowering, operator):
     steps = ", ".join(map(str, [0] * (3 - len(counts)) + strides[2:]))
 
     def call(write, pointers, rows):
-        scale = scale_literal(*mean_scale(operator, int(np.prod(counts))), 0)
+        scale = scale_literal(mean_scale(operator, int(np.prod(counts))), 0)
         body = f"{{{columns}, {{{filled}}}, {{{steps}}}, {scale}}}"
         name = write.struct("tfhrf_reduce16", body)
         return [
@@ -284,7 +304,7 @@ def lower_softmax(lowering, operator):
         scale = exact.quantize_multiplier(x.scale * beta / (10.0 / 65535.0))
         exponentials = interpolation_table(np.exp, -10, 0)
         reciprocals = interpolation_table(lambda v: 1 / (1 + v), 0, 1)
-        body = [str(columns), scale_literal(*scale, 0)]
+        body = [str(columns), scale_literal(scale, 0)]
         body += [write.array("int16_t", t, "samples") for t in (exponentials, reciprocals)]
         name = write.struct("tfhrf_softmax16", f"{{{', '.join(body)}}}")
         return [

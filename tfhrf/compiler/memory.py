@@ -129,7 +129,10 @@ def in_place(groups, looped, buffers, times):
             for old in dict.fromkeys(op.storage for s in group.steps for op in s.reads):
                 if old.role != "arena" or old in buffers or times[old][1] != end:
                     continue
-                if old in same.values() or old.elements * old.itemsize != new.elements * new.itemsize:
+                if (
+                    old in same.values()
+                    or old.elements * old.itemsize != new.elements * new.itemsize
+                ):
                     continue
                 if replaceable(group, old, new, id(group) in looped):
                     same[new] = old
@@ -139,9 +142,7 @@ def in_place(groups, looped, buffers, times):
 
 def replaceable(group, old, new, loop):
     rows = group.rows
-    reads = [
-        (i, op) for i, s in enumerate(group.steps) for op in s.reads if op.storage is old
-    ]
+    reads = [(i, op) for i, s in enumerate(group.steps) for op in s.reads if op.storage is old]
     writes = [(i, s) for i, s in enumerate(group.steps) if s.write.storage is new]
     if loop and not all(
         in_rows(op, rows) for op in [*(op for _, op in reads), *(s.write for _, s in writes)]
@@ -170,7 +171,7 @@ def place(times, buffers, same):
             root = same[root]
         roots.setdefault(root, []).append(storage)
     items = []
-    for root, members in roots.items():
+    for members in roots.values():
         size = max(size_of(member, buffers) for member in members)
         begin = min(times[member][0] for member in members)
         end = max(times[member][1] for member in members)

@@ -39,7 +39,7 @@ class Operator:
     """An operator; fused ones have names of their own and keep what they need in `extra`."""
 
     name: str
-    inputs: list[Tensor | None]
+    inputs: list[Any]
     outputs: list[Tensor]
     options: Any = None
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -115,9 +115,10 @@ def clamp(operator, values):
     kind, output = activation(operator), operator.output
     if kind == "NONE":
         return values
-    real = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}.get(kind)
-    if real is None:
+    bounds = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
+    if kind not in bounds:
         refuse(operator, "its fused activation is unknown")
+    real = bounds[kind]
     low, high = (
         limit
         if bound is None
@@ -139,7 +140,7 @@ def quantized(real, tensor):
 
 def shared_scale(operator):
     """(bits, three quantized multipliers) of ADD, SUB and SQUARED_DIFFERENCE."""
-    a, b, y = *operator.inputs[:2], operator.output
+    (a, b), y = operator.inputs[:2], operator.output
     square = operator.name == "SQUARED_DIFFERENCE"
     wide = y.dtype == "int16"
     bits = (0 if wide else 7) if square else (15 if wide else 20)

@@ -158,9 +158,7 @@ def substitute(steps, step, late):
     def moved(operand):
         if operand.storage is not old:
             return operand
-        return dataclasses.replace(
-            operand, view=dataclasses.replace(operand.view, storage=new)
-        )
+        return dataclasses.replace(operand, view=dataclasses.replace(operand.view, storage=new))
 
     again = dataclasses.replace(step, write=moved(step.write))
     result = []

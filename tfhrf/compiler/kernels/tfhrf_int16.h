@@ -174,7 +174,7 @@ TFHRF_KERNEL void tfhrf_binary16_rows(const int16_t *in1, tfhrf_strides16 from1,
                 a = tfhrf_rescale_any(tfhrf_shift_left(a, p->left), &p->scale1);
                 b = tfhrf_rescale_any(tfhrf_shift_left(b, p->left), &p->scale2);
                 a = kind == 0 ? a + b : a - b;
-                a = kind == 3 ? a * a : a;
+                a = kind == 3 ? (int32_t)((uint32_t)a * (uint32_t)a) : a;
             }
             out[i * to.step] = tfhrf_saturate16(tfhrf_rescale_any(a, &p->scale), p->low);
         }
