@@ -11,13 +11,16 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train test test-newest tools lint format clean
+.PHONY: train test test-slow test-newest tools lint format clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python recipes/train_convtransformer.py
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
+
+test-slow: $(VENV)/installed
+	$(VENV)/bin/python -m pytest -m slow
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
