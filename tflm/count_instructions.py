@@ -1,6 +1,6 @@
 """Counts the instructions of one inference of a .tflite file's C code on boards that QEMU emulates.
 
-    python tflm/count_instructions.py model.tflite [--profile]
+    python tflm/count_instructions.py model.tflite
 
 Needs arm-none-eabi-gcc and qemu-system-arm. These are instructions, not cycles.
 """

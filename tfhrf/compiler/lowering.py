@@ -382,13 +382,18 @@ def folded_bias(bias, weights, zero_point):
     return plain - zero_point * weights.astype(np.int64).sum(axis=1)
 
 
-def dense_literal(write, operator, weights, bias, scales, zero_point, twice=True):
-    """Name of a tfhrf_dense for a matrix of weights, one row for each output."""
+def dense_literal(write, operator, weights, bias, scales, zero_point, depthwise=False):
+    """Name of a tfhrf_dense for a matrix of weights, one row for each output.
+
+    Depthwise kernels take the matrix column by column, and sums as they are.
+    """
+    if np.abs(bias).max() >= 2**31:
+        refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
     largest = int((np.abs(weights.astype(np.int64)).sum(axis=1) * 255 + np.abs(bias)).max())
     body = ", ".join(
         [
-            write.array("int8_t", pad_rows(weights), "weights"),
-            write.array("int32_t", bias * (1 + (twice and not write.any_scale)), "bias"),
+            write.array("int8_t", weights.T if depthwise else pad_rows(weights), "weights"),
+            write.array("int32_t", bias * (1 if depthwise or write.any_scale else 2), "bias"),
             write.structs(
                 "tfhrf_scale", [inner_scale(write, s, zero_point, largest) for s in scales]
             ),
@@ -967,7 +972,7 @@ def lower_window(lowering, operator):
         if depthwise:
             plain = folded_bias(bias, matrix, 0)
             name = dense_literal(
-                write, operator, matrix, plain, scales, raw_output(operator).zero_point, False
+                write, operator, matrix, plain, scales, raw_output(operator).zero_point, True
             )
             return [f"tfhrf_depthwise_rows({place}, &{name}, {multiplier});"]
         folded = folded_bias(bias, matrix, x.zero_point)

@@ -5,7 +5,8 @@
 #include "model.h"
 #include "model_golden.h"
 
-static int8_t output[sizeof model_golden_output];
+/* Aligned for values of any type. */
+static uint64_t output[(sizeof model_golden_output + 7U) / 8U];
 
 static void print_number(uint64_t number)
 {
@@ -26,7 +27,7 @@ int main(void)
     const uint64_t before = board_ticks();
     const int status = model_invoke(model_golden_input, (void *)output);
     const uint64_t after = board_ticks();
-    const int equal = memcmp(output, model_golden_output, sizeof output) == 0;
+    const int equal = memcmp(output, model_golden_output, sizeof model_golden_output) == 0;
     board_print(status == 0 && equal ? "equal\n" : "DIFFERENT\n");
     print_number(after - before);
     board_print("\n");

@@ -35,11 +35,16 @@ TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
     }
 #else
     for (; i + 4 <= columns; i += 4) {
-        for (int32_t j = 0; j < 4; ++j) {
-            const int32_t p = tfhrf_probability(exponentials[highest - in[i + j]], share);
-            *tfhrf_place(out + i, j) = (int16_t)(p * (1 + TFHRF_TWICE));
-            sum += p;
-        }
+        /* Written out: compilers leave short loops as they are. */
+        const int32_t p0 = tfhrf_probability(exponentials[highest - in[i]], share);
+        out[i].half[0] = (int16_t)(p0 * (1 + TFHRF_TWICE));
+        const int32_t p1 = tfhrf_probability(exponentials[highest - in[i + 1]], share);
+        out[i + 2].half[0] = (int16_t)(p1 * (1 + TFHRF_TWICE));
+        const int32_t p2 = tfhrf_probability(exponentials[highest - in[i + 2]], share);
+        out[i].half[1] = (int16_t)(p2 * (1 + TFHRF_TWICE));
+        const int32_t p3 = tfhrf_probability(exponentials[highest - in[i + 3]], share);
+        out[i + 2].half[1] = (int16_t)(p3 * (1 + TFHRF_TWICE));
+        sum += (p0 + p1) + (p2 + p3);
     }
 #endif
     for (; i < columns; ++i) {

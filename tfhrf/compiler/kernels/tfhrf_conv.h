@@ -11,8 +11,24 @@ TFHRF_INLINE void tfhrf_patch(const int8_t *in, const tfhrf_window *window, int3
 {
     const int32_t first_y = out_y * window->stride_height - window->top;
     const int32_t first_x = out_x * window->stride_width - window->left;
+    const int32_t bytes = window->kernel_width * window->channels;
+    /* Nothing to pad, and pixel after pixel: lines are copied whole. */
+    const int32_t whole = window->dilation_width == 1 && window->column == window->channels &&
+                                  first_x >= 0 &&
+                                  first_x + window->kernel_width <= window->width
+                              ? 1
+                              : 0;
     for (int32_t i = 0; i < window->kernel_height; ++i) {
         const int32_t y = first_y + i * window->dilation_height;
+        if (whole != 0 && y >= 0 && y < window->height) {
+            const int8_t *from = in + y * window->row + first_x * window->column;
+            for (int32_t b = bytes; b > 0; --b) {
+                *patch = *from;
+                ++patch;
+                ++from;
+            }
+            continue;
+        }
         for (int32_t j = 0; j < window->kernel_width; ++j) {
             const int32_t x = first_x + j * window->dilation_width;
             if (y >= 0 && y < window->height && x >= 0 && x < window->width) {

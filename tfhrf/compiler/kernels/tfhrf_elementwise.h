@@ -81,11 +81,21 @@ TFHRF_INLINE void tfhrf_combine_rows(const int8_t *in1, tfhrf_strides from1, con
     const tfhrf_scale scale = p->scale;
     const int8_t *const table = p->table;
     const int32_t columns = p->columns;
+    const int32_t dense = from1.step == 1 && from2.step == 1 && to.step == 1 ? 1 : 0;
     for (; rows > 0; --rows) {
         const int8_t *x1 = in1;
         const int8_t *x2 = in2;
         int8_t *y = out;
-        for (int32_t left = columns; left > 0; --left) {
+        int32_t left = columns;
+        if (dense != 0 && table == NULL) {
+            for (int32_t i = 0; i < columns; ++i) {
+                const int32_t a = tfhrf_align(x1[i], operand1);
+                const int32_t b = tfhrf_align(x2[i], operand2);
+                y[i] = (int8_t)tfhrf_saturate(tfhrf_rescale_twice(a + sign * b, &scale));
+            }
+            left = 0;
+        }
+        for (; left > 0; --left) {
             const int32_t a = tfhrf_align(*x1, operand1);
             const int32_t b = tfhrf_align(*x2, operand2);
             const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(a + sign * b, &scale));

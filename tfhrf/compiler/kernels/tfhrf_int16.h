@@ -96,8 +96,17 @@ TFHRF_KERNEL void tfhrf_conv16_rows(const int16_t *in, int16_t *out, ptrdiff_t o
                                     const tfhrf_dense16 *dense, int32_t multiplier)
 {
     const int32_t taps = multiplier == 0 ? window->channels : 1;
+    /* Pixel after pixel: what a line of the kernel sees is one run of values. */
+    const int32_t whole = multiplier == 0 && window->dilation_width == 1 &&
+                                  window->column == window->channels
+                              ? 1
+                              : 0;
     for (; rows > 0; --rows) {
         for (int32_t out_x = 0; out_x < window->out_width; ++out_x) {
+            const int32_t first_x = out_x * window->stride_width - window->left;
+            const int32_t first = first_x < 0 ? -first_x : 0;
+            const int32_t beyond = first_x + window->kernel_width - window->width;
+            const int32_t last = window->kernel_width - (beyond > 0 ? beyond : 0);
             for (int32_t c = 0; c < dense->outputs; ++c) {
                 const int16_t *const channel = multiplier == 0 ? in : in + c / multiplier;
                 const int8_t *weights = dense->weights + c * dense->depth;
@@ -105,9 +114,17 @@ TFHRF_KERNEL void tfhrf_conv16_rows(const int16_t *in, int16_t *out, ptrdiff_t o
                 for (int32_t i = 0; i < window->kernel_height; ++i) {
                     const int32_t y =
                         out_y * window->stride_height - window->top + i * window->dilation_height;
+                    if (whole != 0) {
+                        if (y >= 0 && y < window->height && last > first) {
+                            sum += tfhrf_dot16(
+                                in + y * window->row + (first_x + first) * window->column,
+                                weights + first * taps, (last - first) * taps);
+                        }
+                        weights += window->kernel_width * taps;
+                        continue;
+                    }
                     for (int32_t j = 0; j < window->kernel_width; ++j) {
-                        const int32_t x = out_x * window->stride_width - window->left +
-                                          j * window->dilation_width;
+                        const int32_t x = first_x + j * window->dilation_width;
                         if (y >= 0 && y < window->height && x >= 0 && x < window->width) {
                             sum += tfhrf_dot16(channel + y * window->row + x * window->column,
                                                weights, taps);
