@@ -5,26 +5,15 @@ import math
 import numpy as np
 
 from tfhrf.compiler import arithmetic as exact
-from tfhrf.compiler.lowering import (
-    LOWERINGS,
-    Operand,
-    View,
-    batch_loops,
-    broadcast_rows,
-    folded_bias,
-    image,
-    left_rows,
-    matrix_strides,
-    mean_scale,
-    merge_batch,
-    reduced_view,
-    right_rows,
-    rows_first,
-    scale_literal,
-    strides_of,
-    weight_scales,
-)
-from tfhrf.compiler.operators import activation, product_scale, refuse, shared_scale
+from tfhrf.compiler.attention import batch_loops, left_rows, merge_batch, right_rows
+from tfhrf.compiler.convolution import image
+from tfhrf.compiler.dense import folded_bias, weight_scales
+from tfhrf.compiler.literals import scale_literal
+from tfhrf.compiler.movers import MOVERS
+from tfhrf.compiler.normalization import reduced_view
+from tfhrf.compiler.operators import activation, mean_scale, product_scale, refuse, shared_scale
+from tfhrf.compiler.steps import Operand, broadcast_rows, matrix_strides, rows_first
+from tfhrf.compiler.views import View, strides_of
 
 KERNELS = ("int16",)
 
@@ -317,9 +306,8 @@ def lower_softmax(lowering, operator):
 
 
 NAMES = ("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE", "LOGISTIC", "TANH", "RSQRT")
-MOVERS = ("CONCATENATION", "GATHER", "PACK", "PAD", "RESHAPE", "SLICE", "SPLIT", "STRIDED_SLICE")
 LOWERINGS16 = {
-    **{name: LOWERINGS[name] for name in (*MOVERS, "TRANSPOSE")},
+    **MOVERS,
     **dict.fromkeys(NAMES, lower_elementwise),
     "FULLY_CONNECTED": lower_dense,
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), lower_conv),

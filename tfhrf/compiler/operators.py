@@ -71,6 +71,12 @@ def refuse(operator, reason, tensor=None):
     )
 
 
+def check_same_scale(operator):
+    x, y = operator.inputs[0], operator.output
+    if x.scale != y.scale or x.zero_point != y.zero_point:
+        refuse(operator, "its output has another scale than its input")
+
+
 def read(model):
     """ModelT -> Graph."""
     subgraph = model.subgraphs[0]
@@ -152,6 +158,14 @@ def shared_scale(operator):
 def product_scale(operator):
     a, b = operator.inputs[:2]
     return exact.quantize_multiplier(a.scale * b.scale / operator.output.scale)
+
+
+def mean_scale(operator, count):
+    """Quantized multiplier from a sum of `count` values to their mean."""
+    x, y = operator.inputs[0], operator.output
+    multiplier, shift = exact.quantize_multiplier(x.scale / y.scale)
+    bits = min(count.bit_length() - 1, 32, 31 + shift)
+    return (multiplier << bits) // count, shift - bits
 
 
 def evaluate(operator, *values):

@@ -1,0 +1,77 @@
+"""Lowers tables and operators of two values."""
+
+import dataclasses
+
+from tfhrf.compiler.fusion import raw_output
+from tfhrf.compiler.literals import final_table, inner_scale, scale_literal, table_pointer
+from tfhrf.compiler.operators import product_scale, refuse, shared_scale
+from tfhrf.compiler.steps import Operand, broadcast_rows
+from tfhrf.compiler.views import strides_of
+
+
+def lower_elementwise(lowering, operator):
+    """TABLE, ADD, SUB, MUL and SQUARED_DIFFERENCE."""
+    shape = operator.output.shape or (1,)
+    columns = shape[-1]
+    target = lowering.allocate(operator.output).reshape(-1, columns)
+    sources = [broadcast_rows(lowering.view(tensor), shape) for tensor in operator.inputs]
+    for position, source in enumerate(sources):
+        if strides_of(source.address) is None:
+            sources[position] = lowering.copy(source)
+    strides = [strides_of(view.address) for view in (*sources, target)]
+    if strides[-1] is None:
+        refuse(operator, "its output does not lie in rows")
+    arguments = [f"(tfhrf_strides){{{row}, {step}}}" for row, step in strides]
+
+    def call(write, pointers, rows):
+        if operator.name == "TABLE":
+            table = table_pointer(write, operator.extra["table"])
+            return [
+                f"tfhrf_table_rows({pointers[0]}, {arguments[0]}, {pointers[1]}, {arguments[1]}, "
+                f"{rows}, {columns}, {table});"
+            ]
+        name = binary_struct(write, operator, columns)
+        kernel = {
+            "ADD": "add",
+            "SUB": "subtract",
+            "MUL": "multiply",
+            "SQUARED_DIFFERENCE": "squared_difference",
+        }[operator.name]
+        operands = ", ".join(f"{p}, {a}" for p, a in zip(pointers, arguments, strict=True))
+        return [f"tfhrf_{kernel}_rows({operands}, {rows}, &{name});"]
+
+    reads = [Operand(source, True) for source in sources]
+    lowering.add(
+        operator.name.lower(),
+        len(target.address),
+        reads,
+        Operand(target, True),
+        call,
+        kernels=("elementwise",),
+    )
+
+
+def binary_body(write, operator, columns):
+    """Initializer of a tfhrf_binary."""
+    a, b = operator.inputs[:2]
+    y = raw_output(operator)
+    plain = dataclasses.replace(operator, outputs=[y])
+    if operator.name == "MUL":
+        bits, scales = 0, [(0, 0), (0, 0), product_scale(plain)]
+    else:
+        bits, scales = shared_scale(plain)
+    body = [str(columns), str(bits), str(a.zero_point), str(b.zero_point)]
+    # What is shifted left by 20 bits stays below 2**29, as does the sum of two halved values.
+    largest = 255 * 255 if operator.name == "MUL" else 2**29
+    if operator.name == "SQUARED_DIFFERENCE":
+        largest = (255 << bits) ** 2
+    for scale, zero_point in zip(scales, (0, 0, y.zero_point), strict=True):
+        exact_half = scale == (1 << 30, 0)
+        literal = scale_literal(scale, zero_point)
+        body.append(literal if exact_half else inner_scale(write, scale, zero_point, largest))
+    body.append(table_pointer(write, final_table(operator)))
+    return f"{{{', '.join(body)}}}"
+
+
+def binary_struct(write, operator, columns):
+    return write.struct("tfhrf_binary", binary_body(write, operator, columns))
