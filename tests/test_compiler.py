@@ -100,6 +100,24 @@ def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, precision, t
     compare(content, tmp_path, 0, examples=real + random_inputs(content, 500))
 
 
+@pytest.mark.slow
+@needs_compiler
+@needs_tflm
+def test_real_speech_equals_tflm(emodb_dir, tmp_path):
+    pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+    from tfhrf.features import LogMelConfig, extract
+    from tfhrf.windows import test_windows as evenly_spaced
+
+    config = LogMelConfig()
+    features = extract(sorted((emodb_dir / "wav").glob("*.wav")), config)
+    windows = np.concatenate([evenly_spaced(one, 200, 100, config) for one in features])
+    print(f"{len(windows)} windows of {len(features)} recordings")
+    model = ConvTransformer((200, config.mels), 7)
+    disturb(model)
+    content = tfhrf.to_tflite(tfhrf.fold(model), windows[::5])
+    compare(content, tmp_path, 0, examples=[[one[None]] for one in quantized(windows, content)])
+
+
 @needs_compiler
 @needs_tflm
 @pytest.mark.parametrize(
