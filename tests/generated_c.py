@@ -1,0 +1,66 @@
+"""Compiles what `to_c` writes and calls it."""
+
+import ctypes
+import pathlib
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+import tfhrf
+from tfhrf import micro
+
+COMPILERS = [path for path in map(shutil.which, ("gcc", "clang")) if path]
+needs_compiler = pytest.mark.skipif(not COMPILERS, reason="no C compiler (gcc or clang) here")
+needs_tflm = pytest.mark.skipif(not micro.available(), reason="tflite-micro has no wheel here")
+FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+
+
+def compile_c(content, folder, flags=("-O1",), compiler=None):
+    """(report, function from lists of input arrays to lists of output arrays)."""
+    folder = pathlib.Path(folder)
+    report = tfhrf.to_c(content, folder)
+    library = folder / "model.so"
+    command = [compiler or COMPILERS[0], *FLAGS, *flags, "-shared", "-fPIC"]
+    subprocess.run([*command, str(folder / "model.c"), "-o", str(library)], check=True)
+    function = ctypes.CDLL(str(library)).model_invoke
+    function.argtypes = [ctypes.c_void_p] * (len(report["inputs"]) + len(report["outputs"]))
+
+    def call(inputs):
+        inputs = [np.ascontiguousarray(array) for array in inputs]
+        outputs = [np.empty(t["shape"], t["dtype"]) for t in report["outputs"]]
+        assert function(*(array.ctypes.data for array in (*inputs, *outputs))) == 0
+        return outputs
+
+    return report, call
+
+
+def random_inputs(report, count, seed=0):
+    """Lists of inputs: noise of every level, and the extremes."""
+    rng = np.random.default_rng(seed)
+    examples = []
+    for number in range(count):
+        example = []
+        for tensor in report["inputs"]:
+            limits = np.iinfo(tensor["dtype"])
+            spread = (limits.max - limits.min) * 2.0 ** -rng.integers(0, 6)
+            values = rng.normal(rng.uniform(limits.min, limits.max), spread, tensor["shape"])
+            if number < 2:
+                values = np.full(tensor["shape"], (limits.min, limits.max)[number])
+            example.append(np.clip(np.round(values), limits.min, limits.max).astype(tensor["dtype"]))
+        examples.append(example)
+    return examples
+
+
+def compare(content, folder, count, seed=0, examples=None):
+    """Asserts that C and TFLM compute the same from `count` random examples."""
+    report, call = compile_c(content, folder)
+    examples = examples or random_inputs(report, count, seed)
+    batches = [np.concatenate(arrays) for arrays in zip(*examples, strict=True)]
+    expected = micro.invoke(content, batches)
+    expected = expected if len(report["outputs"]) > 1 else [expected]
+    found = [np.concatenate(arrays) for arrays in zip(*map(call, examples), strict=True)]
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    return report

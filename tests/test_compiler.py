@@ -1,0 +1,238 @@
+"""Whole graphs in C: equal to TensorFlow Lite Micro, clean under every compiler and sanitizer."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+from generated_c import (
+    COMPILERS,
+    FLAGS,
+    compare,
+    needs_compiler,
+    needs_tflm,
+    random_inputs,
+)
+from keras import layers
+from tiny_models import disturb, encoder, sounds
+
+import tfhrf
+from tfhrf import graph as graphs
+from tfhrf.backbones import Conformer, ConvTransformer, SpeechFormer
+
+EXAMPLE = pathlib.Path(__file__).parents[2] / "shared/data/micro/transformer_50x40_silu_int8.tflite"
+BACKBONES = (ConvTransformer, Conformer, SpeechFormer)
+needs_boards = pytest.mark.skipif(
+    not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")),
+    reason="arm-none-eabi-gcc and qemu-system-arm are not both here",
+)
+
+
+@pytest.fixture(scope="module")
+def example():
+    if not EXAMPLE.is_file():
+        pytest.skip("the example Transformer is not beside this checkout")
+    return EXAMPLE.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return tfhrf.to_tflite(encoder(), sounds(60, seed=1))
+
+
+def light(backbone, precision="int8"):
+    """A light backbone with weights that look trained, and windows in its input's type."""
+    model = backbone((300, 64), 4)
+    disturb(model)
+    windows = sounds(24, 300, 64)
+    return tfhrf.to_tflite(tfhrf.fold(model), windows, precision), sounds(500, 300, 64, seed=1)
+
+
+def quantized(windows, content):
+    """Windows as inputs of a graph."""
+    subgraph = graphs.read(content).subgraphs[0]
+    tensor = subgraph.tensors[subgraph.inputs[0]]
+    limits = np.iinfo(graphs.type_name(tensor))
+    levels = np.round(windows / tensor.quantization.scale[0]) + tensor.quantization.zeroPoint[0]
+    return np.clip(levels, limits.min, limits.max).astype(limits.dtype)
+
+
+@needs_compiler
+@needs_tflm
+def test_a_tiny_encoder_equals_tflm(tiny, tmp_path):
+    report = compare(tiny, tmp_path, 50)
+    assert report["tflm_ran"]
+    assert report["arena_bytes"] < 2048
+
+
+@needs_compiler
+@needs_tflm
+def test_the_example_transformer_equals_tflm(example, tmp_path):
+    report = compare(example, tmp_path, 50)
+    # With 2,000 bytes of input and 7 of output below 8 KiB.
+    assert report["arena_bytes"] + 2007 <= 8192
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_light_backbones_equal_tflm(backbone, tmp_path):
+    content, windows = light(backbone)
+    real = [[window[None]] for window in quantized(windows[:10], content)]
+    report = tfhrf.to_c(content, tmp_path)
+    compare(content, tmp_path, 0, examples=real + random_inputs(report, 10))
+
+
+@pytest.mark.slow
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, tmp_path):
+    content, windows = light(backbone)
+    real = [[window[None]] for window in quantized(windows, content)]
+    report = tfhrf.to_c(content, tmp_path)
+    compare(content, tmp_path, 0, examples=real + random_inputs(report, 500))
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize(
+    "stack",
+    [
+        [layers.Dense(8, "silu"), layers.LayerNormalization(), layers.Dense(5, "tanh")],
+        [layers.Conv1D(7, 3, padding="same", activation="relu"), layers.GlobalAveragePooling1D()],
+        [layers.Reshape((10, 2, 6)), layers.Permute((2, 1, 3)), layers.Softmax()],
+        [layers.DepthwiseConv1D(3), layers.AveragePooling1D(2), layers.Flatten(), layers.Dense(3)],
+    ],
+)
+def test_common_stacks_equal_tflm(stack, tmp_path):
+    stack = [layer.__class__.from_config(layer.get_config()) for layer in stack]
+    model = keras.Sequential([keras.Input((20, 6)), *stack])
+    disturb(model)
+    compare(tfhrf.to_tflite(model, sounds(30, 20, 6)), tmp_path, 30)
+
+
+@needs_compiler
+@needs_tflm
+def test_several_inputs_and_outputs(tmp_path):
+    first, second = keras.Input((6, 8)), keras.Input((1, 8))
+    total = first + second
+    model = keras.Model([first, second], [layers.Dense(3)(total), layers.Dense(2)(second)])
+    disturb(model)
+    rng = np.random.default_rng(0)
+    data = [rng.standard_normal((20, 6, 8)), rng.standard_normal((20, 1, 8))]
+    compare(tfhrf.to_tflite(model, [array.astype("f4") for array in data]), tmp_path, 20)
+
+
+# Reads examples from standard input until it ends, and writes their outputs.
+PROGRAM = """
+#include <stdio.h>
+#include "model.h"
+#include "model_golden.h"
+int main(void)
+{
+    static int8_t in[MODEL_INPUT_ELEMENTS];
+    static int8_t out[MODEL_OUTPUT_ELEMENTS];
+    while (fread(in, sizeof in, 1, stdin) == 1U) {
+        if (model_invoke(in, out) != 0 || fwrite(out, sizeof out, 1, stdout) != 1U) {
+            return 1;
+        }
+    }
+    return 0;
+}
+"""
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_no_compiler_and_no_sanitizer_complains(backbone, compiler, tmp_path):
+    content, _ = light(backbone)
+    report = tfhrf.to_c(content, tmp_path)
+    (tmp_path / "main.c").write_text(PROGRAM)
+    flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = [tmp_path / "main.c", tmp_path / "model.c"]
+    program = tmp_path / "fuzz"
+    subprocess.run([compiler, *FLAGS, "-Wno-unused-const-variable", *flags, *sources, "-o", program], check=True)
+    examples = [inputs[0] for inputs in random_inputs(report, 20, seed=3)]
+    data = b"".join(example.tobytes() for example in examples)
+    done = subprocess.run([program], input=data, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    found = np.frombuffer(done.stdout, np.int8).reshape(20, -1)
+    expected = tfhrf.micro.invoke(content, np.concatenate(examples))
+    np.testing.assert_array_equal(found, expected)
+
+
+@needs_boards
+@needs_tflm
+def test_instructions_on_emulated_boards(example, tmp_path):
+    import runpy
+
+    script = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "tflm/count_instructions.py"))
+    tfhrf.to_c(example, tmp_path)
+    # Measured: 3.1, 5.4 and 2.2 million.
+    bars = {"cortex-m4": 4.0e6, "cortex-m4, portable C": 8.0e6, "cortex-m55": 2.5e6}
+    for target, bar in bars.items():
+        equal, instructions = script["run"](script["build"](tmp_path, target), target)
+        assert equal
+        assert instructions <= bar
+        assert script["code_bytes"](tmp_path, target) <= 16_384
+
+
+@needs_boards
+@needs_tflm
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_backbones_on_emulated_boards(backbone, tmp_path):
+    import runpy
+
+    script = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "tflm/count_instructions.py"))
+    tfhrf.to_c(light(backbone)[0], tmp_path)
+    for target in ("cortex-m4", "cortex-m55"):
+        assert script["run"](script["build"](tmp_path, target), target)[0]
+
+
+@needs_compiler
+def test_the_header_says_what_the_graph_is(tiny, tmp_path):
+    report = tfhrf.to_c(tiny, tmp_path, "emotion", ["a", 'b"', "c", "d"])
+    text = (tmp_path / "emotion.h").read_text()
+    assert re.search(r"#define EMOTION_INPUT_ELEMENTS 720$", text, re.MULTILINE)
+    assert f"#define EMOTION_ARENA_BYTES {report['arena_bytes']}\n" in text
+    assert report["labels"] == ["a", 'b"', "c", "d"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(report["files"])
+    assert {"emotion.c", "emotion.h", "emotion_golden.h"} < set(report["files"])
+    command = [COMPILERS[0], *FLAGS, "-c", "emotion.c"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+
+
+def test_running_again_writes_the_same(tiny, tmp_path):
+    report = tfhrf.to_c(tiny, tmp_path / "one")
+    tfhrf.to_c(tiny, tmp_path / "two")
+    for name in report["files"]:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_what_has_no_kernel_is_named(tmp_path):
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"must be int8. Received: float32"):
+        tfhrf.to_c(tfhrf.to_tflite(model, precision="float32"), tmp_path)
+    x = layers.Input((4, 3))
+    model = keras.Model(x, layers.Dense(3)(x) / (1.0 + keras.ops.square(layers.Dense(3)(x))))
+    content = tfhrf.to_tflite(model, sounds(5, 4, 3))
+    if "DIV" not in graphs.operators_used(graphs.read(content)):
+        pytest.skip("this converter writes no DIV")
+    with pytest.raises(ValueError, match=r"No C code for operator DIV: .* Received: tensor '"):
+        tfhrf.to_c(content, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "2nd", "my-model", "class", "a__b", None])
+def test_names_that_are_no_identifiers_are_refused(tiny, name, tmp_path):
+    with pytest.raises(ValueError, match="`name`"):
+        tfhrf.to_c(tiny, tmp_path, name)
+    assert list(tmp_path.iterdir()) == []
+
+

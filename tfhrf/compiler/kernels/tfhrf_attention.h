@@ -1,0 +1,91 @@
+/* Attention of one head, int8: scores, softmax and weighted sum, two rows of scores at a time. */
+#ifndef TFHRF_ATTENTION_H_
+#define TFHRF_ATTENTION_H_
+
+#include "tfhrf_elementwise.h"
+#include "tfhrf_matmul.h"
+#include "tfhrf_softmax.h"
+
+typedef struct {
+    tfhrf_matmul scores;
+    const tfhrf_binary *add; /* what is added to the scores, or NULL */
+    const uint32_t *exponentials;
+    tfhrf_matmul sum;
+} tfhrf_attention;
+
+/* Softmax of a row, widened as the left operand of a product; returns the sum of the row. */
+TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
+                                         const uint32_t *exponentials, tfhrf_pair *out)
+{
+    const int32_t highest = tfhrf_maximum(in, columns);
+    const tfhrf_share share = tfhrf_row_share(in, columns, highest, exponentials);
+    int32_t sum = 0;
+    int32_t i = 0;
+#if TFHRF_MVE
+    const uint32x4_t factor = vdupq_n_u32(share.factor);
+    for (; i + 4 <= columns; i += 4) {
+        const uint32x4_t difference =
+            vreinterpretq_u32_s32(vsubq_s32(vdupq_n_s32(highest), vldrbq_s32(in + i)));
+        const uint32x4_t exponential = vldrwq_gather_shifted_offset_u32(exponentials, difference);
+        uint32x4_t rounded = vaddq_n_u32(vrmulhq_u32(exponential, factor), (uint32_t)share.half);
+        rounded = vminq_u32(vshlq_r_u32(rounded, -share.shift), vdupq_n_u32(255U));
+        const int32x4_t p = vreinterpretq_s32_u32(rounded);
+        sum = vaddvaq_s32(sum, p);
+        vstrhq_s32(tfhrf_place(out, i), vshlq_n_s32(p, TFHRF_TWICE));
+    }
+#else
+    for (; i + 4 <= columns; i += 4) {
+        for (int32_t j = 0; j < 4; ++j) {
+            const int32_t p = tfhrf_probability(exponentials[highest - in[i + j]], share);
+            *tfhrf_place(out + i, j) = (int16_t)(p * (1 + TFHRF_TWICE));
+            sum += p;
+        }
+    }
+#endif
+    for (; i < columns; ++i) {
+        const int32_t p = tfhrf_probability(exponentials[highest - in[i]], share);
+        *tfhrf_place(out, i) = (int16_t)(p * (1 + TFHRF_TWICE));
+        sum += p;
+    }
+    tfhrf_fill_up(out, columns);
+    return sum * (1 + TFHRF_TWICE);
+}
+
+TFHRF_KERNEL void tfhrf_attention_rows(const int8_t *query, ptrdiff_t query_stride,
+                                       const int8_t *key, ptrdiff_t key_stride,
+                                       const int8_t *value, ptrdiff_t value_stride,
+                                       const int8_t *added, tfhrf_strides from_added, int8_t *out,
+                                       ptrdiff_t out_stride, ptrdiff_t out_step, int32_t rows,
+                                       const tfhrf_attention *p, tfhrf_pair *scratch)
+{
+    const int32_t keys = p->scores.columns;
+    tfhrf_pair *const widened = scratch;
+    const int32_t depth = p->scores.depth > keys ? p->scores.depth : keys;
+    int8_t *const scores0 = (int8_t *)(scratch + 8 * ((depth + 7) / 8));
+    int8_t *const scores1 = scores0 + keys;
+    const tfhrf_strides row = {keys, 1};
+    for (; rows > 0; rows -= 2) {
+        const ptrdiff_t both = rows > 1 ? 1 : 0;
+        int32_t sum0 = tfhrf_widen(query, p->scores.depth, p->scores.offset, widened);
+        int32_t sum1 = tfhrf_widen(query + both * query_stride, p->scores.depth, p->scores.offset,
+                                   widened + TFHRF_SECOND_ROW);
+        tfhrf_matmul_pair(widened, sum0, sum1, key, key_stride, &p->scores, scores0,
+                          scores1 - scores0, 1);
+        if (p->add != NULL) {
+            tfhrf_add_rows(scores0, row, added, from_added, scores0, row, 1 + (int32_t)both,
+                           p->add);
+        }
+        sum0 = tfhrf_widen_softmax(scores0, keys, p->exponentials, widened);
+        sum1 = tfhrf_widen_softmax(both != 0 ? scores1 : scores0, keys, p->exponentials,
+                                   widened + TFHRF_SECOND_ROW);
+        tfhrf_matmul_pair(widened, sum0, sum1, value, value_stride, &p->sum, out,
+                          both * out_stride, out_step);
+        query += 2 * query_stride;
+        if (p->add != NULL) {
+            added += 2 * from_added.row;
+        }
+        out += 2 * out_stride;
+    }
+}
+
+#endif

@@ -1,0 +1,163 @@
+/* Element by element, int8: activations by table; ADD, SUB, MUL, SQUARED_DIFFERENCE. */
+#ifndef TFHRF_ELEMENTWISE_H_
+#define TFHRF_ELEMENTWISE_H_
+
+#include "tfhrf_common.h"
+
+/* A matrix of bytes: from row to row, from element to element. */
+typedef struct {
+    ptrdiff_t row;
+    ptrdiff_t step;
+} tfhrf_strides;
+
+typedef struct {
+    int32_t columns;
+    int32_t left;       /* bits by which the inputs are shifted first */
+    int32_t zero_point1;
+    int32_t zero_point2;
+    tfhrf_scale scale1;
+    tfhrf_scale scale2; /* negative: minus */
+    tfhrf_scale scale;
+    const int8_t *table; /* of an activation, at the index 0; or NULL */
+} tfhrf_binary;
+
+TFHRF_KERNEL void tfhrf_table_rows(const int8_t *in, tfhrf_strides from, int8_t *out,
+                                   tfhrf_strides to, int32_t rows, int32_t columns,
+                                   const int8_t *table)
+{
+    for (; rows > 0; --rows) {
+        const int8_t *x = in;
+        int8_t *y = out;
+        for (int32_t left = columns; left > 0; --left) {
+            *y = table[*x];
+            x += from.step;
+            y += to.step;
+        }
+        in += from.row;
+        out += to.row;
+    }
+}
+
+TFHRF_INLINE int8_t tfhrf_finish(int32_t value, const tfhrf_scale *scale, const int8_t *table)
+{
+    const int32_t q = tfhrf_saturate(tfhrf_rescale(value, scale));
+    return (int8_t)(table != NULL ? table[q] : q);
+}
+
+/* An operand of ADD, SUB or SQUARED_DIFFERENCE, to be brought to the scale that both share. */
+typedef struct {
+    int32_t offset; /* minus the zero point, shifted */
+    int32_t left;
+    int32_t half; /* 1: its scale is halved, which is exact */
+    tfhrf_scale scale;
+} tfhrf_operand;
+
+TFHRF_INLINE tfhrf_operand tfhrf_operand_of(int32_t zero_point, int32_t left,
+                                            const tfhrf_scale *scale)
+{
+    const int32_t half = scale->right == 0 && scale->multiplier == 0x40000000 ? 1 : 0;
+    /* TFHRF_TWICE the value, ready to be rescaled. */
+    const int32_t bits = left + TFHRF_TWICE - half;
+    const tfhrf_operand operand = {-tfhrf_shift_left(zero_point, bits), bits, half, *scale};
+    return operand;
+}
+
+/* TFHRF_TWICE the operand on the common scale. */
+TFHRF_INLINE int32_t tfhrf_align(int32_t q, tfhrf_operand operand)
+{
+    const int32_t shifted = tfhrf_shift_left(q, operand.left) + operand.offset;
+    return operand.half != 0
+               ? shifted
+               : tfhrf_shift_left(tfhrf_rescale_twice(shifted, &operand.scale), TFHRF_TWICE);
+}
+
+TFHRF_INLINE void tfhrf_combine_rows(const int8_t *in1, tfhrf_strides from1, const int8_t *in2,
+                                     tfhrf_strides from2, int8_t *out, tfhrf_strides to,
+                                     int32_t rows, const tfhrf_binary *p, int32_t sign)
+{
+    /* Copies: a byte that is written might change what `p` points to. */
+    const tfhrf_operand operand1 = tfhrf_operand_of(p->zero_point1, p->left, &p->scale1);
+    const tfhrf_operand operand2 = tfhrf_operand_of(p->zero_point2, p->left, &p->scale2);
+    const tfhrf_scale scale = p->scale;
+    const int8_t *const table = p->table;
+    const int32_t columns = p->columns;
+    for (; rows > 0; --rows) {
+        const int8_t *x1 = in1;
+        const int8_t *x2 = in2;
+        int8_t *y = out;
+        for (int32_t left = columns; left > 0; --left) {
+            const int32_t a = tfhrf_align(*x1, operand1);
+            const int32_t b = tfhrf_align(*x2, operand2);
+            const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(a + sign * b, &scale));
+            *y = (int8_t)(table != NULL ? table[q] : q);
+            x1 += from1.step;
+            x2 += from2.step;
+            y += to.step;
+        }
+        in1 += from1.row;
+        in2 += from2.row;
+        out += to.row;
+    }
+}
+
+TFHRF_KERNEL void tfhrf_add_rows(const int8_t *in1, tfhrf_strides from1, const int8_t *in2,
+                                 tfhrf_strides from2, int8_t *out, tfhrf_strides to, int32_t rows,
+                                 const tfhrf_binary *p)
+{
+    tfhrf_combine_rows(in1, from1, in2, from2, out, to, rows, p, 1);
+}
+
+TFHRF_KERNEL void tfhrf_subtract_rows(const int8_t *in1, tfhrf_strides from1, const int8_t *in2,
+                                      tfhrf_strides from2, int8_t *out, tfhrf_strides to,
+                                      int32_t rows, const tfhrf_binary *p)
+{
+    tfhrf_combine_rows(in1, from1, in2, from2, out, to, rows, p, -1);
+}
+
+TFHRF_KERNEL void tfhrf_multiply_rows(const int8_t *in1, tfhrf_strides from1, const int8_t *in2,
+                                      tfhrf_strides from2, int8_t *out, tfhrf_strides to,
+                                      int32_t rows, const tfhrf_binary *p)
+{
+    for (; rows > 0; --rows) {
+        const int8_t *x1 = in1;
+        const int8_t *x2 = in2;
+        int8_t *y = out;
+        for (int32_t left = p->columns; left > 0; --left) {
+            const int32_t product = (*x1 - p->zero_point1) * (*x2 - p->zero_point2);
+            *y = tfhrf_finish(product, &p->scale, p->table);
+            x1 += from1.step;
+            x2 += from2.step;
+            y += to.step;
+        }
+        in1 += from1.row;
+        in2 += from2.row;
+        out += to.row;
+    }
+}
+
+TFHRF_KERNEL void tfhrf_squared_difference_rows(const int8_t *in1, tfhrf_strides from1,
+                                                const int8_t *in2, tfhrf_strides from2,
+                                                int8_t *out, tfhrf_strides to, int32_t rows,
+                                                const tfhrf_binary *p)
+{
+    const tfhrf_operand operand1 = tfhrf_operand_of(p->zero_point1, p->left, &p->scale1);
+    const tfhrf_operand operand2 = tfhrf_operand_of(p->zero_point2, p->left, &p->scale2);
+    for (; rows > 0; --rows) {
+        const int8_t *x1 = in1;
+        const int8_t *x2 = in2;
+        int8_t *y = out;
+        for (int32_t left = p->columns; left > 0; --left) {
+            const int32_t difference =
+                (tfhrf_align(*x1, operand1) - tfhrf_align(*x2, operand2)) / (1 + TFHRF_TWICE);
+            *y = tfhrf_finish(difference * difference, &p->scale, p->table);
+            x1 += from1.step;
+            x2 += from2.step;
+            y += to.step;
+        }
+        in1 += from1.row;
+        in2 += from2.row;
+        out += to.row;
+    }
+}
+
+#endif

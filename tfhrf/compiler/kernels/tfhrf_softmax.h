@@ -1,0 +1,122 @@
+/* SOFTMAX, int8, row by row, the exponentials taken from a table. */
+#ifndef TFHRF_SOFTMAX_H_
+#define TFHRF_SOFTMAX_H_
+
+#include "tfhrf_common.h"
+
+/* What exponentials, 31-bit fractions in a table by difference, are multiplied by. */
+typedef struct {
+    uint32_t factor;
+    int32_t half;
+    int32_t shift;
+} tfhrf_share;
+
+TFHRF_INLINE int32_t tfhrf_product(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + 0x40000000) >> 31);
+}
+
+TFHRF_INLINE int32_t tfhrf_leading_zeros(uint32_t value)
+{
+#if defined(__GNUC__)
+    return (int32_t)__builtin_clz(value);
+#else
+    int32_t count = 0;
+    for (; (value & 0x80000000U) == 0U; value <<= 1) {
+        ++count;
+    }
+    return count;
+#endif
+}
+
+/* The reciprocal of a sum with 12 integer bits: three Newton steps from a linear guess. */
+TFHRF_INLINE tfhrf_share tfhrf_reciprocal(uint32_t sum)
+{
+    const int32_t headroom = tfhrf_leading_zeros(sum) + 1;
+    const int32_t above_one = headroom < 32 ? (int32_t)((sum << headroom) >> 1) : 0;
+    const int32_t half = (int32_t)(((int64_t)above_one + 0x80000000) >> 1);
+    int32_t x = 1515870810 + tfhrf_product(half, -1010580540);
+    for (int32_t step = 0; step < 3; ++step) {
+        const int32_t rest = (1 << 29) - tfhrf_product(half, x);
+        x += tfhrf_product(x, rest) * 4;
+    }
+    const int32_t shift = 12 - (headroom - 1) + 31 - 8;
+    tfhrf_share share;
+    /* Doubled, so that the high word of a product is the rounded one. */
+    share.factor = x > 0x3fffffff ? 0xfffffffeU : (uint32_t)x * 4U;
+    share.half = shift > 0 ? (int32_t)(1U << (shift - 1)) : 0;
+    share.shift = shift;
+    return share;
+}
+
+/* Adds an exponential, rounded to 12 integer bits. */
+TFHRF_INLINE uint32_t tfhrf_add_share(uint32_t sum, uint32_t exponential)
+{
+#if TFHRF_SIMD32
+    uint32_t result;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(exponential), "r"(0x100000), "r"(sum));
+    return result;
+#else
+    return sum + ((exponential + 2048U) >> 12);
+#endif
+}
+
+TFHRF_INLINE int32_t tfhrf_maximum(const int8_t *in, int32_t columns)
+{
+    int32_t highest = in[0];
+    int32_t i = 0;
+#if TFHRF_MVE
+    for (; i + 16 <= columns; i += 16) {
+        highest = vmaxvq_s8((int8_t)highest, vldrbq_s8(in + i));
+    }
+#endif
+    for (; i < columns; ++i) {
+        highest = in[i] > highest ? in[i] : highest;
+    }
+    return highest;
+}
+
+TFHRF_INLINE tfhrf_share tfhrf_row_share(const int8_t *in, int32_t columns, int32_t highest,
+                                         const uint32_t *exponentials)
+{
+    uint32_t sum = 0U;
+    int32_t i = 0;
+#if TFHRF_MVE
+    for (; i + 4 <= columns; i += 4) {
+        const uint32x4_t difference =
+            vreinterpretq_u32_s32(vsubq_s32(vdupq_n_s32(highest), vldrbq_s32(in + i)));
+        const uint32x4_t exponential = vldrwq_gather_shifted_offset_u32(exponentials, difference);
+        sum = vaddvaq_u32(sum, vrmulhq_u32(exponential, vdupq_n_u32(0x100000U)));
+    }
+#endif
+    for (; i < columns; ++i) {
+        sum = tfhrf_add_share(sum, exponentials[highest - in[i]]);
+    }
+    return tfhrf_reciprocal(sum);
+}
+
+/* 0 ... 255 */
+TFHRF_INLINE int32_t tfhrf_probability(uint32_t exponential, tfhrf_share share)
+{
+    const uint64_t product = (uint64_t)exponential * share.factor;
+    const int32_t rounded = (int32_t)(uint32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+    const int32_t q = (int32_t)(((uint32_t)rounded + (uint32_t)share.half) >> share.shift);
+    return q > 255 ? 255 : q;
+}
+
+TFHRF_KERNEL void tfhrf_softmax_rows(const int8_t *in, ptrdiff_t in_stride, int8_t *out,
+                                     ptrdiff_t out_stride, int32_t rows, int32_t columns,
+                                     const uint32_t *exponentials)
+{
+    for (; rows > 0; --rows) {
+        const int32_t highest = tfhrf_maximum(in, columns);
+        const tfhrf_share share = tfhrf_row_share(in, columns, highest, exponentials);
+        for (int32_t i = 0; i < columns; ++i) {
+            out[i] = (int8_t)(tfhrf_probability(exponentials[highest - in[i]], share) - 128);
+        }
+        in += in_stride;
+        out += out_stride;
+    }
+}
+
+#endif

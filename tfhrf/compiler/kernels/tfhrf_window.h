@@ -1,0 +1,25 @@
+/* What a window sees of an image: the geometry of convolutions and pools. */
+#ifndef TFHRF_WINDOW_H_
+#define TFHRF_WINDOW_H_
+
+#include "tfhrf_common.h"
+
+typedef struct {
+    int32_t height;
+    int32_t width;
+    int32_t channels;
+    ptrdiff_t row;    /* from one line of the input to the next */
+    ptrdiff_t column; /* from one pixel to the next */
+    int32_t kernel_height;
+    int32_t kernel_width;
+    int32_t stride_height;
+    int32_t stride_width;
+    int32_t dilation_height;
+    int32_t dilation_width;
+    int32_t top;  /* lines of padding before the first */
+    int32_t left; /* columns of padding before the first */
+    int32_t out_width;
+    int32_t zero_point; /* of the input; padding has this value */
+} tfhrf_window;
+
+#endif
