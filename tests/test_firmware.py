@@ -1,0 +1,295 @@
+"""The application on emulated boards: every figure that it prints against Python, bit for bit."""
+
+import json
+import pathlib
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+from sounds import sine, write_broken, write_float_wav, write_pcm_wav, write_wav
+from tiny_models import disturb
+
+import tfhrf
+from tfhrf import micro
+from tfhrf.backbones import ConvTransformer
+from tfhrf.corpora import synthetic
+from tfhrf.features import LogMelConfig, log_mel
+from tfhrf.frontend import host
+from tfhrf.windows import test_windows as evenly_spaced
+from tfhrf.windows import utterance_posteriors
+
+TFLM = pathlib.Path(__file__).resolve().parents[1] / "tflm"
+TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
+MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}"),
+    pytest.mark.skipif(not micro.available(), reason="tflite-micro has no wheel here"),
+]
+CONFIG = LogMelConfig()
+FRAMES, HOP = 300, 100
+LABELS = list(synthetic.EMOTIONS)
+BOARDS = {"mps2-an386": 2**22, "mps2-an500": 2**22, "mps3-an547": 2**19, "netduinoplus2": 2**17}
+ONE = 2**24  # POSTERIOR_ONE
+PORT = pathlib.Path(__file__).with_name("firmware_port.c")
+WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+
+
+def speech(samples):
+    """Utterances of different speakers and emotions, one after the other."""
+    parts = [
+        synthetic.utterance(number, LABELS[number % 4], np.random.default_rng(number))
+        for number in range(-(-samples // 25_600))
+    ]
+    return np.concatenate(parts)[:samples]
+
+
+def length(frames, more=0):
+    """Samples of so many frames."""
+    return CONFIG.frame_length + (frames - 1) * CONFIG.hop + more
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What a study deploys, of an untrained light ConvTransformer."""
+    folder = tmp_path_factory.mktemp("deployed")
+    model = ConvTransformer((FRAMES, CONFIG.mels), len(LABELS))
+    disturb(model)
+    features = log_mel(tf.constant(speech(length(800)).astype("f4")), CONFIG).numpy()
+    windows = evenly_spaced(features, FRAMES, 50, CONFIG)
+    (folder / "int8.tflite").write_bytes(tfhrf.to_tflite(tfhrf.fold(model), windows))
+    (folder / "fold.json").write_text(json.dumps({"tflm": {"labels": LABELS}}))
+    CONFIG.save(folder / "front_end.json")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    return tmp_path_factory.mktemp("build")
+
+
+@pytest.fixture(scope="module")
+def make(folder, build):
+    def run(*arguments, model=folder):
+        command = ["make", "-C", str(TFLM), f"BUILD={build}", f"PYTHON={sys.executable}"]
+        return subprocess.run(
+            [*command, f"MODEL={model}", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def frontend(folder):
+    details = micro.load((folder / "int8.tflite").read_bytes())[1][0]
+    scale, zero_point = micro.scale_and_zero_point(details)
+    run = host.make(CONFIG, scale, zero_point)
+    return lambda samples: (run(samples).astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def integer_posterior(logits, scale):
+    """The device's mean posterior, in parts of ONE: exact integers."""
+    exponentials = [round(ONE * np.exp(-scale * levels)) for levels in range(256)]
+    sums = [0] * logits.shape[1]
+    for window in logits.astype(int):
+        parts = [exponentials[window.max() - logit] for logit in window]
+        for place, part in enumerate(parts):
+            sums[place] += (part * ONE + sum(parts) // 2) // sum(parts)
+    return [(total + len(logits) // 2) // len(logits) for total in sums]
+
+
+def decimals(posterior):
+    """As the device prints it; eight digits tell parts of ONE apart."""
+    digits = (posterior * 10**8 + ONE // 2) // ONE
+    return f"{digits // 10**8}.{digits % 10**8:08d}"
+
+
+# Shorter than a window by an odd number of frames, one frame, a window and all but one sample of
+# the next frame, two windows whose hops leave nothing, and a rest of 37 frames.
+SOUNDS = {
+    "short": length(151, 20),
+    "one frame": length(1),
+    "a window": length(300, 159),
+    "whole hops": length(500),
+    "a rest": length(437, 80),
+}
+CASES = [("mps2-an386", name) for name in SOUNDS]
+CASES += [(board, "a rest") for board in BOARDS if board != "mps2-an386"]
+
+
+@pytest.mark.parametrize(("board", "name"), CASES)
+def test_boards_say_what_python_computes(board, name, folder, make, frontend, tmp_path):
+    wave = speech(SOUNDS[name])
+    wav = write_wav(tmp_path / "a sound.wav", wave)
+    done = make(f"BOARD={board}", f"WAV={wav}", f"WINDOWS={tmp_path / 'windows'}", "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = re.sub(r"make.*\n", "", done.stdout + done.stderr)
+
+    content = (folder / "int8.tflite").read_bytes()
+    _, (levels,), (output,) = micro.load(content)
+    samples = np.round(wave * 32767).astype(np.int16)
+    windows = micro.quantize(evenly_spaced(frontend(samples), FRAMES, HOP, CONFIG), levels)
+    assert (tmp_path / "windows").read_bytes() == windows.tobytes()
+
+    logits = micro.invoke(content, windows)
+    found = re.findall(r"^window (\d+):((?: -?\d+)+)$", printed, re.MULTILINE)
+    assert [int(number) for number, _ in found] == list(range(1, len(windows) + 1))
+    np.testing.assert_array_equal([row.split() for _, row in found], logits.astype(str))
+
+    scale, _ = micro.scale_and_zero_point(output)
+    expected = integer_posterior(logits, scale)
+    found = re.findall(r"^posterior: (\S+) (.*)$", printed, re.MULTILINE)
+    assert found == [(decimals(part), label) for part, label in zip(expected, LABELS, strict=True)]
+    (exact,) = utterance_posteriors(logits * scale, [len(logits)])
+    # Exponentials, quotients and mean are rounded, each by half a part at most.
+    np.testing.assert_allclose(np.array(expected) / ONE, exact, rtol=0, atol=3 / ONE)
+    assert re.search(r"^class: (.*)$", printed, re.MULTILINE)[1] == LABELS[exact.argmax()]
+    check_costs(printed, board, len(windows), CONFIG.frames(len(wave) / CONFIG.sample_rate))
+
+
+def check_costs(printed, board, windows, frames):
+    pattern = r"^instructions: front end (\d+), model (\d+), in all (\d+)$"
+    frontend, model, total = map(int, re.search(pattern, printed, re.MULTILINE).groups())
+    # Measured on a Cortex-M4: 24 thousand a frame, 11 million a window, 1 % for all the rest.
+    assert 10_000 * frames < frontend < 26_000 * frames + 20_000
+    assert 2e6 * windows < model < 12e6 * windows
+    assert 0 < total - frontend - model < 250_000 * windows
+    sizes = [
+        int(re.search(rf"^{kind}: (\d+) bytes", printed, re.MULTILINE)[1])
+        for kind in ("stack", "RAM", "flash")
+    ]
+    assert 200 < sizes[0] < 2048
+    # A window and a hop of frames is the least that they hold.
+    assert 400 * CONFIG.mels < sizes[1] < BOARDS[board] - 4096
+    assert 50_000 < sizes[2] < 128 * 1024
+
+
+def last_error(done):
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "rror: " in line]
+    assert done.returncode != 0
+    assert len(lines) == 1, done.stdout + done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("empty", "this is no WAV file: "),
+        ("junk", "this is no WAV file: "),
+        ("zero seconds", "the sound is shorter than one frame: "),
+        ("cut", "the WAV file is cut off: "),
+        ("short", "the sound is shorter than one frame: "),
+        ("8 kHz", "Received: format 1, 16 bits, 1 channels, 8000 Hz: "),
+        ("stereo", "Received: format 1, 16 bits, 2 channels, 16000 Hz: "),
+        ("24 bits", "Received: format 1, 24 bits, 1 channels, 16000 Hz: "),
+        ("float", "Received: format 3, 32 bits, 1 channels, 16000 Hz: "),
+    ],
+)
+def test_other_files_are_one_line(kind, message, make, tmp_path):
+    writers = {
+        "short": lambda path: write_wav(path, speech(399)),
+        "8 kHz": lambda path: write_wav(path, sine(200, 1.0, 8000), 8000),
+        "stereo": lambda path: write_wav(path, sine(200, 1.0), channels=2),
+        "24 bits": lambda path: write_pcm_wav(path, sine(200, 1.0), 24),
+        "float": lambda path: write_float_wav(path, sine(200, 1.0)),
+    }
+    write = writers.get(kind)
+    wav = write(tmp_path / "sound.wav") if write else write_broken(tmp_path, kind)
+    assert last_error(make(f"WAV={wav}", "run")).endswith(f"{message}{wav}")
+
+
+def test_what_is_missing_is_one_line(make, tmp_path):
+    assert last_error(make("run")) == "Error: WAV=file.wav is needed"
+    assert last_error(make("WAV=/nowhere.wav", "run")).endswith("Received: WAV=/nowhere.wav")
+    assert last_error(make(model="")).startswith("Error: MODEL=folder with int8.tflite")
+    for tool in ("QEMU", "CC", "PYTHON"):
+        done = make(f"{tool}=no-such-tool", "WAV=/nowhere.wav", "run")
+        assert "no-such-tool is needed" in last_error(done)
+    done = make("BOARD=nothing")
+    assert done.returncode != 0
+    assert "BOARD must be one of mps2-an386 mps2-an500 mps3-an547 netduinoplus2" in done.stderr
+    assert "Received: BOARD=nothing" in done.stderr
+
+
+def test_folders_that_hold_no_model_are_named(folder, tmp_path):
+    write_sources = runpy.run_path(str(TFLM / "write_sources.py"))["write_sources"]
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match=r"folder with int8.tflite. Received: MODEL=.*model$"):
+        write_sources(tmp_path / "model", out)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/int8.tflite").write_bytes((folder / "int8.tflite").read_bytes())
+    with pytest.raises(ValueError, match=r"folder with front_end.json. Received: "):
+        write_sources(tmp_path / "model", out)
+    LogMelConfig(mels=40).save(tmp_path / "model/front_end.json")
+    with pytest.raises(ValueError, match=r"frames, 40\).* \[\[1, 300, 64\], \[1, 4\]\] in"):
+        write_sources(tmp_path / "model", out)
+    assert not out.exists()
+
+
+def test_a_board_that_computes_otherwise_says_so(make, build, tmp_path):
+    """The self-test at start."""
+    assert make().returncode == 0
+    shutil.copytree(build, tmp_path / "build")
+    golden = tmp_path / "build/sources/model_golden.h"
+    text, output = re.match(
+        r"(.*model_golden_output\S* = \{\s*)(.*)", golden.read_text(), re.S
+    ).groups()
+    value = int(re.match(r"-?\d+", output)[0])
+    golden.write_text(text + re.sub(r"-?\d+", str(value ^ 1), output, count=1))
+    (tmp_path / "build/mps2-an386/application.elf").unlink()
+    wav = write_wav(tmp_path / "sound.wav", speech(length(1)))
+    done = make(f"BUILD={tmp_path / 'build'}", f"WAV={wav}", "run")
+    assert last_error(done) == "Error: The model's golden output differs"
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_utterances_in_pieces_of_any_size(compiler, folder, make, build, frontend, tmp_path):
+    """One stream after the other on this machine, with sanitizers; none leaves a trace."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here")
+    assert make().returncode == 0
+    includes = [f"-I{TFLM / 'standalone'}", f"-I{build / 'sources'}"]
+    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
+    sources = [*(TFLM / "standalone").glob("*.c"), build / "sources/application_tables.c", PORT]
+    sources += (build / "sources").glob("frontend*.c")
+    command = [compiler, *WARNINGS, *includes, "-O1"]
+    # The generated model's own tests have it sanitized; that takes the most time.
+    model = ["-c", build / "sources/model.c", "-o", tmp_path / "model.o"]
+    subprocess.run([*command, *model], check=True)
+    program = tmp_path / "application"
+    parts = [*sources, tmp_path / "model.o", "-o", program]
+    subprocess.run([*command, *sanitizers, *parts], check=True)
+
+    content = (folder / "int8.tflite").read_bytes()
+    _, (levels,), (output,) = micro.load(content)
+    scale, _ = micro.scale_and_zero_point(output)
+    rng = np.random.default_rng(0)
+    stream, expected = b"", []
+    # One is too short for a frame: no answer, and nothing of it in the next one.
+    for number, samples in enumerate([*SOUNDS.values(), 399, length(10)]):
+        wave = np.round(np.roll(speech(samples), 1000 * number) * 32767).astype("<i2")
+        cuts = np.sort(rng.integers(0, samples + 1, 20))
+        for piece in np.split(wave, cuts):
+            size = len(piece) or -1
+            stream += np.int32(size).tobytes() + piece.tobytes()
+        stream += np.int32(0).tobytes()
+        if samples >= CONFIG.frame_length:
+            windows = evenly_spaced(frontend(wave), FRAMES, HOP, CONFIG)
+            logits = micro.invoke(content, micro.quantize(windows, levels))
+            posterior = integer_posterior(logits, scale)
+            expected.append([int(np.argmax(posterior)), len(windows), *posterior])
+    done = subprocess.run([program], input=stream, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    found = np.frombuffer(done.stdout, np.uint32).reshape(-1, 2 + len(LABELS))
+    np.testing.assert_array_equal(found, expected)

@@ -1,0 +1,11 @@
+/* From sound to emotion: front end, window of frames, model, mean posterior of the windows.
+ *
+ * The sound comes from audio_provider.h, the answer goes to responder.h. */
+#ifndef APPLICATION_H_
+#define APPLICATION_H_
+
+/* Call setup once and then loop for ever. */
+void setup(void);
+void loop(void);
+
+#endif
