@@ -21,7 +21,7 @@ train: $(VENV)/installed
 demo: tools $(VENV)/installed
 	@test -n "$(MODEL)" || ls -d runs/conv_transformer-synthetic-light-*/deployed > /dev/null 2>&1 \
 		|| $(MAKE) train
-	$(VENV)/bin/python recipes/demo.py $(if $(MODEL),--model_dir="$(MODEL)") \
+	$(VENV)/bin/python tflm/demo.py $(if $(MODEL),--model_dir="$(MODEL)") \
 		$(if $(WAV),--wav="$(WAV)") $(if $(BOARD),--board="$(BOARD)")
 
 test: $(VENV)/installed

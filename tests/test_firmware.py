@@ -1,6 +1,7 @@
 """The application on emulated boards: every figure that it prints against Python, bit for bit."""
 
 import json
+import os
 import pathlib
 import re
 import runpy
@@ -36,6 +37,7 @@ pytestmark = [
 CONFIG = LogMelConfig()
 FRAMES, HOP = 300, 100
 LABELS = list(synthetic.EMOTIONS)
+# Bytes of RAM.
 BOARDS = {"mps2-an386": 2**22, "mps2-an500": 2**22, "mps3-an547": 2**19, "netduinoplus2": 2**17}
 ONE = 2**24  # POSTERIOR_ONE
 PORT = pathlib.Path(__file__).with_name("firmware_port.c")
@@ -62,6 +64,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("deployed")
     model = ConvTransformer((FRAMES, CONFIG.mels), len(LABELS))
     disturb(model)
+    model.save(folder / "trained.keras")
     features = log_mel(tf.constant(speech(length(800)).astype("f4")), CONFIG).numpy()
     windows = evenly_spaced(features, FRAMES, 50, CONFIG)
     (folder / "int8.tflite").write_bytes(tfhrf.to_tflite(tfhrf.fold(model), windows))
@@ -216,6 +219,7 @@ def test_what_is_missing_is_one_line(make, tmp_path):
     for tool in ("QEMU", "CC", "PYTHON"):
         done = make(f"{tool}=no-such-tool", "WAV=/nowhere.wav", "run")
         assert "no-such-tool is needed" in last_error(done)
+    assert set(runpy.run_path(str(TFLM / "emulator.py"))["BOARDS"]) == set(BOARDS)
     done = make("BOARD=nothing")
     assert done.returncode != 0
     assert "BOARD must be one of mps2-an386 mps2-an500 mps3-an547 netduinoplus2" in done.stderr
@@ -247,7 +251,7 @@ def test_a_board_that_computes_otherwise_says_so(make, build, tmp_path):
     ).groups()
     value = int(re.match(r"-?\d+", output)[0])
     golden.write_text(text + re.sub(r"-?\d+", str(value ^ 1), output, count=1))
-    (tmp_path / "build/mps2-an386/application.elf").unlink()
+    (tmp_path / "build/mps2-an386/emulator.elf").unlink()
     wav = write_wav(tmp_path / "sound.wav", speech(length(1)))
     done = make(f"BUILD={tmp_path / 'build'}", f"WAV={wav}", "run")
     assert last_error(done) == "Error: The model's golden output differs"
@@ -293,3 +297,27 @@ def test_utterances_in_pieces_of_any_size(compiler, folder, make, build, fronten
     assert done.returncode == 0, done.stderr.decode()
     found = np.frombuffer(done.stdout, np.uint32).reshape(-1, 2 + len(LABELS))
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.slow
+def test_the_demo_shows_both_sides(folder, tmp_path):
+    wav = write_wav(tmp_path / "sound.wav", speech(length(310)), channels=2)
+    command = [sys.executable, str(TFLM / "demo.py"), f"--model_dir={folder}"]
+    root = str(TFLM.parent)
+    done = subprocess.run(
+        [*command, f"--wav={wav}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(
+        r"^(Keras, float32|mps2-an386, int8) +(.*)   (\S+)$", done.stdout, re.MULTILINE
+    )
+    assert [label in LABELS for _, _, label in rows] == [True, True]
+    keras_row, board_row = (np.array(values.split(), float) for _, values, _ in rows)
+    # The quantization of a model that nobody trained is all that differs.
+    np.testing.assert_allclose(keras_row, board_row, atol=0.1)
+    assert "millions of instructions: front end 7." in done.stdout

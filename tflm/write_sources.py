@@ -46,6 +46,9 @@ def write_sources(folder, directory):
             f"The model must be one of windows, (1, frames, {config.mels}) as front_end.json has "
             f"it, to (1, classes). Received: shapes {shapes} in {folder}"
         )
+    for tensor in (*inputs, *outputs):
+        if tensor["dtype"] != "int8":
+            raise ValueError(f"The model must be int8. Received: {tensor['dtype']} in {folder}")
     tfhrf.to_c(content, directory, labels=class_names(folder, shapes[1][1]))
     (levels,), (logits,) = inputs, outputs
     write_frontend(config, directory, levels["scale"], levels["zero_point"], levels["dtype"])
