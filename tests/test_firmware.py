@@ -19,7 +19,7 @@ from sounds import sine, write_broken, write_float_wav, write_pcm_wav, write_wav
 from tiny_models import disturb
 
 import tfhrf
-from tfhrf import micro
+from tfhrf import graph, micro
 from tfhrf.backbones import ConvTransformer
 from tfhrf.corpora import synthetic
 from tfhrf.features import LogMelConfig, log_mel
@@ -41,6 +41,7 @@ LABELS = list(synthetic.EMOTIONS)
 BOARDS = {"mps2-an386": 2**22, "mps2-an500": 2**22, "mps3-an547": 2**19, "netduinoplus2": 2**17}
 ONE = 2**24  # POSTERIOR_ONE
 PORT = pathlib.Path(__file__).with_name("firmware_port.c")
+STAND_IN = pathlib.Path(__file__).with_name("tflm_stand_in")
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 
 
@@ -220,6 +221,8 @@ def test_what_is_missing_is_one_line(make, tmp_path):
         done = make(f"{tool}=no-such-tool", "WAV=/nowhere.wav", "run")
         assert "no-such-tool is needed" in last_error(done)
     assert set(runpy.run_path(str(TFLM / "emulator.py"))["BOARDS"]) == set(BOARDS)
+    done = make("RUNTIME=x", f"OUT={tmp_path}", "folder")
+    assert last_error(done).endswith("RUNTIME must be c or tflm. Received: RUNTIME=x")
     done = make("BOARD=nothing")
     assert done.returncode != 0
     assert "BOARD must be one of mps2-an386 mps2-an500 mps3-an547 netduinoplus2" in done.stderr
@@ -257,24 +260,9 @@ def test_a_board_that_computes_otherwise_says_so(make, build, tmp_path):
     assert last_error(done) == "Error: The model's golden output differs"
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_utterances_in_pieces_of_any_size(compiler, folder, make, build, frontend, tmp_path):
-    """One stream after the other on this machine, with sanitizers; none leaves a trace."""
-    if shutil.which(compiler) is None:
-        pytest.skip(f"no {compiler} here")
-    assert make().returncode == 0
-    includes = [f"-I{TFLM / 'standalone'}", f"-I{build / 'sources'}"]
-    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
-    sources = [*(TFLM / "standalone").glob("*.c"), build / "sources/application_tables.c", PORT]
-    sources += (build / "sources").glob("frontend*.c")
-    command = [compiler, *WARNINGS, *includes, "-O1"]
-    # The generated model's own tests have it sanitized; that takes the most time.
-    model = ["-c", build / "sources/model.c", "-o", tmp_path / "model.o"]
-    subprocess.run([*command, *model], check=True)
-    program = tmp_path / "application"
-    parts = [*sources, tmp_path / "model.o", "-o", program]
-    subprocess.run([*command, *sanitizers, *parts], check=True)
-
+@pytest.fixture(scope="module")
+def dialog(folder, frontend):
+    """A stream for PORT of several utterances in pieces of any size, and the answers to them."""
     content = (folder / "int8.tflite").read_bytes()
     _, (levels,), (output,) = micro.load(content)
     scale, _ = micro.scale_and_zero_point(output)
@@ -293,14 +281,72 @@ def test_utterances_in_pieces_of_any_size(compiler, folder, make, build, fronten
             logits = micro.invoke(content, micro.quantize(windows, levels))
             posterior = integer_posterior(logits, scale)
             expected.append([int(np.argmax(posterior)), len(windows), *posterior])
+    return stream, expected
+
+
+def check_answers(program, dialog):
+    stream, expected = dialog
     done = subprocess.run([program], input=stream, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     found = np.frombuffer(done.stdout, np.uint32).reshape(-1, 2 + len(LABELS))
     np.testing.assert_array_equal(found, expected)
 
 
+def compile_model(compiler, sources, out):
+    """The generated model alone: its own tests have it sanitized, which takes the most time."""
+    command = [compiler, *WARNINGS, "-O1", "-c", sources / "model.c"]
+    subprocess.run([*command, "-o", out], check=True)
+    return out
+
+
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_utterances_in_pieces_of_any_size(compiler, make, build, dialog, tmp_path):
+    """One stream after the other on this machine, with sanitizers; none leaves a trace."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here")
+    assert make().returncode == 0
+    generated = build / "sources"
+    sources = [*(TFLM / "standalone").glob("*.c"), *generated.glob("frontend*.c"), PORT]
+    sources += [generated / "application_tables.c"]
+    sources += [compile_model(compiler, generated, tmp_path / "model.o")]
+    includes = [f"-I{TFLM / 'standalone'}", f"-I{generated}"]
+    program = tmp_path / "application"
+    command = [compiler, *WARNINGS, *SANITIZERS, *includes, *sources, "-o", program]
+    subprocess.run(command, check=True)
+    check_answers(program, dialog)
+
+
+def test_the_application_on_tflm(make, build, folder, dialog, tmp_path):
+    """Against headers that stand in for TensorFlow Lite Micro, which no package has."""
+    if not (shutil.which("gcc") and shutil.which("g++")):
+        pytest.skip("no gcc and g++ here")
+    assert make().returncode == 0
+    runpy.run_path(str(TFLM / "write_sources.py"))["write_sources"](folder, tmp_path, "tflm")
+    # Copies the rest; the line before spares another start of TensorFlow.
+    done = make(f"OUT={tmp_path}", "RUNTIME=tflm", "PYTHON=true", "folder")
+    assert done.returncode == 0, done.stdout + done.stderr
+    methods = {method for method, *_ in graph.OPERATORS.values() if method}
+    lines = [f"  TfLiteStatus {method}() {{ return Count(); }}" for method in sorted(methods)]
+    (tmp_path / "resolver_methods.inc").write_text("\n".join(lines) + "\n")
+
+    model = compile_model("gcc", build / "sources", tmp_path / "model.o")
+    warnings = [*WARNINGS[1:], *SANITIZERS, "-c"]
+    parts = [*tmp_path.glob("*.c"), TFLM / "standalone/main.c", PORT]
+    includes = [f"-I{tmp_path}", f"-I{STAND_IN}", f"-I{build / 'sources'}"]
+    subprocess.run(["gcc", "-std=c99", *warnings, *includes[:1], *parts], cwd=tmp_path, check=True)
+    parts = ["classifier.cc", "emotion_model.cc"]
+    command = ["g++", "-std=c++11", "-pedantic", *warnings, *includes, *parts]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    objects = {model, *tmp_path.glob("*.o")}
+    subprocess.run(["g++", *SANITIZERS, *objects, "-o", tmp_path / "application"], check=True)
+    check_answers(tmp_path / "application", dialog)
+
+
 @pytest.mark.slow
-def test_the_demo_shows_both_sides(folder, tmp_path):
+def test_the_demo_shows_both_sides(folder, build, tmp_path):
     wav = write_wav(tmp_path / "sound.wav", speech(length(310)), channels=2)
     command = [sys.executable, str(TFLM / "demo.py"), f"--model_dir={folder}"]
     root = str(TFLM.parent)
@@ -310,7 +356,7 @@ def test_the_demo_shows_both_sides(folder, tmp_path):
         text=True,
         check=False,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": root},
+        env={**os.environ, "PYTHONPATH": root, "BUILD": str(build)},
     )
     assert done.returncode == 0, done.stderr
     rows = re.findall(

@@ -5,19 +5,18 @@
 
 #include "application_tables.h"
 #include "audio_provider.h"
+#include "classifier.h"
 #include "frontend.h"
-#include "model.h"
-#include "model_golden.h"
 #include "posterior.h"
 #include "responder.h"
 
-#define WINDOW ((uint32_t)MODEL_INPUT_DIMENSION1)
-#define ROOM (WINDOW + APPLICATION_HOP)
+#define WINDOW APPLICATION_WINDOW
+#define ROOM (APPLICATION_WINDOW + APPLICATION_HOP)
 
 static bool working;
 static frontend_t frontend;
 /* The latest frames: a whole window, and those that came after it. */
-static frontend_level_t frames[MODEL_INPUT_DIMENSION1 + APPLICATION_HOP][FRONTEND_MELS];
+static frontend_level_t frames[ROOM][FRONTEND_MELS];
 static uint32_t count;
 static posterior_t posterior;
 static uint64_t frontend_ticks;
@@ -34,23 +33,20 @@ static void begin_utterance(void)
     all_ticks = 0U;
 }
 
-/* Whether the model computes here what it computed where it was made. */
-static bool self_test(void)
-{
-    int8_t logits[MODEL_OUTPUT_ELEMENTS];
-    return model_invoke(model_golden_input, logits) == 0 &&
-           memcmp(logits, model_golden_output, sizeof logits) == 0;
-}
-
 /* The model's answer to the window that begins with this frame. */
 static void classify(uint32_t first)
 {
-    int8_t logits[MODEL_OUTPUT_ELEMENTS];
+    int8_t logits[APPLICATION_CLASSES];
     const uint64_t start = responder_ticks();
-    (void)model_invoke(frames[first], logits);
+    const bool done = classifier_run(frames[first], logits);
     model_ticks += responder_ticks() - start;
-    posterior_add(&posterior, logits);
-    responder_window(frames[first], logits);
+    if (done) {
+        posterior_add(&posterior, logits);
+        responder_window(frames[first], logits);
+    } else {
+        working = false;
+        responder_failure("The model failed");
+    }
 }
 
 /* A window is due as soon as there are frames for one, and then after each hop. */
@@ -69,7 +65,7 @@ static void frame_is_complete(void)
 static void take(const int16_t *samples, size_t left)
 {
     bool complete = true;
-    while (complete) {
+    while (complete && working) {
         const uint64_t start = responder_ticks();
         complete = frontend_push(&frontend, &samples, &left, frames[count]);
         frontend_ticks += responder_ticks() - start;
@@ -105,13 +101,13 @@ static void classify_rest(void)
 
 static void respond(void)
 {
-    uint32_t mean[MODEL_OUTPUT_ELEMENTS];
+    uint32_t mean[APPLICATION_CLASSES];
     result_t result;
     result.best = posterior_mean(&posterior, mean);
     result.windows = posterior.windows;
-    result.classes = POSTERIOR_CLASSES;
+    result.classes = APPLICATION_CLASSES;
     result.posterior = mean;
-    result.labels = model_labels;
+    result.labels = classifier_labels();
     result.frontend_ticks = frontend_ticks;
     result.model_ticks = model_ticks;
     result.all_ticks = all_ticks;
@@ -121,7 +117,7 @@ static void respond(void)
 void setup(void)
 {
     responder_start();
-    if (!self_test()) {
+    if (!classifier_start()) {
         responder_failure("The model's golden output differs");
     } else if (!audio_start()) {
         responder_failure("There is no sound");
@@ -144,6 +140,8 @@ void loop(void)
         if (count > 0U) {
             classify_rest();
             all_ticks += responder_ticks() - start;
+        }
+        if (posterior.windows > 0U) {
             respond();
         }
         begin_utterance();

@@ -4,8 +4,16 @@
 #ifndef APPLICATION_H_
 #define APPLICATION_H_
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Call setup once and then loop for ever. */
 void setup(void);
 void loop(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

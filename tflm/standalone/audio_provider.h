@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum {
     AUDIO_NOTHING_YET, /* come again later */
     AUDIO_SAMPLES,     /* here are some */
@@ -18,5 +22,9 @@ bool audio_start(void);
 /* Must not wait. For AUDIO_SAMPLES it sets *samples and *count: any number of 16-bit samples of
  * one channel, at the sample rate of the front end, that stay untouched until the next call. */
 audio_status_t audio_read(const int16_t **samples, size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

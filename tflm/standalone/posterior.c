@@ -1,6 +1,5 @@
 #include "posterior.h"
 
-#include "application_tables.h"
 #include "responder.h"
 
 static uint64_t rounded_quotient(uint64_t dividend, uint64_t divisor)
@@ -10,7 +9,7 @@ static uint64_t rounded_quotient(uint64_t dividend, uint64_t divisor)
 
 void posterior_clear(posterior_t *posterior)
 {
-    for (uint32_t i = 0U; i < POSTERIOR_CLASSES; ++i) {
+    for (uint32_t i = 0U; i < APPLICATION_CLASSES; ++i) {
         posterior->sums[i] = 0U;
     }
     posterior->windows = 0U;
@@ -20,13 +19,13 @@ void posterior_add(posterior_t *posterior, const int8_t *logits)
 {
     int32_t highest = logits[0];
     uint64_t sum = 0U;
-    for (uint32_t i = 1U; i < POSTERIOR_CLASSES; ++i) {
+    for (uint32_t i = 1U; i < APPLICATION_CLASSES; ++i) {
         highest = logits[i] > highest ? logits[i] : highest;
     }
-    for (uint32_t i = 0U; i < POSTERIOR_CLASSES; ++i) {
+    for (uint32_t i = 0U; i < APPLICATION_CLASSES; ++i) {
         sum += application_exponentials[highest - logits[i]];
     }
-    for (uint32_t i = 0U; i < POSTERIOR_CLASSES; ++i) {
+    for (uint32_t i = 0U; i < APPLICATION_CLASSES; ++i) {
         const uint64_t exponential = application_exponentials[highest - logits[i]];
         posterior->sums[i] += rounded_quotient(exponential * POSTERIOR_ONE, sum);
     }
@@ -36,7 +35,7 @@ void posterior_add(posterior_t *posterior, const int8_t *logits)
 uint32_t posterior_mean(const posterior_t *posterior, uint32_t *mean)
 {
     uint32_t best = 0U;
-    for (uint32_t i = 0U; i < POSTERIOR_CLASSES; ++i) {
+    for (uint32_t i = 0U; i < APPLICATION_CLASSES; ++i) {
         mean[i] = (uint32_t)rounded_quotient(posterior->sums[i], posterior->windows);
         best = posterior->sums[i] > posterior->sums[best] ? i : best;
     }

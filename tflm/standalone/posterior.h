@@ -4,12 +4,10 @@
 
 #include <stdint.h>
 
-#include "model.h"
-
-#define POSTERIOR_CLASSES ((uint32_t)MODEL_OUTPUT_ELEMENTS)
+#include "application_tables.h"
 
 typedef struct {
-    uint64_t sums[MODEL_OUTPUT_ELEMENTS];
+    uint64_t sums[APPLICATION_CLASSES];
     uint32_t windows;
 } posterior_t;
 

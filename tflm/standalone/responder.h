@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct {
     uint32_t windows;          /* that the model has seen of this utterance */
     uint32_t classes;
@@ -31,5 +35,9 @@ void responder_failure(const char *what);
 
 /* Any clock, for the times in the result; may always return 0. */
 uint64_t responder_ticks(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

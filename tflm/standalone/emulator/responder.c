@@ -1,10 +1,11 @@
 /* Prints the answer and what it cost, then ends the program. */
 #include "responder.h"
 
+#include "application_tables.h"
 #include "board.h"
 #include "command_line.h"
+#include "frontend.h"
 #include "host.h"
-#include "model.h"
 
 static int32_t windows_file = -1;
 static uint32_t window_number;
@@ -45,14 +46,15 @@ void responder_start(void)
 
 void responder_window(const int8_t *window, const int8_t *logits)
 {
-    if (windows_file >= 0 && !host_write(windows_file, window, MODEL_INPUT_ELEMENTS)) {
+    const size_t bytes = (size_t)APPLICATION_WINDOW * FRONTEND_MELS;
+    if (windows_file >= 0 && !host_write(windows_file, window, bytes)) {
         responder_failure("The file for the windows cannot be written");
     }
     ++window_number;
     board_print("window ");
     host_print_number(window_number);
     board_print(":");
-    for (uint32_t i = 0U; i < (uint32_t)MODEL_OUTPUT_ELEMENTS; ++i) {
+    for (uint32_t i = 0U; i < APPLICATION_CLASSES; ++i) {
         board_print(" ");
         host_print_signed(logits[i]);
     }
