@@ -24,7 +24,6 @@ static volatile uint32_t *const SYSTICK_VALUE = (volatile uint32_t *)0xe000e018U
 static volatile uint32_t systick_wraps;
 
 #define STACK_MARK 0xa5a5a5a5U
-#define STACK_SLACK 16U
 
 int32_t board_host_call(uint32_t operation, const void *argument)
 {
@@ -111,9 +110,10 @@ void board_reset(void)
     for (uint32_t *to = board_bss_start; to != board_bss_end; ++to) {
         *to = 0U;
     }
-    /* All that lies between the variables and this function's own frame. */
-    const uint32_t *const frame = __builtin_frame_address(0);
-    for (volatile uint32_t *to = board_bss_end; to < frame - STACK_SLACK; ++to) {
+    /* All that lies between the variables and the stack. */
+    const uint32_t *stack;
+    __asm__ volatile("mov %0, sp" : "=r"(stack));
+    for (volatile uint32_t *to = board_bss_end; to < stack; ++to) {
         *to = STACK_MARK;
     }
     board_exit(main());
