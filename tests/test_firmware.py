@@ -8,6 +8,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -343,6 +344,32 @@ def test_the_application_on_tflm(make, build, folder, dialog, tmp_path):
     objects = {model, *tmp_path.glob("*.o")}
     subprocess.run(["g++", *SANITIZERS, *objects, "-o", tmp_path / "application"], check=True)
     check_answers(tmp_path / "application", dialog)
+
+
+RESPONDER = """
+#include "responder.h"
+volatile uint32_t light;
+void responder_start(void) {}
+void responder_window(const int8_t *window, const int8_t *logits) { (void)window; (void)logits; }
+void responder_utterance(const result_t *result) { light = result->best; }
+void responder_failure(const char *what) { (void)what; }
+uint64_t responder_ticks(void) { return 0U; }
+"""
+
+
+def test_the_guide_has_a_port_that_builds(make, build, tmp_path):
+    text = (TFLM.parent / "docs/firmware.md").read_text()
+    code = re.search(r"^    #include \"audio_provider.h\"\n((    .*)?\n)+", text, re.MULTILINE)[0]
+    microphone = "bool microphone_start(int16_t *to, uint32_t samples)"
+    provider = textwrap.dedent(code).replace('r.h"\n', f'r.h"\n{microphone};\n', 1)
+    (tmp_path / "audio_provider.c").write_text(
+        f"{provider}\n{microphone} {{ (void)samples; return to != NULL; }}\n"
+        "void half_is_full(uint32_t half);\n"
+    )
+    (tmp_path / "responder.c").write_text(RESPONDER)
+    done = make("BOARD=netduinoplus2", f"PORT={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (build / "netduinoplus2" / f"{tmp_path.name}.elf").is_file()
 
 
 @pytest.mark.slow
