@@ -141,7 +141,7 @@ void loop(void)
             classify_rest();
             all_ticks += responder_ticks() - start;
         }
-        if (posterior.windows > 0U) {
+        if (working && posterior.windows > 0U) {
             respond();
         }
         begin_utterance();
