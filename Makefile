@@ -11,10 +11,18 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train test test-slow test-newest tools lint format clean
+.PHONY: train demo test test-slow test-newest tools lint format clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python recipes/train_convtransformer.py
+
+# What the model says in Keras and on an emulated board: of WAV=file, by MODEL=folder and BOARD=name
+# if they are given, else of a synthetic utterance by the model of `make train`.
+demo: tools $(VENV)/installed
+	@test -n "$(MODEL)" || ls -d runs/conv_transformer-synthetic-light-*/deployed > /dev/null 2>&1 \
+		|| $(MAKE) train
+	$(VENV)/bin/python tflm/demo.py $(if $(MODEL),--model_dir="$(MODEL)") \
+		$(if $(WAV),--wav="$(WAV)") $(if $(BOARD),--board="$(BOARD)")
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)

@@ -1,9 +1,9 @@
-"""Prints how exact the C front end is and what it costs on a Cortex-M.
+"""Prints how exact the C front end is.
 
 python recipes/benchmark_frontend.py --data_dir=PATH/TO/emodb
 python recipes/benchmark_frontend.py --data_dir=PATH/TO/emodb --model_dir=runs/STUDY/deployed
 
-Needs a C compiler; the cost needs arm-none-eabi-gcc and qemu-system-arm as well.
+Needs a C compiler. What it costs on a Cortex-M is printed by tflm/count_frontend.py.
 """
 
 import pathlib
@@ -18,7 +18,7 @@ from tfhrf.audio import decode
 from tfhrf.backbones import ConvTransformer
 from tfhrf.corpora import emodb
 from tfhrf.features import LogMelConfig, extract
-from tfhrf.frontend import comparison, emulation
+from tfhrf.frontend import comparison
 from tfhrf.training import TrainingSettings, compile_model, fit
 from tfhrf.windows import test_windows
 
@@ -29,8 +29,6 @@ MODEL_DIR = flags.DEFINE_string(
 EPOCHS = flags.DEFINE_integer("epochs", 15, "Epochs of the model that is trained here.")
 
 HOP = 100  # frames between windows
-CPUS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7")
-SECONDS = 3  # of speech on the emulated boards
 
 
 def main():
@@ -56,16 +54,6 @@ def main():
         print(f"  {counts[1:].sum():9,} values of {name} differ from float64")
     decided = comparison.decision_differences(content, expected, found, HOP, config)
     print("  " + ", ".join(f"{number:,} {name}" for name, number in decided.items()))
-
-    if emulation.available():
-        print("\nInstructions per frame, in QEMU; bytes (one stream of RAM, stack, code, tables)")
-        (wave,) = decode(paths[:1], config.sample_rate)
-        samples = comparison.to_int16(wave)[: SECONDS * config.sample_rate]
-        for cpu in CPUS:
-            result = emulation.run(config, scale, zero_point, samples, cpu=cpu)
-            counts = result["instructions"][1:]
-            sizes = [result[f"{part}_bytes"] for part in ("ram", "stack", "code", "table")]
-            print(f"  {cpu}: mean {counts.mean():,.0f}, most {counts.max():,}; {sizes}")
 
 
 def train(utterances, features, config):

@@ -89,7 +89,7 @@ def generate(folder):
                 for take in range(1, UTTERANCES + 1):
                     rng = np.random.default_rng([speaker, index, take])
                     samples = utterance(speaker, label, rng)
-                    _write_wav(unfinished / f"speaker{speaker}_{label}_{take}.wav", samples)
+                    write_wav(unfinished / f"speaker{speaker}_{label}_{take}.wav", samples)
                     bar.add(1)
 
 
@@ -155,9 +155,10 @@ def resonances(frequency, formants):
     return 0.02 + np.sum(np.array([[1.0], [0.6], [0.35]]) / np.sqrt(1 + detuning**2), axis=0)
 
 
-def _write_wav(path, samples):
+def write_wav(path, samples, sample_rate=SAMPLE_RATE):
+    """Writes samples within [-1, 1] as a 16-bit WAV file of one channel."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
+        file.setframerate(sample_rate)
+        file.writeframes(np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())

@@ -9,6 +9,9 @@ extern uint32_t board_data_start[];
 extern uint32_t board_data_end[];
 extern uint32_t board_bss_start[];
 extern uint32_t board_bss_end[];
+extern uint32_t board_flash_start[];
+extern uint32_t board_flash_end[];
+extern uint32_t board_ram_start[];
 
 int main(void);
 
@@ -20,8 +23,9 @@ static volatile uint32_t *const SYSTICK_VALUE = (volatile uint32_t *)0xe000e018U
 
 static volatile uint32_t systick_wraps;
 
-/* A semihosting call: the debugger, here QEMU, does the work. */
-static int32_t host_call(uint32_t operation, const void *argument)
+#define STACK_MARK 0xa5a5a5a5U
+
+int32_t board_host_call(uint32_t operation, const void *argument)
 {
     register uint32_t r0 __asm__("r0") = operation;
     register const void *r1 __asm__("r1") = argument;
@@ -31,14 +35,14 @@ static int32_t host_call(uint32_t operation, const void *argument)
 
 void board_print(const char *text)
 {
-    (void)host_call(0x04U, text);
+    (void)board_host_call(0x04U, text);
 }
 
 void board_exit(int32_t status)
 {
     const uint32_t arguments[2] = {0x20026U, (uint32_t)status};
     for (;;) {
-        (void)host_call(0x20U, arguments);
+        (void)board_host_call(0x20U, arguments);
     }
 }
 
@@ -60,6 +64,25 @@ uint64_t board_ticks(void)
         value = *SYSTICK_VALUE;
     } while (wraps != systick_wraps);
     return ((uint64_t)wraps + 1U) * SYSTICK_TICKS - value;
+}
+
+uint32_t board_stack_bytes(void)
+{
+    const volatile uint32_t *mark = board_bss_end;
+    while (*mark == STACK_MARK) {
+        ++mark;
+    }
+    return (uint32_t)board_stack_top - (uint32_t)mark;
+}
+
+uint32_t board_ram_bytes(void)
+{
+    return (uint32_t)board_bss_end - (uint32_t)board_ram_start;
+}
+
+uint32_t board_flash_bytes(void)
+{
+    return (uint32_t)board_flash_end - (uint32_t)board_flash_start;
 }
 
 static void count_wrap(void)
@@ -86,6 +109,12 @@ void board_reset(void)
     }
     for (uint32_t *to = board_bss_start; to != board_bss_end; ++to) {
         *to = 0U;
+    }
+    /* All that lies between the variables and the stack. */
+    const uint32_t *stack;
+    __asm__ volatile("mov %0, sp" : "=r"(stack));
+    for (volatile uint32_t *to = board_bss_end; to < stack; ++to) {
+        *to = STACK_MARK;
     }
     board_exit(main());
     for (;;) {

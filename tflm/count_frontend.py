@@ -1,6 +1,9 @@
 """Counts the instructions of the C front end on emulated Cortex-M boards.
 
-QEMU counts instructions, not cycles: a real core needs one to about two cycles for each.
+    python tflm/count_frontend.py
+
+Needs arm-none-eabi-gcc and qemu-system-arm (`make tools`). QEMU counts instructions, not cycles: a
+real core needs one to about two cycles for each.
 """
 
 import pathlib
@@ -10,10 +13,13 @@ import tempfile
 
 import numpy as np
 
+from tfhrf.corpora import synthetic
+from tfhrf.features import LogMelConfig
+from tfhrf.frontend import comparison
 from tfhrf.frontend.writer import write_frontend
 from tfhrf.generated import wrapped
 
-BENCH = pathlib.Path(__file__).parent / "bench"
+FOLDER = pathlib.Path(__file__).resolve().parent / "boards"
 GCC, QEMU, SIZE = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size"
 # A Cortex-M3 runs the code of a Cortex-M0; QEMU's only board with an M0 has no such timer.
 BOARDS = {
@@ -22,7 +28,8 @@ BOARDS = {
     "cortex-m4": "mps2-an386",
     "cortex-m7": "mps2-an500",
 }
-FLAGS = ("-mthumb", "-std=c99", "-O2", "-ffreestanding", "-nostartfiles", "-nostdlib")
+FLAGS = ("-mthumb", "-std=c99", "-O2", "-Wall", "-Wextra", "-Werror")
+LINK = ("-nostartfiles", f"-I{FOLDER}", f"-L{FOLDER}")
 INSTRUCTIONS_PER_TICK = 40
 SECONDS = 300
 
@@ -51,8 +58,6 @@ def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
     with tempfile.TemporaryDirectory() as folder:
         directory = pathlib.Path(folder)
         report = write_frontend(config, directory, scale, zero_point, dtype)
-        for file in BENCH.iterdir():
-            shutil.copy(file, directory)
         text = "\n".join(wrapped([str(sample) for sample in np.asarray(samples, np.int16)], 12))
         (directory / "samples.c").write_text(
             "#include <stdint.h>\n"
@@ -64,8 +69,9 @@ def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
         for part in parts:
             call([GCC, *compile_flags, "-c", part], directory)
         objects = [part.replace(".c", ".o") for part in parts]
-        link = [GCC, *compile_flags, "count.c", "samples.c", *objects, "-T", "board.ld", "-lgcc"]
-        call([*link, "-o", "count.elf"], directory)
+        programs = [str(FOLDER / name) for name in ("count_frontend.c", "startup.c", "host.c")]
+        link = [GCC, *compile_flags, *LINK, f"-I{folder}", f"-T{FOLDER / BOARDS[cpu]}.ld"]
+        call([*link, *programs, "samples.c", *objects, "-o", "count.elf"], directory)
         code = [part for part in objects if part != "frontend_tables.o"]
         sizes = call([SIZE, *code], directory).splitlines()[1:]
         machine = [QEMU, "-M", BOARDS[cpu], "-nographic", "-monitor", "none", "-serial", "none"]
@@ -78,11 +84,11 @@ def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
     )
     return {
         "frames": levels.astype(dtype).reshape(-1, config.mels),
-        "instructions": np.array([int(row[0], 16) for row in rows]) * INSTRUCTIONS_PER_TICK,
+        "instructions": np.array([int(row[0]) for row in rows]) * INSTRUCTIONS_PER_TICK,
         "code_bytes": sum(int(line.split()[0]) for line in sizes),
         "table_bytes": report["table_bytes"],
         "ram_bytes": report["ram_bytes"],
-        "stack_bytes": int(stack, 16),
+        "stack_bytes": int(stack),
     }
 
 
@@ -97,3 +103,20 @@ def call(command, directory):
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed. Received: {(done.stderr or done.stdout).strip()}")
     return done.stdout or done.stderr
+
+
+def main():
+    config = LogMelConfig()
+    wave = synthetic.utterance(1, "neutral", np.random.default_rng(0))
+    samples = comparison.to_int16(wave)
+    print("instructions per frame; bytes of one stream, of stack, of code, of tables")
+    for cpu in BOARDS:
+        # A scale that takes speech over the range of int8.
+        result = run(config, 0.02, -35, samples, cpu=cpu)
+        counts = result["instructions"][1:]
+        sizes = [result[f"{part}_bytes"] for part in ("ram", "stack", "code", "table")]
+        print(f"  {cpu}: mean {counts.mean():,.0f}, most {counts.max():,}; {sizes}")
+
+
+if __name__ == "__main__":
+    main()

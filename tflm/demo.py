@@ -1,0 +1,102 @@
+"""Shows what a model says of a sound in Keras and on an emulated microcontroller.
+
+    python tflm/demo.py
+    python tflm/demo.py --model_dir=runs/STUDY/deployed --wav=sound.wav --board=netduinoplus2
+
+Any WAV or FLAC file; a synthetic utterance if none is given. Needs arm-none-eabi-gcc and
+qemu-system-arm (`make tools`).
+"""
+
+import argparse
+import pathlib
+import sys
+
+import emulator
+import keras
+import numpy as np
+
+from tfhrf import assessment
+from tfhrf.audio import decode
+from tfhrf.corpora import synthetic
+from tfhrf.features import LogMelConfig, extract
+from tfhrf.files import replacing
+from tfhrf.training import inference
+from tfhrf.windows import test_windows, utterance_posteriors
+
+DEFAULT_MODEL = "runs/conv_transformer-synthetic-light-*/deployed"
+EMOTION = "anger"
+SOUND = pathlib.Path("runs/demo/sound.wav")  # as the board reads it: 16 bits, one channel
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model_dir", help="a study's folder; that of `make train` if not given")
+    parser.add_argument("--wav", help="the sound; a synthetic utterance if not given")
+    parser.add_argument("--board", default=emulator.BOARDS[0], help=", ".join(emulator.BOARDS))
+    arguments = parser.parse_args()
+    try:
+        show(model_dir(arguments.model_dir), arguments.wav, arguments.board)
+    except (OSError, RuntimeError, ValueError) as error:
+        message = " ".join(str(error).split())
+        print(message if message.startswith("Error") else f"Error: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+def show(folder, wav, board):
+    config = LogMelConfig.load(folder / "front_end.json")
+    source = record(wav, config)
+    answer = emulator.run(board, folder, SOUND)
+    posteriors = {
+        "Keras, float32": in_keras(folder, config),
+        f"{board}, int8": np.array(answer["posterior"]),
+    }
+    print(f"\n{source}\n")
+    print(" " * 20 + "".join(f"{label:>12}" for label in answer["labels"]))
+    for kind, posterior in posteriors.items():
+        values = "".join(f"{value:12.3f}" for value in posterior)
+        print(f"{kind:20}{values}   {answer['labels'][posterior.argmax()]}")
+    counts, sizes = answer["instructions"], answer["bytes"]
+    print("\nmillions of instructions: ", end="")
+    print(", ".join(f"{part} {count / 1e6:.2f}" for part, count in counts.items()))
+    print("bytes: " + ", ".join(f"{part} {size:,}" for part, size in sizes.items()))
+
+
+def model_dir(given):
+    """The folder of the model, which has what Keras and the board need."""
+    folders = [given] if given else sorted(pathlib.Path().glob(DEFAULT_MODEL))
+    if not folders:
+        raise ValueError(f"`make train` has not made a model yet. Received: no {DEFAULT_MODEL}")
+    folder = pathlib.Path(folders[0])
+    for name in ("trained.keras", "int8.tflite", "front_end.json"):
+        if not (folder / name).is_file():
+            raise ValueError(f"A model's folder must have {name}. Received: {folder}")
+    return folder
+
+
+def record(wav, config):
+    """Writes the sound as the board reads it; returns words for what it is."""
+    if wav is not None:
+        (wave,) = decode([wav], config.sample_rate)
+        source = wav
+    else:
+        # A voice that is not in the corpus.
+        speaker = synthetic.SPEAKERS + 1
+        wave = synthetic.utterance(speaker, EMOTION, np.random.default_rng(speaker))
+        source = f"a synthetic voice that the model has not heard, {EMOTION}"
+    with replacing(SOUND) as path:
+        synthetic.write_wav(path, wave, config.sample_rate)
+    return f"{len(wave) / config.sample_rate:.2f} s of sound: {source}"
+
+
+def in_keras(folder, config):
+    """Mean posterior of the sound's windows by the model as trained."""
+    model = keras.saving.load_model(folder / "trained.keras", compile=False)
+    (features,) = extract([SOUND], config)
+    windows = test_windows(features, model.input_shape[1], assessment.HOP, config)
+    return utterance_posteriors(inference(model)(windows), [len(windows)])[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+/* From sound to emotion: front end, window of frames, model, mean posterior of the windows.
+ *
+ * The sound comes from audio_provider.h, the answer goes to responder.h. */
+#ifndef APPLICATION_H_
+#define APPLICATION_H_
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Call setup once and then loop for ever. */
+void setup(void);
+void loop(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

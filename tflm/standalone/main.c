@@ -1,0 +1,9 @@
+#include "application.h"
+
+int main(void)
+{
+    setup();
+    for (;;) {
+        loop();
+    }
+}
