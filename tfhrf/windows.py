@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from tfhrf.augmentation import augment
 
+READERS = 4  # utterances that are read at a time
+
 
 def silence(config):
     """The value of a frame of digital silence, with which short recordings are padded."""
@@ -15,7 +17,8 @@ def training_batches(features, labels, settings, classes, config, seed):
     """An endless dataset of augmented random windows.
 
     Args:
-        features: list of float32 arrays, (frames of the utterance, mels).
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames:
+            one is read when its turn comes, a few batches are in memory.
         labels: class index per utterance.
         settings: TrainingSettings, for frames per window, windows per batch, and augmentation.
         classes: number of classes.
@@ -27,8 +30,10 @@ def training_batches(features, labels, settings, classes, config, seed):
         (batch_size, frames, mels) and (batch_size, classes).
     """
     frames = settings.frames
-    lengths = [len(one) for one in features]
-    rows = tf.RaggedTensor.from_row_lengths(np.concatenate(features), lengths)
+
+    def read(index, label):
+        row = tf.numpy_function(lambda i: np.asarray(features[i]), [index], tf.float32)
+        return tf.ensure_shape(row, (None, config.mels)), label
 
     def window(row, label):
         mels = augment(row, silence(config), settings.gain)
@@ -40,15 +45,17 @@ def training_batches(features, labels, settings, classes, config, seed):
         mels = tf.pad(mels, [[before, after], [0, 0]], constant_values=silence(config))
         return tf.ensure_shape(mels, (frames, config.mels)), tf.one_hot(label, classes)
 
+    # All utterances are shuffled by their numbers; reading goes ahead of what uses the frames.
     # The random operations of `map` take their seeds from the global one; sequential, they
     # repeat exactly. One thread keeps up: training takes the time.
     # There is nothing to tune, and the tuner can hold up the end of an iterator for seconds.
     options = tf.data.Options()
     options.autotune.enabled = False
     return (
-        tf.data.Dataset.from_tensor_slices((rows, labels))
+        tf.data.Dataset.from_tensor_slices((np.arange(len(labels)), labels))
         .shuffle(len(labels), seed=seed, reshuffle_each_iteration=True)
         .repeat()
+        .map(read, num_parallel_calls=READERS, deterministic=True)
         .map(window)
         .batch(settings.batch_size, drop_remainder=True)
         .prefetch(4)
@@ -60,7 +67,7 @@ def test_windows(features, frames, hop, config):
     """All windows of one utterance: every `hop` frames, the last one flush with the end.
 
     Args:
-        features: float32 array of shape (frames of the utterance, mels).
+        features: float32 array of shape (frames of the utterance, mels), or StoredFrames.
         frames: length of a window; a shorter utterance is padded on both sides.
         hop: distance of windows, in frames.
         config: LogMelConfig of the features.
@@ -68,6 +75,7 @@ def test_windows(features, frames, hop, config):
     Returns:
         float32 array of shape (windows, frames, mels).
     """
+    features = np.asarray(features)
     missing = frames - len(features)
     if missing > 0:
         padding = ((missing // 2, missing - missing // 2), (0, 0))
