@@ -13,11 +13,11 @@ import keras
 import tensorflow as tf
 from sounds import sine, write_broken, write_wav
 
-from tfhrf import assessment, cache, features
+from tfhrf import assessment, cache, features, windows
 from tfhrf.audio import AudioError
 from tfhrf.features import LogMelConfig, extract
 from tfhrf.training import TrainingSettings
-from tfhrf.windows import test_windows, training_batches
+from tfhrf.windows import test_windows
 
 test_windows.__test__ = False
 CONFIG = LogMelConfig(mels=8)
@@ -249,24 +249,30 @@ def test_frames_whose_shard_is_gone_are_an_error_that_names_it(sounds, tmp_path)
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_training_and_calibration_see_what_they_see_in_memory(sounds, tmp_path):
+def test_training_sees_the_same_from_disk_as_from_memory(sounds, tmp_path, monkeypatch):
     stored = cache.prepare(sounds[0], CONFIG, sounds[1], tmp_path / "features")
     arrays = extract(sounds[0], CONFIG, sounds[1])
     settings = TrainingSettings(frames=20, batch_size=3)
 
-    def batches(some):
+    def batches(some, in_memory):
+        monkeypatch.setattr(windows, "IN_MEMORY", in_memory)
         keras.utils.set_random_seed(3)
-        dataset = training_batches(some, np.arange(len(some)), settings, 8, CONFIG, 3)
+        dataset = windows.training_batches(some, np.arange(len(some)), settings, 8, CONFIG, 3)
         return list(dataset.take(10).as_numpy_iterator())
 
     # Balanced training repeats utterances.
     for chosen in (range(8), [6, 2, 2, 7, 2]):
-        pairs = zip(
-            batches([stored[i] for i in chosen]), batches([arrays[i] for i in chosen]), strict=True
-        )
-        for (windows, labels), (windows_in_memory, labels_in_memory) in pairs:
-            np.testing.assert_array_equal(windows, windows_in_memory)
-            np.testing.assert_array_equal(labels, labels_in_memory)
+        expected = batches([arrays[i] for i in chosen], 2**20)
+        for in_memory in (2**20, 0):
+            found = batches([stored[i] for i in chosen], in_memory)
+            for pair in zip(found, expected, strict=True):
+                for one, other in zip(*pair, strict=True):
+                    np.testing.assert_array_equal(one, other)
+
+
+def test_windows_to_test_and_to_calibrate_are_the_same_from_disk(sounds, tmp_path):
+    stored = cache.prepare(sounds[0], CONFIG, sounds[1], tmp_path / "features")
+    arrays = extract(sounds[0], CONFIG, sounds[1])
     np.testing.assert_array_equal(
         assessment.calibration_windows(stored, 20, CONFIG),
         assessment.calibration_windows(arrays, 20, CONFIG),
@@ -281,16 +287,17 @@ def test_no_more_frames_are_in_memory_than_are_in_use(tmp_path, monkeypatch):
     array = np.zeros((50, CONFIG.mels), "f4")
     shard = tmp_path / "00000-of-00001.tfrecord"
     sizes = cache.write_shard(shard, [array] * 3000)
-    stored = list(cache._stored(str(shard), sizes, CONFIG.mels))
+    stored = list(cache._stored(shard, sizes, CONFIG.mels))
     reads = []
     read = cache.StoredFrames.__array__
     monkeypatch.setattr(
         cache.StoredFrames, "__array__", lambda one, *rest: (reads.append(one), read(one, *rest))[1]
     )
     settings = TrainingSettings(frames=20, batch_size=8)
-    dataset = training_batches(stored, [0] * 3000, settings, 2, CONFIG, 0)
+    monkeypatch.setattr(windows, "IN_MEMORY", sum(4 * one.frames * one.mels for one in stored) - 1)
+    dataset = windows.training_batches(stored, [0] * 3000, settings, 2, CONFIG, 0)
     taken = list(dataset.take(10))
-    assert 80 <= len(reads) <= 8 * (10 + 6) + 8
+    assert 80 <= len(reads) <= 8 * (10 + 6) + windows.READ
     assert len({one.offset for one in reads}) == len(reads)
     assert len(taken) == 10
     # A pickle, as another process gets one, holds no frames.
@@ -301,12 +308,12 @@ def test_posteriors_are_computed_a_part_at_a_time(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=(n, CONFIG.mels)).astype("f4") for n in (30, 250, 900, 30, 400, 120)]
     sizes = cache.write_shard(tmp_path / "a.tfrecord", arrays)
-    stored = list(cache._stored(str(tmp_path / "a.tfrecord"), sizes, CONFIG.mels))
+    stored = list(cache._stored(tmp_path / "a.tfrecord", sizes, CONFIG.mels))
     seen = []
 
-    def predict(windows):
-        seen.append(len(windows))
-        return windows.mean(axis=1)[:, :3]
+    def predict(some):
+        seen.append(len(some))
+        return some.mean(axis=1)[:, :3]
 
     whole = assessment._posteriors({"trained": predict}, arrays, 50, CONFIG)["trained"]
     assert len(seen) == 1

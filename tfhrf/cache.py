@@ -38,7 +38,7 @@ class StoredFrames:
     of it holds no frames.
     """
 
-    shard: str
+    shard: pathlib.Path
     offset: int  # bytes
     frames: int
     mels: int
@@ -53,12 +53,15 @@ class StoredFrames:
             CacheError: the shard is gone or shorter than it was.
         """
         try:
-            values = np.fromfile(self.shard, "<f4", self.frames * self.mels, offset=self.offset)
+            with self.shard.open("rb", buffering=0) as file:
+                file.seek(self.offset)
+                record = file.read(4 * self.frames * self.mels)
         except OSError as error:
             raise CacheError(f"Features cannot be read ({error.strerror}): {self.shard}") from None
-        if values.size != self.frames * self.mels:
+        if len(record) != 4 * self.frames * self.mels:
             raise CacheError(f"Features were cut short while they were in use: {self.shard}")
-        return values.reshape(self.frames, self.mels).astype(dtype or np.float32, copy=False)
+        frames = np.frombuffer(record, "<f4").reshape(self.frames, self.mels)
+        return frames.astype(dtype or np.float32, copy=False)
 
 
 def prepare(paths, config, spans=None, root=FOLDER):
@@ -100,9 +103,7 @@ def prepare(paths, config, spans=None, root=FOLDER):
             sizes[shard] = write_shard(shard, _counted(itertools.islice(stream, len(part)), bar))
         config.save(folder / "front_end.json")
     return [
-        frames
-        for shard in parts
-        for frames in _stored(str(shard.absolute()), sizes[shard], config.mels)
+        frames for shard in parts for frames in _stored(shard.absolute(), sizes[shard], config.mels)
     ]
 
 

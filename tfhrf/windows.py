@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from tfhrf.augmentation import augment
 
-READERS = 4  # utterances that are read at a time
+IN_MEMORY = 2**26  # bytes of frames that training keeps in memory, 44 minutes of 64 mels
+READ = 8  # utterances read at a time where there are more
 
 
 def silence(config):
@@ -17,8 +18,9 @@ def training_batches(features, labels, settings, classes, config, seed):
     """An endless dataset of augmented random windows.
 
     Args:
-        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames:
-            one is read when its turn comes, a few batches are in memory.
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
+            Up to IN_MEMORY they are read at once, else each one when its turn comes, so that a
+            few batches are in memory. The batches are the same, bit for bit.
         labels: class index per utterance.
         settings: TrainingSettings, for frames per window, windows per batch, and augmentation.
         classes: number of classes.
@@ -30,10 +32,18 @@ def training_batches(features, labels, settings, classes, config, seed):
         (batch_size, frames, mels) and (batch_size, classes).
     """
     frames = settings.frames
+    whole = 4 * config.mels * sum(map(len, features)) <= IN_MEMORY
 
-    def read(index, label):
-        row = tf.numpy_function(lambda i: np.asarray(features[i]), [index], tf.float32)
-        return tf.ensure_shape(row, (None, config.mels)), label
+    def arrays(indices):
+        rows = [np.asarray(features[index]) for index in indices]
+        return np.concatenate(rows), np.array([len(row) for row in rows])
+
+    def read(indices, labels):
+        rows, lengths = tf.numpy_function(arrays, [indices], [tf.float32, tf.int64])
+        return ragged(tf.ensure_shape(rows, (None, config.mels)), lengths), labels
+
+    def ragged(rows, lengths):
+        return tf.RaggedTensor.from_row_lengths(rows, tf.ensure_shape(lengths, (None,)))
 
     def window(row, label):
         mels = augment(row, silence(config), settings.gain)
@@ -45,18 +55,22 @@ def training_batches(features, labels, settings, classes, config, seed):
         mels = tf.pad(mels, [[before, after], [0, 0]], constant_values=silence(config))
         return tf.ensure_shape(mels, (frames, config.mels)), tf.one_hot(label, classes)
 
-    # All utterances are shuffled by their numbers; reading goes ahead of what uses the frames.
     # The random operations of `map` take their seeds from the global one; sequential, they
     # repeat exactly. One thread keeps up: training takes the time.
     # There is nothing to tune, and the tuner can hold up the end of an iterator for seconds.
     options = tf.data.Options()
     options.autotune.enabled = False
-    return (
-        tf.data.Dataset.from_tensor_slices((np.arange(len(labels)), labels))
+    numbers = np.arange(len(labels))
+    source = ragged(*arrays(numbers)) if whole else numbers
+    utterances = (
+        tf.data.Dataset.from_tensor_slices((source, labels))
         .shuffle(len(labels), seed=seed, reshuffle_each_iteration=True)
         .repeat()
-        .map(read, num_parallel_calls=READERS, deterministic=True)
-        .map(window)
+    )
+    if not whole:
+        utterances = utterances.batch(READ).map(read).unbatch()
+    return (
+        utterances.map(window)
         .batch(settings.batch_size, drop_remainder=True)
         .prefetch(4)
         .with_options(options)
