@@ -315,10 +315,10 @@ def test_posteriors_are_computed_a_part_at_a_time(tmp_path, monkeypatch):
         seen.append(len(some))
         return some.mean(axis=1)[:, :3]
 
-    whole = assessment._posteriors({"trained": predict}, arrays, 50, CONFIG)["trained"]
+    whole = assessment.posteriors_of({"trained": predict}, arrays, 50, CONFIG)["trained"]
     assert len(seen) == 1
     seen.clear()
     monkeypatch.setattr(assessment, "TEST_WINDOWS", 8)
-    parts = assessment._posteriors({"trained": predict}, stored, 50, CONFIG)["trained"]
+    parts = assessment.posteriors_of({"trained": predict}, stored, 50, CONFIG)["trained"]
     np.testing.assert_array_equal(parts, whole)
     assert seen == [14, 8]

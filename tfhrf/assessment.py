@@ -62,7 +62,7 @@ def _complete(folder, record, calibration, sides, corpus, settings, config):
         record["summary"] = str(summary(trained))
         config.save(work / "front_end.json")
     for side, (features, targets, groups) in sides.items():
-        posteriors = _posteriors(models, features, trained.input_shape[1], config)
+        posteriors = posteriors_of(models, features, trained.input_shape[1], config)
         record[side] = _decide(posteriors, targets, groups, corpus)
     record["seconds"]["folding, quantization and test"] = time.perf_counter() - start
     write_text(work / "fold.json", json.dumps(record) + "\n")
@@ -87,8 +87,18 @@ def calibration_windows(features, frames, config):
     )
 
 
-def _posteriors(models, features, frames, config):
-    """Posteriors of utterances by each kind of model, (utterances, classes), in bounded memory."""
+def posteriors_of(models, features, frames, config):
+    """Posteriors of utterances by each kind of model, in bounded memory.
+
+    Args:
+        models: dict of functions from windows, (windows, frames, mels), to logits.
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
+        frames: length of a window.
+        config: LogMelConfig of the features.
+
+    Returns:
+        Dict of float64 arrays of shape (utterances, classes).
+    """
     posteriors: dict[str, list] = {kind: [] for kind in models}
     for windows in _parts(features, frames, config):
         counts = [len(one) for one in windows]

@@ -89,7 +89,7 @@ def generate(folder):
                 for take in range(1, UTTERANCES + 1):
                     rng = np.random.default_rng([speaker, index, take])
                     samples = utterance(speaker, label, rng)
-                    _write_wav(unfinished / f"speaker{speaker}_{label}_{take}.wav", samples)
+                    write_wav(unfinished / f"speaker{speaker}_{label}_{take}.wav", samples)
                     bar.add(1)
 
 
@@ -155,7 +155,7 @@ def resonances(frequency, formants):
     return 0.02 + np.sum(np.array([[1.0], [0.6], [0.35]]) / np.sqrt(1 + detuning**2), axis=0)
 
 
-def _write_wav(path, samples):
+def write_wav(path, samples):
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
