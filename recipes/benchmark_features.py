@@ -13,6 +13,7 @@ import io
 import multiprocessing
 import os
 import pathlib
+import shutil
 import tempfile
 import time
 
@@ -85,24 +86,35 @@ def librosa_frames(path):
 
 def memory(folder):
     paths = generate(folder / "audio", 1)
-    print("Peak resident memory, MiB, after")
-    print("   hours  imports  preparation  one epoch  calibration and test")
+    print("Peak resident memory, MiB: of one process after imports and preparation,")
+    print("of another one after finding the features, an epoch, and calibration and test")
     for hours in MEMORY_HOURS:
-        peaks = benchmarks.apart(peaks_of, paths, hours, folder / f"features{hours}")
-        print(
-            "  {:6}{:9.0f}{:13.0f}{:11.0f}{:22.0f}".format(hours, *(peak / 2**20 for peak in peaks))
-        )
+        root = folder / f"features{hours}"
+        for peaks in (peaks_of_preparation, peaks_of_training):
+            found = benchmarks.apart(peaks, paths * hours, root)
+            print(f"  {hours:3} h:", *(f"{peak / 2**20:7.0f}" for peak in found))
+        shutil.rmtree(root)
 
 
-def peaks_of(paths, hours, root):
-    """Peak resident memory after each step of a small study, bytes; the same hour comes again."""
-    peaks = [benchmarks.status_bytes("VmHWM")]
+def peaks_of_preparation(paths, root):
+    before = benchmarks.status_bytes("VmHWM")
+    prepare(paths, root)
+    return before, benchmarks.status_bytes("VmHWM")
+
+
+def prepare(paths, root):
+    """Without a progress bar between the figures."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return cache.prepare(paths, CONFIG, root=root)
+
+
+def peaks_of_training(paths, root):
+    peaks = []
 
     def note():
         peaks.append(benchmarks.status_bytes("VmHWM"))
 
-    with contextlib.redirect_stdout(io.StringIO()):
-        features = cache.prepare(paths * hours, CONFIG, root=root)
+    features = prepare(paths, root)
     note()
     settings = TrainingSettings(epochs=1)
     model = keras.Sequential(
