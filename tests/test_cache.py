@@ -2,7 +2,10 @@
 
 import dataclasses
 import os
+import pathlib
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from tfhrf.training import TrainingSettings
 from tfhrf.windows import test_windows
 
 test_windows.__test__ = False
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIG = LogMelConfig(mels=8)
 
 
@@ -322,3 +326,18 @@ def test_posteriors_are_computed_a_part_at_a_time(tmp_path, monkeypatch):
     parts = assessment.posteriors_of({"trained": predict}, stored, 50, CONFIG)["trained"]
     np.testing.assert_array_equal(parts, whole)
     assert seen == [14, 8]
+
+
+def test_the_benchmark_prints_hours_per_minute(tmp_path):
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "recipes" / "benchmark_features.py"), "--hours=0.01"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "10 files, 0.01 h of 16 kHz audio" in result.stdout
+    for name in ("computed", "read again", "librosa"):
+        assert name in result.stdout
+    assert list(tmp_path.iterdir()) == []
