@@ -35,6 +35,12 @@ def corpus(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Features go under runs/ of the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
 def recipe(*arguments, backbone="convtransformer"):
     return subprocess.run(
         [sys.executable, str(ROOT / "recipes" / f"train_{backbone}.py"), *arguments],

@@ -16,7 +16,7 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 
 import trees
 
-from tfhrf import assessment, commands, study
+from tfhrf import assessment, commands, features, study
 from tfhrf.audio import AudioError
 from tfhrf.corpora import CORPORA, CorpusError
 from tfhrf.features import LogMelConfig
@@ -30,6 +30,12 @@ test_windows.__test__ = False
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIG = LogMelConfig(mels=16)
 TRAINING = TrainingSettings(frames=50, epochs=1, batch_size=8)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Features go under runs/ of the current folder."""
+    monkeypatch.chdir(tmp_path)
 
 
 def small_network(shape, classes, preset, hrf):
@@ -192,6 +198,26 @@ def test_recipe_of_daic_woz_decides_once_per_participant_and_keeps_nobody(tmp_pa
     for number in (300, 301, 303, 304, 310):
         assert f"{number}_" not in printed
         assert f"{number}:" not in printed
+
+
+def test_studies_share_their_features_and_a_fold_alone_is_the_same(corpora, tmp_path, monkeypatch):
+    # In one process, so that a fold takes less time.
+    beside = study._beside
+    monkeypatch.setattr(study, "_beside", lambda apart: beside(False))
+    train("iemocap", corpora / "iemocap", tmp_path / "one", folds=["1", "3"])
+    (folder,) = (tmp_path / "runs" / "features").iterdir()
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert sorted(path.name for path in before) == ["00000-of-00001.tfrecord", "front_end.json"]
+
+    monkeypatch.setattr(features, "stream", lambda *_: pytest.fail("features are computed again"))
+    train("iemocap", corpora / "iemocap", tmp_path / "two", folds=["3"])
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    weights = [
+        keras.saving.load_model(tmp_path / out / "Ses03" / "trained.keras").get_weights()
+        for out in ("one", "two")
+    ]
+    for series, alone in zip(*weights, strict=True):
+        np.testing.assert_array_equal(series, alone)
 
 
 def test_wrong_protocols_are_named(tmp_path):

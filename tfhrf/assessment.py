@@ -19,7 +19,7 @@ from tfhrf.windows import test_windows, utterance_posteriors
 
 HOP = 100  # frames between test windows, 1 s
 CALIBRATION_WINDOWS = 200
-TEST_UTTERANCES = 256  # whose windows are in memory at a time
+TEST_WINDOWS = 1024  # in memory at a time, and those of one utterance more
 
 
 def assess(folder, record, calibration, sides, corpus, settings, config):
@@ -62,7 +62,7 @@ def _complete(folder, record, calibration, sides, corpus, settings, config):
         record["summary"] = str(summary(trained))
         config.save(work / "front_end.json")
     for side, (features, targets, groups) in sides.items():
-        posteriors = _posteriors(models, features, trained.input_shape[1], config)
+        posteriors = posteriors_of(models, features, trained.input_shape[1], config)
         record[side] = _decide(posteriors, targets, groups, corpus)
     record["seconds"]["folding, quantization and test"] = time.perf_counter() - start
     write_text(work / "fold.json", json.dumps(record) + "\n")
@@ -87,16 +87,36 @@ def calibration_windows(features, frames, config):
     )
 
 
-def _posteriors(models, features, frames, config):
-    """Posteriors of utterances by each kind of model, (utterances, classes), in bounded memory."""
+def posteriors_of(models, features, frames, config):
+    """Posteriors of utterances by each kind of model, in bounded memory.
+
+    Args:
+        models: dict of functions from windows, (windows, frames, mels), to logits.
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
+        frames: length of a window.
+        config: LogMelConfig of the features.
+
+    Returns:
+        Dict of float64 arrays of shape (utterances, classes).
+    """
     posteriors: dict[str, list] = {kind: [] for kind in models}
-    for start in range(0, len(features), TEST_UTTERANCES):
-        some = features[start : start + TEST_UTTERANCES]
-        windows = [test_windows(one, frames, HOP, config) for one in some]
+    for windows in _parts(features, frames, config):
         counts = [len(one) for one in windows]
         for kind, predict in models.items():
             posteriors[kind].append(utterance_posteriors(predict(np.concatenate(windows)), counts))
     return {kind: np.concatenate(parts) for kind, parts in posteriors.items()}
+
+
+def _parts(features, frames, config):
+    """Windows of utterance after utterance, TEST_WINDOWS and those of the last utterance a part."""
+    part: list = []
+    for one in features:
+        part.append(test_windows(one, frames, HOP, config))
+        if sum(map(len, part)) >= TEST_WINDOWS:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _decide(posteriors, targets, groups, corpus):

@@ -1,12 +1,14 @@
 """Decoding audio files to mono float32 at 16 kHz, through tensorflow-io inside tf.data."""
 
 import itertools
+import os
 import pathlib
 
 import tensorflow as tf
 import tensorflow_io as tfio
 
 SAMPLE_RATE = 16_000
+AHEAD = 2  # decoded files that wait; fixed, so that hours-long ones do not fill the memory
 
 # Content of a file to samples in [-1, 1), (samples, channels), by format and sample type. These
 # decoders keep no state: a file opened with tfio.IOTensor.graph is shared by the parallel calls
@@ -57,10 +59,10 @@ def decode(paths, sample_rate=SAMPLE_RATE):
         tf.data.Dataset.from_tensor_slices((paths, list(kinds), tf.constant(rates, tf.int64)))
         .map(
             lambda path, kind, rate: _decode_one(path, kind, rate, target),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=os.cpu_count(),
             deterministic=True,
         )
-        .prefetch(tf.data.AUTOTUNE)
+        .prefetch(AHEAD)
         .as_numpy_iterator()
     )
     for path in paths:

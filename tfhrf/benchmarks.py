@@ -87,14 +87,14 @@ def peak_memory(build, steps=5):
     Meaningful in a process that has trained nothing else: call it through `apart`.
     """
     build()(tf.zeros((1, *build().input_shape[1:])))  # what the libraries allocate once
-    before = _status_bytes("VmRSS")
+    before = status_bytes("VmRSS")
     step = training_step(build)
     for _ in range(steps):
         step()
-    return _status_bytes("VmHWM") - before
+    return status_bytes("VmHWM") - before
 
 
-def _status_bytes(field):
+def status_bytes(field):
     """A figure of this process from the kernel (Linux)."""
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):

@@ -10,6 +10,7 @@ from absl import app, flags
 
 from tfhrf import report, study
 from tfhrf.audio import AudioError
+from tfhrf.cache import CacheError
 from tfhrf.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
 from tfhrf.folds import FoldError
 from tfhrf.training import TrainingSettings
@@ -26,6 +27,8 @@ DEFAULTS = {
     "ravdess": TrainingSettings(epochs=60),
     "synthetic": TrainingSettings(epochs=20),
 }
+# Of the user's making, or of what became of files; each is one line.
+ERRORS = (AudioError, CacheError, CorpusError, FoldError, report.ReportError, study.StudyError)
 
 
 def run(main, positional=False):
@@ -121,7 +124,7 @@ def _guarded(main, arguments, positional):
         _fail(f"Unexpected argument: {arguments[0]}")
     try:
         main(arguments) if positional else main()
-    except (AudioError, CorpusError, FoldError, report.ReportError, study.StudyError) as error:
+    except ERRORS as error:
         _fail(error)
 
 

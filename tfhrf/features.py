@@ -110,11 +110,22 @@ def extract(paths, config, spans=None):
         AudioError: a file cannot be used, or a span is outside its file, or either is shorter
             than one frame; names the file.
     """
-    wave_spec = tf.TensorSpec((None,), tf.float32)
-    compute = tf.function(lambda wave: log_mel(wave, config), input_signature=[wave_spec])
-    features = []
     spans = spans or [None] * len(paths)
     bar = progress_bar(len(paths), "file" if not any(spans) else "segment")
+    features = []
+    for frames in stream(paths, config, spans):
+        features.append(frames)
+        bar.add(1)
+    return features
+
+
+def stream(paths, config, spans):
+    """Yields what `extract` returns, with the same arguments and errors, in bounded memory.
+
+    Files are decoded in parallel ahead of the frames, which use all cores themselves.
+    """
+    wave_spec = tf.TensorSpec((None,), tf.float32)
+    compute = tf.function(lambda wave: log_mel(wave, config), input_signature=[wave_spec])
     waves = decode_spans(paths, spans, config.sample_rate)
     for path, span, wave in zip(paths, spans, waves, strict=True):
         if len(wave) < config.frame_length:
@@ -123,6 +134,4 @@ def extract(paths, config, spans=None):
                 f"{what} is shorter than one frame of {config.frame_length} samples "
                 f"({len(wave)} samples): {path}"
             )
-        features.append(compute(wave).numpy())
-        bar.add(1)
-    return features
+        yield compute(wave).numpy()

@@ -15,8 +15,9 @@ import keras
 import numpy as np
 
 from tfhrf.assessment import assess, calibration_windows
+from tfhrf.cache import prepare
 from tfhrf.evaluation import save_confusion_picture
-from tfhrf.features import LogMelConfig, extract
+from tfhrf.features import LogMelConfig
 from tfhrf.files import begin_folder, cleaning_up, write_text
 from tfhrf.folds import Fold
 from tfhrf.progress import progress_bar
@@ -50,14 +51,14 @@ def run(build, corpus, utterances, folds, training, settings, out, fold_numbers=
 
     Raises:
         StudyError: `out` holds another study, or a fold number does not exist.
-        AudioError: a recording cannot be used. Nothing is written then.
+        AudioError: a recording cannot be used. Nothing is written under `out` then.
     """
     out = pathlib.Path(out)
     config = config or LogMelConfig()
     folds = _chosen(folds, fold_numbers)
     _check_same(out, settings)
     paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
-    features = extract(paths, config, spans)
+    features = prepare(paths, config, spans)
 
     write_text(out / "settings.json", json.dumps(settings, indent=2) + "\n")
     config.save(out / "front_end.json")

@@ -72,7 +72,7 @@ def fit(model, features, labels, settings, steps_per_epoch, config, seed, callba
 
     Args:
         model: the compiled, restarted model.
-        features: list of float32 arrays, (frames of the utterance, mels).
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
         labels: class index per utterance.
         settings: TrainingSettings.
         steps_per_epoch: as given to `compile_model`.

@@ -5,6 +5,9 @@ import tensorflow as tf
 
 from tfhrf.augmentation import augment
 
+IN_MEMORY = 2**26  # bytes of frames that training keeps in memory, 44 minutes of 64 mels
+READ = 8  # utterances read at a time where there are more
+
 
 def silence(config):
     """The value of a frame of digital silence, with which short recordings are padded."""
@@ -15,7 +18,9 @@ def training_batches(features, labels, settings, classes, config, seed):
     """An endless dataset of augmented random windows.
 
     Args:
-        features: list of float32 arrays, (frames of the utterance, mels).
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
+            Up to IN_MEMORY they are read at once, else each one when its turn comes, so that a
+            few batches are in memory. The batches are the same, bit for bit.
         labels: class index per utterance.
         settings: TrainingSettings, for frames per window, windows per batch, and augmentation.
         classes: number of classes.
@@ -27,8 +32,18 @@ def training_batches(features, labels, settings, classes, config, seed):
         (batch_size, frames, mels) and (batch_size, classes).
     """
     frames = settings.frames
-    lengths = [len(one) for one in features]
-    rows = tf.RaggedTensor.from_row_lengths(np.concatenate(features), lengths)
+    whole = 4 * config.mels * sum(map(len, features)) <= IN_MEMORY
+
+    def arrays(indices):
+        rows = [np.asarray(features[index]) for index in indices]
+        return np.concatenate(rows), np.array([len(row) for row in rows])
+
+    def read(indices, labels):
+        rows, lengths = tf.numpy_function(arrays, [indices], [tf.float32, tf.int64])
+        return ragged(tf.ensure_shape(rows, (None, config.mels)), lengths), labels
+
+    def ragged(rows, lengths):
+        return tf.RaggedTensor.from_row_lengths(rows, tf.ensure_shape(lengths, (None,)))
 
     def window(row, label):
         mels = augment(row, silence(config), settings.gain)
@@ -45,11 +60,17 @@ def training_batches(features, labels, settings, classes, config, seed):
     # There is nothing to tune, and the tuner can hold up the end of an iterator for seconds.
     options = tf.data.Options()
     options.autotune.enabled = False
-    return (
-        tf.data.Dataset.from_tensor_slices((rows, labels))
+    numbers = np.arange(len(labels))
+    source = ragged(*arrays(numbers)) if whole else numbers
+    utterances = (
+        tf.data.Dataset.from_tensor_slices((source, labels))
         .shuffle(len(labels), seed=seed, reshuffle_each_iteration=True)
         .repeat()
-        .map(window)
+    )
+    if not whole:
+        utterances = utterances.batch(READ).map(read).unbatch()
+    return (
+        utterances.map(window)
         .batch(settings.batch_size, drop_remainder=True)
         .prefetch(4)
         .with_options(options)
@@ -60,7 +81,7 @@ def test_windows(features, frames, hop, config):
     """All windows of one utterance: every `hop` frames, the last one flush with the end.
 
     Args:
-        features: float32 array of shape (frames of the utterance, mels).
+        features: float32 array of shape (frames of the utterance, mels), or StoredFrames.
         frames: length of a window; a shorter utterance is padded on both sides.
         hop: distance of windows, in frames.
         config: LogMelConfig of the features.
@@ -68,6 +89,7 @@ def test_windows(features, frames, hop, config):
     Returns:
         float32 array of shape (windows, frames, mels).
     """
+    features = np.asarray(features)
     missing = frames - len(features)
     if missing > 0:
         padding = ((missing // 2, missing - missing // 2), (0, 0))
