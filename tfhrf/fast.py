@@ -2,31 +2,46 @@
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 LEVELS = 2**8  # of the random numbers of FastDropout
 
 
-@tf.custom_gradient
-def add_bias(x, bias):
-    """x + bias over the last axis; the bias's gradient is a matrix product, not a slow reduction.
+def affine(x, kernel, bias):
+    """x kernel + bias: one fused operation, and the bias's gradient as a matrix product.
+
+    TensorFlow's own reduction takes several times as long.
 
     Args:
-        x: float32 tensor (..., units).
+        x: float32 tensor (..., input_dim), all of whose dimensions but the first are known.
+        kernel: float32 tensor (input_dim, units).
         bias: float32 tensor (units,).
+
+    Returns:
+        float32 tensor (..., units).
     """
 
-    def backward(gradient):
-        rows = tf.reshape(gradient, (-1, gradient.shape[-1]))
-        ones = tf.ones((1, tf.shape(rows)[0]), gradient.dtype)
-        return gradient, tf.matmul(ones, rows)[0]
+    @tf.custom_gradient
+    def forward(rows, kernel, bias):
+        def backward(gradient):
+            ones = tf.ones((1, tf.shape(gradient)[0]), gradient.dtype)
+            return (
+                tf.matmul(gradient, kernel, transpose_b=True),
+                tf.matmul(rows, gradient, transpose_a=True),
+                tf.matmul(ones, gradient)[0],
+            )
 
-    return tf.nn.bias_add(x, bias), backward
+        return tf.nn.bias_add(tf.matmul(rows, kernel), bias), backward
+
+    rows = tf.reshape(x, (-1, x.shape[-1]))
+    shape = tf.concat([tf.shape(x)[:-1], tf.shape(bias)], 0)
+    return tf.ensure_shape(
+        tf.reshape(forward(rows, kernel, bias), shape), (*x.shape[:-1], bias.shape[0])
+    )
 
 
 @keras.saving.register_keras_serializable(package="tfhrf")
 class FastDense(keras.layers.Dense):
-    """`keras.layers.Dense` with a faster gradient of its bias.
+    """`keras.layers.Dense` with its product and bias in one operation and a faster gradient.
 
     Arguments are those of the stock layer. In half precision, without a bias, with LoRA or
     quantized it does the same.
@@ -36,7 +51,8 @@ class FastDense(keras.layers.Dense):
         special = self.lora_enabled or self.quantization_mode is not None
         if special or self.bias is None or self.compute_dtype != "float32":
             return super().call(inputs, training=training)
-        x = add_bias(ops.matmul(inputs, self.kernel), tf.convert_to_tensor(self.bias))
+        kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
+        x = affine(inputs, kernel, bias)
         return x if self.activation is None else self.activation(x)
 
     def fold(self):

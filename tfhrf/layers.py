@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from tfhrf.fast import add_bias
+from tfhrf.fast import affine
 
 
 def orthonormal_rows(rows, columns, rng):
@@ -319,7 +319,6 @@ class HRFDense(keras.layers.Layer):
         return functools.reduce(lambda right, left: ops.matmul(left, right), reversed(factors))
 
     def call(self, inputs):
-        x = ops.matmul(inputs, ops.cast(self.kernel, self.compute_dtype))
         bias = self.bias
         if self.inner_biases:
             row = functools.reduce(
@@ -328,10 +327,13 @@ class HRFDense(keras.layers.Layer):
                 ops.zeros((1, self.inner_units), dtype=self.variable_dtype),
             )
             bias = row[0] if bias is None else row[0] + bias
+        kernel = ops.cast(self.kernel, self.compute_dtype)
         if bias is not None and self.compute_dtype == "float32":
-            x = add_bias(x, tf.convert_to_tensor(bias, "float32"))
-        elif bias is not None:
-            x = ops.add(x, ops.cast(bias, self.compute_dtype))
+            x = affine(inputs, kernel, ops.cast(bias, "float32"))
+        else:
+            x = ops.matmul(inputs, kernel)
+            if bias is not None:
+                x = ops.add(x, ops.cast(bias, self.compute_dtype))
         return x if self.activation is None else self.activation(x)
 
     def fold(self):
