@@ -196,7 +196,11 @@ def windowed_self_attention(x, heads, window, dense, name, dropout=0.0, mask=Non
         after = ops.concatenate(ops.split(first, [1], axis=1)[::-1], axis=1)
         return ops.concatenate([before, y, after], axis=2)
 
-    y = pad(dense(3 * units, name=f"{name}_qkv")(x))
+    y = dense(3 * units, name=f"{name}_qkv")(x)
+    if frames == 1:
+        # A frame alone attends to itself.
+        return dense(units, name=f"{name}_output")(ops.split(y, [2 * units], axis=2)[1])
+    y = pad(y)
     y = layers.Reshape((chunks * chunk, 3, heads, depth), name=f"{name}_split")(y)
     query, key, value = ops.split(ops.transpose(y, (2, 0, 3, 1, 4)), 3, axis=0)
     query = ops.reshape(query, (-1, chunks, chunk, depth)) * depth**-0.5
@@ -213,11 +217,9 @@ def windowed_self_attention(x, heads, window, dense, name, dropout=0.0, mask=Non
         scores = ops.reshape(scores, (-1, heads, chunks, chunk, keys))
         scores = scores + hidden[:, None, :, None, :]
         scores = ops.reshape(scores, (-1, chunks, chunk, keys))
-    if frames > 1:  # Keras warns of a softmax of one number
-        weights = layers.Softmax(name=f"{name}_weights")(scores)
-        weights = FastDropout(dropout, name=f"{name}_weights_dropout")(weights)
-        value = ops.matmul(weights, value)
-    y = ops.reshape(value, (-1, heads, chunks * chunk, depth))
+    weights = layers.Softmax(name=f"{name}_weights")(scores)
+    weights = FastDropout(dropout, name=f"{name}_weights_dropout")(weights)
+    y = ops.reshape(ops.matmul(weights, value), (-1, heads, chunks * chunk, depth))
     y = layers.Permute((2, 1, 3), name=f"{name}_merge")(y)
     y = layers.Reshape((chunks * chunk, units), name=f"{name}_concatenate")(y)
     if chunks * chunk > frames:
