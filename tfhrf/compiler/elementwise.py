@@ -9,8 +9,8 @@ from tfhrf.compiler.steps import Operand, broadcast_rows
 from tfhrf.compiler.views import strides_of
 
 
-def lower_elementwise(lowering, operator):
-    """TABLE, ADD, SUB, MUL and SQUARED_DIFFERENCE."""
+def in_rows(lowering, operator):
+    """(views of the inputs, view of the output, strides of all of them), each as rows."""
     shape = operator.output.shape or (1,)
     columns = shape[-1]
     target = lowering.allocate(operator.output).reshape(-1, columns)
@@ -21,6 +21,13 @@ def lower_elementwise(lowering, operator):
     strides = [strides_of(view.address) for view in (*sources, target)]
     if strides[-1] is None:
         refuse(operator, "its output does not lie in rows")
+    return sources, target, strides
+
+
+def lower_elementwise(lowering, operator):
+    """TABLE, ADD, SUB, MUL and SQUARED_DIFFERENCE."""
+    sources, target, strides = in_rows(lowering, operator)
+    columns = target.address.shape[-1]
     arguments = [f"(tfhrf_strides){{{row}, {step}}}" for row, step in strides]
 
     def call(write, pointers, rows):

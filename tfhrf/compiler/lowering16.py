@@ -8,11 +8,12 @@ from tfhrf.compiler import arithmetic as exact
 from tfhrf.compiler.attention import batch_loops, left_rows, merge_batch, right_rows
 from tfhrf.compiler.convolution import image
 from tfhrf.compiler.dense import folded_bias, weight_scales
+from tfhrf.compiler.elementwise import in_rows
 from tfhrf.compiler.literals import scale_literal
 from tfhrf.compiler.movers import MOVERS
 from tfhrf.compiler.normalization import reduced_view
 from tfhrf.compiler.operators import activation, mean_scale, product_scale, refuse, shared_scale
-from tfhrf.compiler.steps import Operand, broadcast_rows, matrix_strides, rows_first
+from tfhrf.compiler.steps import Operand, matrix_strides, rows_first
 from tfhrf.compiler.views import View, strides_of
 
 KERNELS = ("int16",)
@@ -142,16 +143,8 @@ def lower_matmul(lowering, operator):
 
 def lower_elementwise(lowering, operator):
     """ADD, SUB, MUL, SQUARED_DIFFERENCE, LOGISTIC, TANH and RSQRT."""
-    shape = operator.output.shape or (1,)
-    columns = shape[-1]
-    target = lowering.allocate(operator.output).reshape(-1, columns)
-    sources = [broadcast_rows(lowering.view(tensor), shape) for tensor in operator.inputs]
-    for position, source in enumerate(sources):
-        if strides_of(source.address) is None:
-            sources[position] = lowering.copy(source)
-    strides = [strides_of(view.address) for view in (*sources, target)]
-    if strides[-1] is None:
-        refuse(operator, "its output does not lie in rows")
+    sources, target, strides = in_rows(lowering, operator)
+    columns = target.address.shape[-1]
     arguments = [f"(tfhrf_strides16){{{row}, {step}}}" for row, step in strides]
 
     def call(write, pointers, rows):
