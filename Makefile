@@ -43,8 +43,9 @@ format: $(VENV)/installed
 test-newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest $(PYTEST_OPTIONS)
 
-# Compilers and the emulator that the tests of the C code use, from Debian packages.
-TOOLS := gcc clang gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+# Compilers and the emulator that the tests of the C code use, and ffmpeg that M3ED's videos need,
+# from Debian packages.
+TOOLS := ffmpeg gcc clang gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 tools:
 	dpkg -s $(TOOLS) > /dev/null 2>&1 || { $(SUDO) apt-get update -qq && \
@@ -52,7 +53,7 @@ tools:
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(call make_venv,$(VENV))
-	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[recipes,dev]"
+	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[recipes,ray,dev]"
 	touch $@
 
 $(NEWEST)/installed: setup.cfg pyproject.toml
