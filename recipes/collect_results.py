@@ -1,20 +1,29 @@
-"""Prints the mean and the spread over seeds of finished studies.
+"""Prints the mean and the spread over seeds of finished studies, and draws pictures of them.
 
 python recipes/collect_results.py runs/conv_transformer-emodb-*
 python recipes/collect_results.py --folds=11,13,14,15,16 runs/conv_transformer-emodb-*
 """
 
+import pathlib
+
 from absl import flags
 
-from tfhrf import commands, report
+from tfhrf import commands, pictures, report, results
 
 FOLDS = flags.DEFINE_list("folds", None, "Names of the folds that count, such as test speakers.")
+OUT = flags.DEFINE_string("out", "runs/collected", "Folder of the pictures.")
 
 
 def main(folders):
     if not folders:
-        raise report.ReportError("Give the folders of one or more studies")
-    print(report.seeds_table(folders, FOLDS.value))
+        raise results.ResultsError("Give the folders of one or more studies")
+    groups = results.group(folders, FOLDS.value)
+    print("\n\n".join(report.seeds_table(*group) for group in groups))
+    for comparable in results.by_corpus(groups):
+        if len(comparable) > 1:
+            print(f"\n{report.comparison(comparable)}")
+        pictures.save_groups(pathlib.Path(OUT.value), comparable)
+    print(f"\nPictures are in {OUT.value}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 
 from sklearn import metrics
 
-from tfhrf.evaluation import confusion_counts, save_confusion_picture, scores, scores_of_counts
+from tfhrf.evaluation import confusion_counts, scores, scores_of_counts
 
 LABELS = [0, 0, 0, 1, 1, 2]
 POSTERIORS = np.eye(3)[[0, 0, 1, 1, 2, 2]]
@@ -50,10 +50,3 @@ def test_one_class_decided_for_everybody():
     found = scores_of_counts([[9, 0], [3, 0]])
     assert (found.wa, found.ua) == (0.75, 0.5)
     assert found.f1_macro == pytest.approx((2 * 0.75 / 1.75 + 0) / 2)
-
-
-def test_picture_is_a_png(tmp_path):
-    path = tmp_path / "confusion.png"
-    save_confusion_picture(path, [[2, 0], [1, 3]], ["sad", "happy"], "title")
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert [path] == list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from tfhrf.accounting import summary
 from tfhrf.evaluation import confusion_counts
 from tfhrf.files import cleaning_up, finish_folder, unfinished, write_bytes, write_text
 from tfhrf.folding import fold
-from tfhrf.report import DEPLOYED
+from tfhrf.results import DEPLOYED
 from tfhrf.tflite import to_tflite
 from tfhrf.tflm import to_tflm
 from tfhrf.training import inference

@@ -13,6 +13,7 @@ from tfhrf.audio import AudioError
 from tfhrf.cache import CacheError
 from tfhrf.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
 from tfhrf.folds import FoldError
+from tfhrf.results import ResultsError
 from tfhrf.training import TrainingSettings
 
 # Where a recipe has none of its own. The epochs and batches of IEMOCAP and DAIC-WOZ are those of
@@ -28,7 +29,7 @@ DEFAULTS = {
     "synthetic": TrainingSettings(epochs=20),
 }
 # Of the user's making, or of what became of files; each is one line.
-ERRORS = (AudioError, CacheError, CorpusError, FoldError, report.ReportError, study.StudyError)
+ERRORS = (AudioError, CacheError, CorpusError, FoldError, ResultsError, study.StudyError)
 
 
 def run(main, positional=False):

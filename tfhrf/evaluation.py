@@ -1,11 +1,9 @@
-"""Metrics of speech emotion recognition, from scikit-learn, and the picture of a confusion."""
+"""Metrics of speech emotion recognition, from scikit-learn."""
 
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, f1_score
-
-from tfhrf.files import replacing
+from sklearn.metrics import confusion_matrix, f1_score
 
 
 class Scores(NamedTuple):
@@ -75,20 +73,3 @@ def scores_of_counts(confusion):
         float(f1_weighted),
         counts.tolist(),
     )
-
-
-def save_confusion_picture(path, confusion, labels, title):
-    """Draws a confusion matrix, row by row in shares of the true class, to a PNG file."""
-    # Without pyplot: no display, no global state.
-    from matplotlib.figure import Figure
-
-    counts = np.asarray(confusion)
-    figure = Figure(figsize=(1.6 + len(labels), 1.4 + len(labels)), layout="constrained")
-    axes = figure.subplots()
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    ConfusionMatrixDisplay(shares, display_labels=labels).plot(
-        ax=axes, cmap="Blues", values_format=".2f", colorbar=False
-    )
-    axes.set_title(title)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")

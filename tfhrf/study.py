@@ -16,12 +16,12 @@ import numpy as np
 
 from tfhrf.assessment import assess, calibration_windows
 from tfhrf.cache import prepare
-from tfhrf.evaluation import save_confusion_picture
 from tfhrf.features import LogMelConfig
 from tfhrf.files import begin_folder, cleaning_up, write_text
 from tfhrf.folds import Fold
+from tfhrf.pictures import save_study
 from tfhrf.progress import progress_bar
-from tfhrf.report import DEPLOYED, collect
+from tfhrf.results import DEPLOYED, collect
 from tfhrf.training import compile_model, fit, restart
 
 
@@ -69,11 +69,7 @@ def run(build, corpus, utterances, folds, training, settings, out, fold_numbers=
         _train_folds(missing, build, corpus, features, utterances, training, settings, out, config)
     results = collect(out, corpus)
     write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
-    for kind, score in results["scores"].items():
-        title = f"{settings['dataset']}, {kind}: UA {score['ua']:.3f}"
-        save_confusion_picture(
-            out / f"confusion_{kind}.png", score["confusion"], corpus.labels, title
-        )
+    save_study(out, results)
     return results
 
 
