@@ -3,6 +3,7 @@
 import itertools
 import os
 import pathlib
+import wave as wav_files
 
 import tensorflow as tf
 import tensorflow_io as tfio
@@ -27,6 +28,7 @@ _DECODERS = {
     ("FLAC", "int24"): lambda content: _scaled(_flac(content, tf.int32), 0, 2**31),
 }
 _KINDS = list(_DECODERS)
+_PCM = {1: "uint8", 2: "int16", 3: "int24", 4: "int32"}  # by bytes of a sample
 _FORMATS = {b"RIFF": "WAV", b"fLaC": "FLAC"}  # by a file's first bytes
 _SAMPLE_TYPES = {tf.uint8: "uint8", tf.int16: "int16", tf.int32: "int24", tf.float32: "float32"}
 _FORMAT_PCM, _FORMAT_EXTENSIBLE = 1, 0xFFFE  # tags in a WAV file's "fmt " chunk
@@ -111,6 +113,13 @@ def _cut(wave, span, sample_rate, path):
 
 def _probe(path):
     """Kind (index into _KINDS) and rate of a file that has at least one sample."""
+    # The usual files. tensorflow-io knows the others too, but keeps some memory of each.
+    try:
+        with wav_files.open(path, "rb") as header:
+            if header.getnframes():
+                return _KINDS.index(("WAV", _PCM[header.getsampwidth()])), header.getframerate()
+    except (OSError, EOFError, wav_files.Error, KeyError):
+        pass
     try:
         file = tfio.audio.AudioIOTensor(path)
         samples, dtype, rate = int(file.shape[0]), file.dtype, int(file.rate)
