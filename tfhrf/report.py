@@ -32,7 +32,7 @@ def collect(out, corpus):
     Returns:
         Dict of plain values: settings, labels, scores of the test per kind of model ("trained",
         "folded", "int8" as TensorFlow Lite Micro computes it), those of the validation, if there
-        is one, scores per fold, sizes and seconds.
+        is one, scores per fold, sizes, seconds and learning curves.
     """
     out = pathlib.Path(out)
     records = [json.loads(path.read_text()) for path in sorted(out.glob("*/fold.json"))]
@@ -52,6 +52,8 @@ def collect(out, corpus):
         "parameters": records[0]["parameters"],
         "tflm": deployed[0]["tflm"] if deployed else None,
         "seconds": {record["fold"]: record["seconds"] for record in records},
+        # Not in the folders of earlier versions.
+        "history": {r["fold"]: r["history"] for r in records if "history" in r},
     }
     if any("validation" in record for record in records):
         results["validation"] = {
