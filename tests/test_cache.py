@@ -19,7 +19,7 @@ from sounds import sine, write_broken, write_wav
 from tfhrf import assessment, cache, features, windows
 from tfhrf.audio import AudioError
 from tfhrf.features import LogMelConfig, extract
-from tfhrf.training import TrainingSettings
+from tfhrf.training import TrainingSettings, compile_model, fit
 from tfhrf.windows import test_windows
 
 test_windows.__test__ = False
@@ -272,6 +272,19 @@ def test_training_sees_the_same_from_disk_as_from_memory(sounds, tmp_path, monke
             for pair in zip(found, expected, strict=True):
                 for one, other in zip(*pair, strict=True):
                     np.testing.assert_array_equal(one, other)
+
+
+def test_a_shard_that_vanishes_while_training_reads_it_is_one_line(sounds, tmp_path, monkeypatch):
+    stored = cache.prepare(sounds[0], CONFIG, sounds[1], tmp_path)
+    (shard,) = shards(tmp_path)
+    shard.unlink()
+    monkeypatch.setattr(windows, "IN_MEMORY", 0)
+    settings = TrainingSettings(frames=20, epochs=1, batch_size=3)
+    pool = keras.layers.GlobalAveragePooling1D()
+    model = keras.Sequential([keras.Input((20, 8)), pool, keras.layers.Dense(8)])
+    compile_model(model, settings, 2)
+    with pytest.raises(cache.CacheError, match=rf"^Features cannot be read .*{shard.name}$"):
+        fit(model, stored, np.arange(8), settings, 2, CONFIG, seed=0)
 
 
 def test_windows_to_test_and_to_calibrate_are_the_same_from_disk(sounds, tmp_path):

@@ -19,6 +19,7 @@ import trees
 from tfhrf import assessment, commands, features, study
 from tfhrf.audio import AudioError
 from tfhrf.corpora import CORPORA, CorpusError
+from tfhrf.fast import FastDropout
 from tfhrf.features import LogMelConfig
 from tfhrf.folds import FoldError
 from tfhrf.layers import HRFDense
@@ -40,8 +41,15 @@ def elsewhere(tmp_path, monkeypatch):
 
 def small_network(shape, classes, preset, hrf):
     layers = keras.layers
-    stack = [keras.Input(shape), HRFDense(8, expansion=hrf), layers.GlobalAveragePooling1D()]
-    return keras.Sequential([*stack, layers.Dense(classes)])
+    stack = [
+        keras.Input(shape),
+        HRFDense(8, expansion=hrf),
+        FastDropout(0.1),
+        layers.GlobalAveragePooling1D(),
+        layers.Dropout(0.1),
+        layers.Dense(classes),
+    ]
+    return keras.Sequential(stack)
 
 
 def train(dataset, data_dir, out, **given):
@@ -126,6 +134,11 @@ def test_folds_are_pooled_and_validation_is_scored_apart(
     assert f"{dataset}: {words}" in printed
     assert ("weighted F1" in printed) == (dataset == "m3ed")
     record = json.loads((tmp_path / names[0] / "fold.json").read_text())
+    curve = {"loss", "accuracy"} | (
+        {"validation loss", "validation accuracy"} if validated else set()
+    )
+    assert set(record["history"]) == curve
+    assert results["history"][names[0]] == record["history"]
     assert len(record["test"]["targets"]) == len(record["test"]["posteriors"]["folded"])
 
 

@@ -10,7 +10,14 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 
 from tfhrf.features import LogMelConfig
 from tfhrf.layers import HRFDense
-from tfhrf.training import TrainingSettings, compile_model, fit, inference, restart
+from tfhrf.training import (
+    TrainingError,
+    TrainingSettings,
+    compile_model,
+    fit,
+    inference,
+    restart,
+)
 
 CONFIG = LogMelConfig(mels=8)
 SETTINGS = TrainingSettings(frames=30, epochs=2, batch_size=4)
@@ -69,9 +76,36 @@ def test_training_learns(model):
     assert (logits.argmax(axis=1) == labels).mean() == 1.0
 
 
+def test_the_learning_curve_is_watched_without_changing_anything(model):
+    initial = [variable.numpy() for variable in model.variables]
+    compile_model(model, SETTINGS, STEPS)
+    features, labels = corpus()
+    curve = fit(model, features, labels, SETTINGS, STEPS, CONFIG, seed=1)
+    weights = model.get_weights()
+    assert list(curve) == ["accuracy", "loss"]
+    restart(model, initial)
+    watched = fit(
+        model,
+        features,
+        labels,
+        SETTINGS,
+        STEPS,
+        CONFIG,
+        seed=1,
+        validation=(features[:7], labels[:7]),
+    )
+    assert {name: watched[name] for name in curve} == curve
+    assert all(len(values) == SETTINGS.epochs for values in watched.values())
+    for one, other in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    logits = inference(model)(np.stack([one[5:35] for one in features[:7]]))
+    accuracy = (logits.argmax(axis=1) == labels[:7]).mean()
+    assert watched["validation accuracy"][-1] == pytest.approx(accuracy)
+
+
 def test_divergence_is_an_error(model):
     features, labels = corpus()
     features[3][:] = np.inf
     compile_model(model, SETTINGS, STEPS)
-    with pytest.raises(ValueError, match=r"diverged.*learning_rate=0.003"):
+    with pytest.raises(TrainingError, match=r"diverged.*learning_rate=0.003"):
         fit(model, features, labels, SETTINGS, STEPS, CONFIG, seed=1)

@@ -11,7 +11,13 @@ import tensorflow as tf
 from tfhrf.augmentation import FRAME_MASK, MASKS, MEL_MASK, SHIFT, STRETCH, augment, change_voice
 from tfhrf.features import LogMelConfig
 from tfhrf.training import TrainingSettings
-from tfhrf.windows import silence, test_windows, training_batches, utterance_posteriors
+from tfhrf.windows import (
+    silence,
+    test_windows,
+    training_batches,
+    utterance_posteriors,
+    validation_batches,
+)
 
 test_windows.__test__ = False
 CONFIG = LogMelConfig(mels=8)
@@ -52,7 +58,7 @@ def test_posteriors_are_averaged_per_utterance():
 def batches(seed, count=3):
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, 8)).astype("f4") for n in (12, 40, 80, 33)]
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(7)
     dataset = training_batches(features, [0, 1, 2, 1], SETTINGS, 3, CONFIG, seed)
     return list(dataset.take(count).as_numpy_iterator())
 
@@ -73,12 +79,35 @@ def test_an_epoch_sees_every_utterance_once():
     assert labels.sum(axis=0).tolist() == [1, 2, 1]
 
 
+def test_batches_depend_on_their_seed_alone():
+    expected = batches(1)
+    tf.random.uniform(())
+    for (windows, _), (again, _) in zip(expected, batches(1), strict=True):
+        np.testing.assert_array_equal(windows, again)
+    seen = np.concatenate([windows for windows, _ in batches(1, count=40)])
+    assert len(np.unique(seen.reshape(len(seen), -1), axis=0)) == len(seen)
+
+
+def test_validation_windows_are_the_middle_ones():
+    settings = TrainingSettings(frames=10, batch_size=2)
+    some = [ramp(frames) for frames in (25, 5, 10)]
+    dataset = validation_batches(some, [0, 2, 1], settings, 3, CONFIG)
+    (first, labels), (last, last_labels) = dataset.as_numpy_iterator()
+    np.testing.assert_array_equal(first[0, :, 0], np.arange(7, 17))
+    np.testing.assert_array_equal(first[1], test_windows(some[1], 10, 1, CONFIG)[0])
+    np.testing.assert_array_equal(last, [some[2]])
+    np.testing.assert_array_equal(np.concatenate([labels, last_labels]), np.eye(3)[[0, 2, 1]])
+
+
+def varied(mels, number, gain=0.0):
+    return augment(tf.constant(mels), -9.0, [0, number], gain).numpy()
+
+
 def test_voice_changes_within_bounds():
-    tf.random.set_seed(0)
     mels = np.tile(np.arange(64, dtype="f4"), (200, 1))
     lengths, shifts = [], []
-    for _ in range(50):
-        changed = change_voice(tf.constant(mels), -9.0).numpy()
+    for rate, shift in np.random.default_rng(0).random((50, 2)).astype("f4"):
+        changed = change_voice(tf.constant(mels), -9.0, rate, shift).numpy()
         lengths.append(len(changed))
         shifts.append(changed[0, 32] - 32)
     assert 200 / (1 + STRETCH) - 1 <= min(lengths) < 190
@@ -87,21 +116,32 @@ def test_voice_changes_within_bounds():
     assert np.abs(shifts).max() > SHIFT / 2
 
 
-def test_masks_are_no_larger_than_stated():
-    tf.random.set_seed(0)
-    mels = tf.ones((200, 64))
-    for _ in range(20):
-        masked = augment(mels, -9.0).numpy() == 0
-        assert masked.all(axis=0).sum() <= MASKS * (MEL_MASK - 1)
-        assert masked.all(axis=1).sum() <= MASKS * FRAME_MASK
-    assert masked.any()
+def test_masks_are_no_larger_than_stated_and_reach_everywhere():
+    masked_mels, masked_frames = [], []
+    for number in range(200):
+        masked = varied(np.ones((200, 64), "f4"), number) == 0
+        masked_mels.append(masked.all(axis=0))
+        masked_frames.append(masked.all(axis=1))
+    sizes = [[one.sum() for one in some] for some in (masked_mels, masked_frames)]
+    assert MASKS * (MEL_MASK - 1) * 0.8 < max(sizes[0]) <= MASKS * (MEL_MASK - 1)
+    assert MASKS * FRAME_MASK * 0.8 < max(sizes[1]) <= MASKS * FRAME_MASK
+    assert min(sizes[0]) < MEL_MASK / 2
+    # As published, a mask starts before the last place that it would fit.
+    assert np.any(masked_mels, axis=0)[:-1].all()
+    assert np.mean(sizes[0]) == pytest.approx(MASKS * (MEL_MASK - 1) / 2, rel=0.15)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_the_shortest_utterances_are_augmented_too(frames):
+    for number in range(20):
+        assert np.isfinite(varied(np.ones((frames, 8), "f4"), number)).all()
 
 
 def test_the_level_changes_within_bounds_and_never_below_silence():
-    tf.random.set_seed(0)
-    levels = [augment(tf.ones((200, 64)), -9.0, 0.5).numpy().max() for _ in range(50)]
+    ones = np.ones((200, 64), "f4")
+    levels = [varied(ones, number, 0.5).max() for number in range(50)]
     assert 0.5 <= min(levels) < 0.75
     assert 1.25 < max(levels) <= 1.5
-    assert {augment(tf.ones((200, 64)), -9.0).numpy().max() for _ in range(5)} == {1.0}
-    silent = tf.fill((200, 64), -9.0)
-    assert all((augment(silent, -9.0, 0.5).numpy() >= -9.0).all() for _ in range(5))
+    assert {varied(ones, number).max() for number in range(5)} == {1.0}
+    silent = np.full((200, 64), -9.0, "f4")
+    assert all((varied(silent, number, 0.5) >= -9.0).all() for number in range(5))

@@ -14,7 +14,7 @@ from tfhrf.cache import CacheError
 from tfhrf.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
 from tfhrf.folds import FoldError
 from tfhrf.results import ResultsError
-from tfhrf.training import TrainingSettings
+from tfhrf.training import TrainingError, TrainingSettings
 
 # Where a recipe has none of its own. The epochs and batches of IEMOCAP and DAIC-WOZ are those of
 # SpeechFormer (Chen et al. 2022), the others have not been tuned. The epochs are the same for
@@ -29,7 +29,15 @@ DEFAULTS = {
     "synthetic": TrainingSettings(epochs=20),
 }
 # Of the user's making, or of what became of files; each is one line.
-ERRORS = (AudioError, CacheError, CorpusError, FoldError, ResultsError, study.StudyError)
+ERRORS = (
+    AudioError,
+    CacheError,
+    CorpusError,
+    FoldError,
+    TrainingError,
+    ResultsError,
+    study.StudyError,
+)
 
 
 def run(main, positional=False):

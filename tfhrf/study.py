@@ -164,7 +164,8 @@ def _train_folds(folds, build, corpus, features, utterances, training, settings,
                 restart(model, initial)
                 board = keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)
                 train = balance(fold.train, targets, seed) if corpus.balanced else fold.train
-                fit(
+                watched = side(fold.validation)[:2] if fold.validation else None
+                history = fit(
                     model,
                     [features[i] for i in train],
                     targets[train],
@@ -173,11 +174,13 @@ def _train_folds(folds, build, corpus, features, utterances, training, settings,
                     config,
                     seed,
                     [clock, advance, board],
+                    watched,
                 )
                 model.save(folder / "trained.keras")
                 record = {
                     "fold": fold.name,
                     "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},
+                    "history": history,
                 }
             chosen = [features[i] for i in fold.train]
             sides = {"validation": fold.validation, "test": fold.test}

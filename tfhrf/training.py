@@ -5,7 +5,12 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from tfhrf.windows import training_batches
+from tfhrf.cache import CacheError
+from tfhrf.windows import training_batches, validation_batches
+
+
+class TrainingError(ValueError):
+    """A training cannot go on; the message is one line."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +70,12 @@ def restart(model, initial):
         variable.assign(tf.zeros_like(variable))
 
 
-def fit(model, features, labels, settings, steps_per_epoch, config, seed, callbacks=()):
+def fit(
+    model, features, labels, settings, steps_per_epoch, config, seed, callbacks=(), validation=None
+):
     """Trains a restarted model on some utterances.
 
-    After keras.utils.set_random_seed, it repeats exactly.
+    After keras.utils.set_random_seed, it repeats exactly, whatever was trained before.
 
     Args:
         model: the compiled, restarted model.
@@ -77,27 +84,50 @@ def fit(model, features, labels, settings, steps_per_epoch, config, seed, callba
         settings: TrainingSettings.
         steps_per_epoch: as given to `compile_model`.
         config: LogMelConfig of the features.
-        seed: seed of shuffling.
+        seed: seed of shuffling, cropping and augmentation.
         callbacks: Keras callbacks.
+        validation: features and labels of utterances that are watched and choose nothing, or None.
+
+    Returns:
+        The learning curve: dict of one float per epoch, "loss" and "accuracy", and "validation
+        loss" and "validation accuracy" of the middle windows of `validation`, if given.
 
     Raises:
-        ValueError: the loss is not finite.
+        TrainingError: the loss is not finite.
+        CacheError: as np.asarray of StoredFrames.
     """
-    batches = training_batches(features, labels, settings, model.output_shape[-1], config, seed)
-    history = model.fit(
-        batches,
-        epochs=settings.epochs,
-        steps_per_epoch=steps_per_epoch,
-        shuffle=False,
-        callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
-        verbose=0,
-    )
-    loss = history.history["loss"][-1]
+    classes = model.output_shape[-1]
+    batches = training_batches(features, labels, settings, classes, config, seed)
+    watched = None
+    if validation is not None:
+        watched_features, watched_labels = validation
+        watched = validation_batches(watched_features, watched_labels, settings, classes, config)
+    try:
+        history = model.fit(
+            batches,
+            epochs=settings.epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=watched,
+            shuffle=False,
+            callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
+            verbose=0,
+        ).history
+    except tf.errors.OpError as error:
+        # What Python raises inside tf.data arrives as text with a traceback.
+        _, found, reason = str(error).partition("CacheError: ")
+        if found:
+            raise CacheError(reason.splitlines()[0]) from None
+        raise
+    loss = history["loss"][-1]
     if loss != loss or abs(loss) == float("inf"):
-        raise ValueError(
+        raise TrainingError(
             "Training diverged; lower the learning rate. "
             f"Received: loss={loss}, learning_rate={settings.learning_rate}"
         )
+    return {
+        name.replace("val_", "validation "): [float(value) for value in values]
+        for name, values in history.items()
+    }
 
 
 def inference(model):

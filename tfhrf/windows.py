@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfhrf.augmentation import augment
+from tfhrf.augmentation import augment, draw
 
 IN_MEMORY = 2**26  # bytes of frames that training keeps in memory, 44 minutes of 64 mels
 READ = 8  # utterances read at a time where there are more
@@ -45,18 +45,21 @@ def training_batches(features, labels, settings, classes, config, seed):
     def ragged(rows, lengths):
         return tf.RaggedTensor.from_row_lengths(rows, tf.ensure_shape(lengths, (None,)))
 
-    def window(row, label):
-        mels = augment(row, silence(config), settings.gain)
+    def window(number, utterance):
+        row, label = utterance
+        mels = augment(row, silence(config), tf.stack([seed, 2 * number]), settings.gain)
         crop = tf.shape(mels)[0] - frames
-        start = tf.random.uniform((), 0, tf.maximum(crop, 0) + 1, dtype=tf.int32)
-        before = tf.random.uniform((), 0, tf.maximum(-crop, 0) + 1, dtype=tf.int32)
+        # Odd, so that the augmentation has drawn other numbers.
+        own_seed = tf.stack([seed, 2 * number + 1])
+        start, before = tf.unstack(tf.random.stateless_uniform([2], own_seed))
+        start = draw(start, tf.maximum(crop, 0) + 1)
+        before = draw(before, tf.maximum(-crop, 0) + 1)
         mels = mels[start : start + frames]
         after = frames - before - tf.shape(mels)[0]
         mels = tf.pad(mels, [[before, after], [0, 0]], constant_values=silence(config))
         return tf.ensure_shape(mels, (frames, config.mels)), tf.one_hot(label, classes)
 
-    # The random operations of `map` take their seeds from the global one; sequential, they
-    # repeat exactly. One thread keeps up: training takes the time.
+    # One thread keeps up: training takes the time.
     # There is nothing to tune, and the tuner can hold up the end of an iterator for seconds.
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -70,11 +73,42 @@ def training_batches(features, labels, settings, classes, config, seed):
     if not whole:
         utterances = utterances.batch(READ).map(read).unbatch()
     return (
-        utterances.map(window)
+        utterances.enumerate()
+        .map(window)
         .batch(settings.batch_size, drop_remainder=True)
         .prefetch(4)
         .with_options(options)
     )
+
+
+def validation_batches(features, labels, settings, classes, config):
+    """The middle window of every utterance, for a learning curve, a few batches in memory.
+
+    Args:
+        features, labels, settings, classes, config: as of `training_batches`.
+
+    Returns:
+        tf.data.Dataset of (windows, one-hot labels), one pass over the utterances in order;
+        shapes are those of `training_batches`, the last batch may be smaller.
+    """
+    one_hot = np.eye(classes, dtype=np.float32)
+
+    def pairs():
+        for one, label in zip(features, labels, strict=True):
+            yield middle_window(one, settings.frames, config), one_hot[label]
+
+    shapes = (settings.frames, config.mels), (classes,)
+    signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
+    dataset = tf.data.Dataset.from_generator(pairs, output_signature=signature)
+    counted = dataset.apply(tf.data.experimental.assert_cardinality(len(features)))
+    return counted.batch(settings.batch_size).prefetch(1)
+
+
+def middle_window(features, frames, config):
+    """The window in the middle of an utterance, padded if it is shorter, (frames, mels)."""
+    start = max(0, len(features) - frames) // 2
+    (window,) = test_windows(np.asarray(features)[start : start + frames], frames, 1, config)
+    return window
 
 
 def test_windows(features, frames, hop, config):
