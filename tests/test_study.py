@@ -54,7 +54,8 @@ def small_network(shape, classes, preset, hrf):
 
 def train(dataset, data_dir, out, **given):
     """What a recipe does once its flags are parsed."""
-    flags = {"protocol": None, "improvised": False, "variant": "light", "hrf": "2", "seed": 0}
+    flags = {"protocol": None, "improvised": False, "variant": ["light"], "hrf": ["2"]}
+    flags |= {"seed": ["0"], "engine": "local", "ray_address": None, "strategy": "none"}
     flags |= {
         "folds": None,
         "speakers": None,
