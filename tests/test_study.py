@@ -54,7 +54,8 @@ def small_network(shape, classes, preset, hrf):
 
 def train(dataset, data_dir, out, **given):
     """What a recipe does once its flags are parsed."""
-    flags = {"protocol": None, "improvised": False, "variant": "light", "hrf": "2", "seed": 0}
+    flags = {"protocol": None, "improvised": False, "variant": ["light"], "hrf": ["2"]}
+    flags |= {"seed": ["0"], "engine": "local", "ray_address": None, "strategy": "none"}
     flags |= {
         "folds": None,
         "speakers": None,
@@ -257,13 +258,25 @@ def test_balanced_classes_keep_every_utterance():
 @pytest.mark.parametrize(("dataset", "balanced"), [("daic_woz", True), ("m3ed", False)])
 def test_who_is_balanced(dataset, balanced, tmp_path, monkeypatch):
     trained = []
-    monkeypatch.setattr(study, "fit", lambda model, features, labels, *_: trained.append(labels))
+
+    def fit(model, features, labels, *_):
+        trained.append(labels)
+        return {"loss": [1.0], "accuracy": [0.5]}
+
+    monkeypatch.setattr(study, "fit", fit)
     trees.SMALL[dataset](tmp_path / "corpus", noise_of_two_seconds)
     train(dataset, tmp_path / "corpus", tmp_path / "out", folds=["1"])
     (labels,) = trained
     counts = np.bincount(labels).tolist()
     # DAIC-WOZ: two participants of three turns, two of four; M3ED: two series.
     assert counts == ([8, 8] if balanced else [2] * 7)
+
+
+def test_every_fold_draws_its_own_numbers():
+    folds = [Fold(name, [], [], []) for name in ("03", "08")]
+    seeds = {study.seed_of(seed, fold) for seed in range(50) for fold in folds}
+    assert len(seeds) == 100
+    assert all(0 <= seed < 2**31 for seed in seeds)
 
 
 def test_a_participant_is_decided_by_the_mean_of_the_segments():

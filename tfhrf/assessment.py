@@ -1,6 +1,7 @@
 """What becomes of a trained model: folded, quantized, tested on held-out speakers, recorded."""
 
 import json
+import shutil
 import time
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 from tfhrf import micro
 from tfhrf.accounting import summary
 from tfhrf.evaluation import confusion_counts
-from tfhrf.files import cleaning_up, finish_folder, unfinished, write_bytes, write_text
+from tfhrf.files import cleaning_up, finish_folder, write_bytes, write_text
 from tfhrf.folding import fold
 from tfhrf.results import DEPLOYED
 from tfhrf.tflite import to_tflite
@@ -22,11 +23,14 @@ CALIBRATION_WINDOWS = 200
 TEST_WINDOWS = 1024  # in memory at a time, and those of one utterance more
 
 
-def assess(folder, record, calibration, sides, corpus, settings, config):
+def assess(work, folder, record, calibration, sides, corpus, settings, config):
     """Folds, quantizes and tests the model of an unfinished fold folder, and completes the folder.
 
+    If another process has completed the fold meanwhile, its folder stays.
+
     Args:
-        folder: of the fold; `begin_folder` made it and trained.keras lies in it.
+        work: folder that `begin_folder` made; trained.keras lies in it.
+        folder: what it becomes.
         record: dict with "fold" and "seconds"; what is found here is added.
         calibration: what `calibration_windows` returns for the training utterances.
         sides: dict of ("validation", "test") to (features, targets, groups) of their utterances.
@@ -34,13 +38,16 @@ def assess(folder, record, calibration, sides, corpus, settings, config):
         settings: dict with "dataset" and "model", for names.
         config: LogMelConfig of the features.
     """
-    with cleaning_up(folder):
-        _complete(folder, record, calibration, sides, corpus, settings, config)
+    with cleaning_up(work):
+        _complete(work, record, calibration, sides, corpus, settings, config)
+        if (folder / "fold.json").exists():
+            shutil.rmtree(work)
+        else:
+            finish_folder(work, folder)
 
 
-def _complete(folder, record, calibration, sides, corpus, settings, config):
+def _complete(work, record, calibration, sides, corpus, settings, config):
     start = time.perf_counter()
-    work = unfinished(folder)
     trained = keras.saving.load_model(work / "trained.keras", compile=False)
     folded = fold(trained)
     folded.save(work / "folded.keras")
@@ -66,7 +73,6 @@ def _complete(folder, record, calibration, sides, corpus, settings, config):
         record[side] = _decide(posteriors, targets, groups, corpus)
     record["seconds"]["folding, quantization and test"] = time.perf_counter() - start
     write_text(work / "fold.json", json.dumps(record) + "\n")
-    finish_folder(folder)
 
 
 def calibration_windows(features, frames, config):

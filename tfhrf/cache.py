@@ -15,6 +15,7 @@ import tensorflow as tf
 import tensorflow_io as tfio
 
 from tfhrf import audio, features
+from tfhrf.engine import Local, Task
 from tfhrf.files import replacing
 from tfhrf.progress import progress_bar
 
@@ -64,7 +65,7 @@ class StoredFrames:
         return frames.astype(dtype or np.float32, copy=False)
 
 
-def prepare(paths, config, spans=None, root=FOLDER):
+def prepare(paths, config, spans=None, root=FOLDER, engine=None):
     """Computes the log-mel frames of utterances that are not on disk yet, with a progress bar.
 
     What is there is read to its end once, to see that it is whole; a shard that is not is
@@ -73,6 +74,8 @@ def prepare(paths, config, spans=None, root=FOLDER):
     Args:
         paths, config, spans: as of `tfhrf.features.extract`.
         root: folder in which these utterances get a folder of their own.
+        engine: what of tfhrf.engine computes shards, Local if None. Wherever that is, recordings
+            are found by their paths.
 
     Returns:
         List of StoredFrames, in the order of `paths`; as arrays they equal what `extract`
@@ -95,16 +98,51 @@ def prepare(paths, config, spans=None, root=FOLDER):
         if len(found) == len(part):
             sizes[shard] = found
             bar.add(len(part))
-    missing = {shard: part for shard, part in parts.items() if shard not in sizes}
+    missing = [shard for shard in parts if shard not in sizes]
     if missing:
-        chosen = list(itertools.chain(*missing.values()))
-        stream = features.stream([paths[i] for i in chosen], config, [spans[i] for i in chosen])
-        for shard, part in missing.items():
-            sizes[shard] = write_shard(shard, _counted(itertools.islice(stream, len(part)), bar))
+        engine = engine or Local()
+        tasks = []
+        for run in engine.runs(missing):
+            named = [
+                (
+                    shard.name,
+                    [pathlib.Path(paths[i]).absolute() for i in parts[shard]],
+                    [spans[i] for i in parts[shard]],
+                )
+                for shard in run
+            ]
+            units = sum(len(parts[shard]) for shard in run)
+            tasks.append(Task(compute_shards, (named, config), folder, units))
+        for _, computed in engine.map(tasks, bar.add):
+            sizes |= {folder / name: found for name, found in computed.items()}
         config.save(folder / "front_end.json")
     return [
         frames for shard in parts for frames in _stored(shard.absolute(), sizes[shard], config.mels)
     ]
+
+
+def compute_shards(folder, advance, shards, config):
+    """Computes shards, each complete or absent in `folder`.
+
+    Args:
+        folder: of the shards.
+        advance: called with 1 for every utterance.
+        shards: list of (name, paths of its utterances, their spans).
+        config: LogMelConfig.
+
+    Returns:
+        Dict of the sizes of the records, bytes, by name.
+    """
+    paths, spans = (
+        list(itertools.chain.from_iterable(shard[place] for shard in shards)) for place in (1, 2)
+    )
+    stream = features.stream(paths, config, spans)
+    return {
+        name: write_shard(
+            folder / name, _counted(itertools.islice(stream, len(own_paths)), advance)
+        )
+        for name, own_paths, _ in shards
+    }
 
 
 def folder_name(paths, config, spans):
@@ -170,10 +208,10 @@ def _record_sizes(shard):
         return []
 
 
-def _counted(arrays, bar):
+def _counted(arrays, advance):
     for array in arrays:
         yield array
-        bar.add(1)
+        advance(1)
 
 
 def _stored(shard, sizes, mels):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import pathlib
 import sys
 import warnings
@@ -12,6 +13,7 @@ from tfhrf import report, study
 from tfhrf.audio import AudioError
 from tfhrf.cache import CacheError
 from tfhrf.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
+from tfhrf.engine import EngineError, Local, Ray, limit_threads
 from tfhrf.folds import FoldError
 from tfhrf.results import ResultsError
 from tfhrf.training import TrainingError, TrainingSettings
@@ -33,6 +35,7 @@ ERRORS = (
     AudioError,
     CacheError,
     CorpusError,
+    EngineError,
     FoldError,
     TrainingError,
     ResultsError,
@@ -66,13 +69,44 @@ def train(model, backbone, defaults=None):
     flags.DEFINE_string("protocol", None, "Which folds, where a corpus has a choice; else its own.")
     flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
     flags.DEFINE_list("speakers", None, "These speakers of the corpus alone; all if not given.")
-    flags.DEFINE_enum("variant", "light", ["light", "large"], "Size of the model.")
-    flags.DEFINE_enum("hrf", "4", ["0", "2", "4", "8"], "Expansion of the HRF layers; 0: none.")
+    _define_list("variant", "light", ("light", "large"), "Size of the model.")
+    _define_list("hrf", "4", ("0", "2", "4", "8"), "Expansion of the HRF layers; 0: none.")
+    _define_list("seed", "0", None, "Seed of everything random.")
     flags.DEFINE_list("folds", None, "Numbers of the folds to run; all if not given.")
-    flags.DEFINE_integer("seed", 0, "Seed of everything random.", lower_bound=0)
     flags.DEFINE_integer("epochs", None, "Epochs, fixed in advance.", lower_bound=1)
-    flags.DEFINE_string("out", None, "Folder of the study; under runs/ if not given.")
+    flags.DEFINE_string(
+        "out", None, "Folder of the study, or of a folder for each; under runs/ if not given."
+    )
+    flags.DEFINE_enum("engine", "local", ["local", "ray"], "Where features and folds are computed.")
+    flags.DEFINE_string(
+        "ray_address",
+        None,
+        "The Ray cluster: auto, host:port or ray://host:port; on this machine if not given.",
+    )
+    flags.DEFINE_enum(
+        "strategy",
+        "none",
+        sorted(study.STRATEGIES, reverse=True),
+        "mirrored: a training uses all GPUs of this machine.",
+    )
     run(lambda: _train(model, backbone, {**DEFAULTS, **(defaults or {})}, flags.FLAGS))
+
+
+def _define_list(name, default, choices, text):
+    """A flag of one or several values; with several, every combination is a study."""
+    flags.DEFINE_list(name, default, f"{text} Several, with commas: a study each.")
+    if choices:
+        flags.register_validator(
+            name,
+            lambda given: bool(given) and set(given) <= {*choices},
+            f"values are of <{'|'.join(choices)}>",
+        )
+    else:
+        flags.register_validator(
+            name,
+            lambda given: bool(given) and all(text.isdecimal() for text in given),
+            "values are integers from 0",
+        )
 
 
 def _train(model, backbone, defaults, given):
@@ -85,40 +119,82 @@ def _train(model, backbone, defaults, given):
             f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
             f"Received: --protocol={protocol}"
         )
+    if given.improvised and given.dataset != "iemocap":
+        raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
     read = corpus.read
+    if given.improvised:
+        read = functools.partial(read, improvised=True)
     training = defaults[given.dataset]
     training = dataclasses.replace(training, epochs=given.epochs or training.epochs)
-    settings = {
-        "model": model,
-        "dataset": given.dataset,
-        "variant": given.variant,
-        "hrf": int(given.hrf),
-        "seed": given.seed,
-        "epochs": training.epochs,
-        "protocol": protocol,
-    }
-    if given.improvised:
-        if given.dataset != "iemocap":
-            raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
-        read = functools.partial(read, improvised=True)
-        settings["turns"] = "improvised"
-    if given.speakers:
-        settings["speakers"] = "+".join(sorted(given.speakers))
-    out = given.out or pathlib.Path("runs") / "-".join(str(value) for value in settings.values())
+    engine = _engine(given)
+
+    asked = []
+    for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
+        settings = {
+            "model": model,
+            "dataset": given.dataset,
+            "variant": variant,
+            "hrf": int(hrf),
+            "seed": int(seed),
+            "epochs": training.epochs,
+            "protocol": protocol,
+        }
+        if given.improvised:
+            settings["turns"] = "improvised"
+        if given.speakers:
+            settings["speakers"] = "+".join(sorted(given.speakers))
+        if settings not in asked:
+            asked.append(settings)
+    studies = [
+        study.Study(
+            functools.partial(backbone, preset=settings["variant"], hrf=settings["hrf"]),
+            settings,
+            _folder(settings, asked, given.out),
+        )
+        for settings in asked
+    ]
     utterances = read(given.data_dir or "runs/corpora")
     if given.speakers:
         utterances = of_speakers(utterances, given.speakers)
-    results = study.run(
-        functools.partial(backbone, preset=given.variant, hrf=settings["hrf"]),
+    found = study.run(
+        studies,
         corpus,
         utterances,
         corpus.protocols[protocol](utterances),
         training,
-        settings,
-        out,
         fold_numbers=study.fold_numbers(given.folds),
+        engine=engine,
+        strategy=given.strategy,
     )
-    print(f"\n{report.table(results)}\n\nWritten to {out}")
+    for one, results in zip(studies, found, strict=True):
+        print(f"\n{report.table(results)}\n\nWritten to {one.out}")
+
+
+def _engine(given):
+    if given.engine == "ray":
+        if given.strategy != "none":
+            raise EngineError(
+                "Ray spreads trainings, each on one device; a strategy spreads one training. "
+                f"Received: --engine=ray --strategy={given.strategy}"
+            )
+        return Ray(given.ray_address)
+    if given.ray_address is not None:
+        raise EngineError(
+            f"--ray_address needs --engine=ray. Received: --ray_address={given.ray_address}"
+        )
+    return Local() if given.strategy == "none" else Local(1)
+
+
+def _folder(settings, asked, out):
+    """The folder of a study among all that were asked for at once."""
+    if out is None:
+        return pathlib.Path("runs") / "-".join(str(value) for value in settings.values())
+    differing = [
+        str(value)
+        for name, value in settings.items()
+        if any(other[name] != value for other in asked)
+    ]
+    return pathlib.Path(out, "-".join(differing)) if differing else pathlib.Path(out)
 
 
 def _parse(arguments):
@@ -132,6 +208,7 @@ def _guarded(main, arguments, positional):
     if arguments and not positional:
         _fail(f"Unexpected argument: {arguments[0]}")
     try:
+        limit_threads()
         main(arguments) if positional else main()
     except ERRORS as error:
         _fail(error)

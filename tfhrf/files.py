@@ -1,8 +1,11 @@
 """Writing files so that nothing half-written is ever seen under its final name."""
 
 import contextlib
+import errno
+import glob
 import os
 import pathlib
+import platform
 import shutil
 import tempfile
 
@@ -52,39 +55,61 @@ def write_together(directory, texts):
 @contextlib.contextmanager
 def replacing_folder(path):
     """Gives an empty folder beside `path`; renames it to `path` if the block succeeds."""
-    with cleaning_up(path):
-        yield begin_folder(path)
-        finish_folder(path)
+    folder = begin_folder(path)
+    with cleaning_up(folder):
+        yield folder
+        finish_folder(folder, path)
 
 
 @contextlib.contextmanager
-def cleaning_up(path):
-    """Removes what is unfinished of the folder `path` if the block fails."""
+def cleaning_up(folder):
+    """Removes a folder if the block fails."""
     try:
         yield
     except BaseException:
-        shutil.rmtree(unfinished(path), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def begin_folder(path):
-    """Makes the empty folder that `finish_folder` renames to `path`.
+    """Makes an empty folder of this process, which `finish_folder` renames to `path`.
 
-    What a killed process left of an earlier attempt is removed.
+    Processes, of several machines too, may make the same folder at the same time. What killed
+    processes of this machine left of earlier attempts is removed.
     """
-    folder = unfinished(path)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    path = pathlib.Path(path)
+    prefix = f".unfinished-{path.name}-{platform.node()}-"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):
+        process = left.name.removeprefix(prefix)
+        if process == str(os.getpid()) or not _is_running(process):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = path.with_name(f"{prefix}{os.getpid()}")
+    folder.mkdir()
     return folder
 
 
-def finish_folder(path):
+def finish_folder(folder, path):
     """Renames the folder that `begin_folder` made to `path`, in place of what was there."""
-    shutil.rmtree(path, ignore_errors=True)
-    unfinished(path).rename(path)
-
-
-def unfinished(path):
-    """The folder that takes the place of `path` once it is complete."""
     path = pathlib.Path(path)
-    return path.with_name(f".unfinished-{path.name}")
+    while True:
+        try:
+            folder.rename(path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        # Another process may have removed it by now, or put its own there again.
+        with contextlib.suppress(FileNotFoundError):
+            old = path.rename(folder.with_name(f"{folder.name}-old"))
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_running(process):
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, ValueError):
+        pass
+    return True

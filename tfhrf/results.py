@@ -35,7 +35,7 @@ def collect(out, corpus):
         is one, scores per fold, sizes and seconds.
     """
     out = pathlib.Path(out)
-    records = [json.loads(path.read_text()) for path in sorted(out.glob("*/fold.json"))]
+    records = [json.loads(path.read_text()) for path in sorted(out.glob("[!.]*/fold.json"))]
     deployed = [record for record in records if record["fold"] == DEPLOYED]
     results = {
         "settings": json.loads((out / "settings.json").read_text()),

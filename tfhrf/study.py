@@ -1,21 +1,31 @@
-"""A study of a corpus: train, fold, quantize, test on held-out speakers, resume, report.
+"""Studies of a corpus: train, fold, quantize, test on held-out speakers, resume, report.
 
-Everything goes under one folder: a folder per fold, each complete or absent, the deployed model
-(trained on all speakers), and `results.json`, which the fold folders make again at any time.
+Everything of a study goes under one folder: a folder per fold, each complete or absent, the
+deployed model (trained on all speakers), and `results.json`, which the fold folders make again at
+any time. Folds run wherever tfhrf.engine runs them.
 """
 
+import collections
 import concurrent.futures
 import contextlib
+import dataclasses
+import functools
 import json
 import multiprocessing
 import pathlib
+import pickle
 import time
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfhrf.assessment import assess, calibration_windows
 from tfhrf.cache import prepare
+from tfhrf.engine import Local, Task, limit_threads
 from tfhrf.features import LogMelConfig
 from tfhrf.files import begin_folder, cleaning_up, write_text
 from tfhrf.folds import Fold
@@ -24,52 +34,115 @@ from tfhrf.progress import progress_bar
 from tfhrf.results import DEPLOYED, collect
 from tfhrf.training import compile_model, fit, restart
 
+# How a training uses the devices of one machine: none of TensorFlow's strategies, or all GPUs.
+STRATEGIES = {"none": tf.distribute.get_strategy, "mirrored": tf.distribute.MirroredStrategy}
+
 
 class StudyError(ValueError):
     """A study cannot run as asked; the message is one line that names the culprit."""
 
 
-def run(build, corpus, utterances, folds, training, settings, out, fold_numbers=None, config=None):
-    """Trains and tests a backbone fold by fold, and trains the model to deploy on all utterances.
+class Study(NamedTuple):
+    """A model of some options with a seed.
 
-    Folds that are already under `out` are not trained again.
+    Attributes:
+        build: function of (input_shape, classes) that returns a new model; it must pickle.
+        settings: what the user asked for, a dict of plain values with at least "dataset",
+            "model" and "seed"; a study under `out` must have been asked for with the same.
+        out: folder of the study.
+    """
+
+    build: Callable
+    settings: dict
+    out: pathlib.Path
+
+
+def run(
+    studies,
+    corpus,
+    utterances,
+    folds,
+    training,
+    fold_numbers=None,
+    config=None,
+    engine=None,
+    strategy="none",
+):
+    """Trains and tests models fold by fold, and trains those to deploy on all utterances.
+
+    Folds that are already in a study's folder are not trained again.
 
     Args:
-        build: function of (input_shape, classes) that returns a new model.
+        studies: list of Study.
         corpus: tfhrf.corpora.Corpus, for its classes and how they are scored.
         utterances: list of Utterance.
         folds: list of Fold of these utterances.
         training: TrainingSettings.
-        settings: what the user asked for, a dict of plain values with at least "dataset",
-            "model" and "seed"; a study under `out` must have been asked for with the same.
-        out: folder of the study.
         fold_numbers: which folds to run, from 1; all of them and the deployed model if None.
         config: LogMelConfig; its default if None.
+        engine: what of tfhrf.engine computes features and runs folds; Local if None.
+        strategy: a key of STRATEGIES.
 
     Returns:
-        The content of `results.json`.
+        The content of `results.json` of each study.
 
     Raises:
-        StudyError: `out` holds another study, or a fold number does not exist.
-        AudioError: a recording cannot be used. Nothing is written under `out` then.
+        StudyError: a folder holds another study, or a fold number does not exist.
+        AudioError: a recording cannot be used. Nothing is written for any study then.
     """
-    out = pathlib.Path(out)
     config = config or LogMelConfig()
+    engine = engine or Local()
     folds = _chosen(folds, fold_numbers)
-    _check_same(out, settings)
+    for study in studies:
+        _check_same(study.out, study.settings)
     paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
-    features = prepare(paths, config, spans)
+    features = prepare(paths, config, spans, engine=engine)
 
-    write_text(out / "settings.json", json.dumps(settings, indent=2) + "\n")
-    config.save(out / "front_end.json")
     if fold_numbers is None:
         folds.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
-    missing = [fold for fold in folds if not (out / fold.name / "fold.json").exists()]
-    if missing:
-        _train_folds(missing, build, corpus, features, utterances, training, settings, out, config)
-    results = collect(out, corpus)
-    write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
-    save_study(out, results)
+    missing = []
+    for study in studies:
+        write_text(study.out / "settings.json", json.dumps(study.settings, indent=2) + "\n")
+        config.save(study.out / "front_end.json")
+        missing.append([fold for fold in folds if fold.name not in _complete(study.out)])
+    results = {
+        place: _report(study, corpus) for place, study in enumerate(studies) if not missing[place]
+    }
+    if len(results) < len(studies):
+        targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
+        groups = [utterance.group for utterance in utterances]
+        data = engine.send((corpus, features, targets, groups, training, config))
+        shards = engine.send_folder(features[0].shard.parent)
+        places, tasks = [], []
+        for place, study in enumerate(studies):
+            for part in engine.runs(missing[place], len(studies) - len(results)):
+                arguments = (data, shards, study.build, study.settings, strategy, part)
+                units = len(part) * training.epochs
+                tasks.append(Task(run_folds, arguments, pathlib.Path(study.out), units))
+                places.append(place)
+        print(f"Training {sum(map(len, missing))} folds of {training.epochs} epochs")
+        left = collections.Counter(places)
+        bar = progress_bar(sum(task.units for task in tasks), "epoch")
+        for index, _ in engine.map(tasks, bar.add):
+            left[places[index]] -= 1
+            if not left[places[index]]:
+                results[places[index]] = _report(studies[places[index]], corpus)
+    return [results[place] for place in range(len(studies))]
+
+
+def _complete(out):
+    """Names of the folds that are complete."""
+    return {path.parent.name for path in pathlib.Path(out).glob("[!.]*/fold.json")}
+
+
+def _report(study, corpus):
+    """Writes what the complete folds found."""
+    results: dict = {"seconds": {}}
+    # Another process may complete a fold of the same study meanwhile.
+    while results["seconds"].keys() != _complete(study.out):
+        results = collect(study.out, corpus)
+        write_text(study.out / "results.json", json.dumps(results, indent=2) + "\n")
+    save_study(pathlib.Path(study.out), results)
     return results
 
 
@@ -136,47 +209,58 @@ def balance(indices, targets, seed):
     ]
 
 
-def _train_folds(folds, build, corpus, features, utterances, training, settings, out, config):
-    shape = (training.frames, config.mels)
-    targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
+def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
+    """The task: trains, folds, quantizes and tests folds of a study.
+
+    Every fold becomes a folder in `folder`, complete or absent.
+
+    Args:
+        folder: of the study, or one from which the folds' folders get there.
+        advance: called with 1 for every epoch.
+        data: function that returns what all studies share: corpus, features (StoredFrames),
+            class indices and groups of all utterances, TrainingSettings, LogMelConfig.
+        shards: function that returns the folder in which the features' shards are here.
+        build, settings: of the Study.
+        strategy: a key of STRATEGIES.
+        folds: list of Fold.
+    """
+    corpus, features, targets, groups, training, config = data()
+    here = shards()
+    features = [dataclasses.replace(one, shard=here / one.shard.name) for one in features]
+    seed, shape = settings["seed"], (training.frames, config.mels)
     # One number of steps for every fold: the graph is traced once.
     steps_per_epoch = max(1, len(features) // training.batch_size)
-
-    seed = settings["seed"]
-    keras.utils.set_random_seed(seed)
-    model = build(shape, len(corpus.labels))
-    initial = [variable.numpy() for variable in model.variables]
-    compile_model(model, training, steps_per_epoch)
-    print(f"Training {len(folds)} folds of {training.epochs} epochs")
-    bar = progress_bar(len(folds) * training.epochs, "epoch")
-    advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.add(1))
+    model, initial, scope = _compiled(
+        pickle.dumps((build, shape, len(corpus.labels), training, steps_per_epoch, seed, strategy))
+    )
+    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance(1))
 
     def side(indices):
-        groups = [utterances[i].group for i in indices]
-        return [features[i] for i in indices], targets[indices], groups
+        some = [features[i] for i in indices]
+        return some, targets[indices], [groups[i] for i in indices]
 
     with _beside(len(folds) > 1) as assess_later:
         for fold in folds:
-            with cleaning_up(out / fold.name):
-                folder = begin_folder(out / fold.name)
+            work = begin_folder(folder / fold.name)
+            with cleaning_up(work):
                 clock = StepClock()
                 start = time.perf_counter()
-                restart(model, initial)
-                board = keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)
+                board = keras.callbacks.TensorBoard(work / "tensorboard", write_graph=False)
                 train = balance(fold.train, targets, seed) if corpus.balanced else fold.train
-                watched = side(fold.validation)[:2] if fold.validation else None
-                history = fit(
-                    model,
-                    [features[i] for i in train],
-                    targets[train],
-                    training,
-                    steps_per_epoch,
-                    config,
-                    seed,
-                    [clock, advance, board],
-                    watched,
-                )
-                model.save(folder / "trained.keras")
+                with scope():
+                    restart(model, initial)
+                    history = fit(
+                        model,
+                        [features[i] for i in train],
+                        targets[train],
+                        training,
+                        steps_per_epoch,
+                        config,
+                        seed_of(seed, fold),
+                        [clock, count, board],
+                        side(fold.validation)[:2] if fold.validation else None,
+                    )
+                model.save(work / "trained.keras")
                 record = {
                     "fold": fold.name,
                     "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},
@@ -186,7 +270,8 @@ def _train_folds(folds, build, corpus, features, utterances, training, settings,
             sides = {"validation": fold.validation, "test": fold.test}
             assess_later(
                 assess,
-                out / fold.name,
+                work,
+                folder / fold.name,
                 record,
                 calibration_windows(chosen, training.frames, config),
                 {name: side(indices) for name, indices in sides.items() if indices},
@@ -194,6 +279,43 @@ def _train_folds(folds, build, corpus, features, utterances, training, settings,
                 settings,
                 config,
             )
+
+
+def seed_of(seed, fold):
+    """The seed of a fold's shuffling, cropping and augmentation.
+
+    Every fold has its own, so that the luck of one is not that of all.
+
+    Args:
+        seed: of the study.
+        fold: Fold.
+
+    Returns:
+        int of 31 bits.
+    """
+    return zlib.crc32(f"{seed} {fold.name}".encode()) >> 1
+
+
+@functools.lru_cache(maxsize=1)
+def _compiled(pickled):
+    """The model of a study, compiled: a process that runs fold after fold traces it once.
+
+    Args:
+        pickled: build, shape, classes, training, steps per epoch, seed and strategy, pickled so
+            that equal ones are found.
+
+    Returns:
+        The model, the initial values of its variables, the scope to use it in.
+    """
+    build, shape, classes, training, steps_per_epoch, seed, strategy = pickle.loads(pickled)
+    # Frees the model of the study before, and names layers as in a new process.
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    scope = STRATEGIES[strategy]().scope
+    with scope():
+        model = build(shape, classes)
+        compile_model(model, training, steps_per_epoch)
+    return model, [variable.numpy() for variable in model.variables], scope
 
 
 @contextlib.contextmanager
@@ -207,7 +329,7 @@ def _beside(apart):
         yield lambda function, *arguments: function(*arguments)
         return
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(1, context, limit_threads) as pool:
         calls = []
         yield lambda function, *arguments: calls.append(pool.submit(function, *arguments))
         for call in calls:

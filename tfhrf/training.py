@@ -8,6 +8,8 @@ import tensorflow as tf
 from tfhrf.cache import CacheError
 from tfhrf.windows import training_batches, validation_batches
 
+CLIP = 1.0  # norm of the gradient
+
 
 class TrainingError(ValueError):
     """A training cannot go on; the message is one line."""
@@ -26,8 +28,34 @@ class TrainingSettings:
     gain: float = 0.0  # by which the level of an utterance varies; 0.5 are 9 dB
 
 
+@keras.saving.register_keras_serializable(package="tfhrf")
+class MirroredAdamW(keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW` whose `clip` limits the norm of the sum of all replicas' gradients.
+
+    The stock optimizer clips what each replica has of the gradient before it adds them up.
+    """
+
+    def __init__(self, learning_rate=0.001, clip=CLIP, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.clip = clip
+
+    def apply(self, grads, trainable_variables=None):
+        context = tf.distribute.get_replica_context()
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
+        clipped, _ = tf.clip_by_global_norm(sums, self.clip)
+        # They are added up once more.
+        shares = [gradient / context.num_replicas_in_sync for gradient in clipped]
+        super().apply(shares, trainable_variables)
+
+    def get_config(self):
+        return {**super().get_config(), "clip": self.clip}
+
+
 def compile_model(model, settings, steps_per_epoch):
     """Compiles a classifier of logits for `restart` and `fit`.
+
+    A model that was built in the scope of a tf.distribute.MirroredStrategy is compiled, restarted
+    and fitted in that scope; every device gets its part of each batch.
 
     Args:
         model: Keras model, (batch, frames, mels) to logits (batch, classes).
@@ -39,9 +67,12 @@ def compile_model(model, settings, steps_per_epoch):
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warmup), warmup_target=settings.learning_rate, warmup_steps=warmup
     )
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
-    )
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        optimizer = MirroredAdamW(schedule, weight_decay=settings.weight_decay)
+    else:
+        optimizer = keras.optimizers.AdamW(
+            schedule, weight_decay=settings.weight_decay, global_clipnorm=CLIP
+        )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
         optimizer,
