@@ -21,7 +21,7 @@ from tfhrf.audio import AudioError
 from tfhrf.corpora import CORPORA, CorpusError
 from tfhrf.fast import FastDropout
 from tfhrf.features import LogMelConfig
-from tfhrf.folds import FoldError
+from tfhrf.folds import Fold, FoldError
 from tfhrf.layers import HRFDense
 from tfhrf.training import TrainingSettings
 from tfhrf.windows import test_windows
