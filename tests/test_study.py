@@ -19,6 +19,7 @@ import trees
 from tfhrf import assessment, commands, features, study
 from tfhrf.audio import AudioError
 from tfhrf.corpora import CORPORA, CorpusError
+from tfhrf.engine import EngineError
 from tfhrf.fast import FastDropout
 from tfhrf.features import LogMelConfig
 from tfhrf.folds import Fold, FoldError
@@ -232,6 +233,56 @@ def test_studies_share_their_features_and_a_fold_alone_is_the_same(corpora, tmp_
     ]
     for series, alone in zip(*weights, strict=True):
         np.testing.assert_array_equal(series, alone)
+
+
+def studies_of(monkeypatch, tmp_path, **given):
+    """Settings by folder of what a recipe would study."""
+    found = {}
+
+    def run(studies, *_, **__):
+        found.update((str(one.out), one.settings) for one in studies)
+        raise study.StudyError("seen")
+
+    monkeypatch.setattr(study, "run", run)
+    with pytest.raises(study.StudyError, match="seen"):
+        train("synthetic", tmp_path, **given)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, [""]),
+        ({"seed": ["0", "1", "1"]}, ["0", "1"]),
+        ({"seed": ["0", "1"], "hrf": ["0", "4"]}, ["0-0", "0-1", "4-0", "4-1"]),
+        ({"variant": ["light", "large"], "hrf": ["0"]}, ["light", "large"]),
+    ],
+)
+def test_every_combination_of_lists_is_a_study(given, names, tmp_path, monkeypatch):
+    nothing = CORPORA["synthetic"]._replace(
+        read=lambda _: [], protocols={"leave_one_speaker_out": lambda utterances: []}
+    )
+    monkeypatch.setitem(CORPORA, "synthetic", nothing)
+    out = tmp_path / "out"
+    found = studies_of(monkeypatch, tmp_path, out=out, **given)
+    assert list(found) == [str(out / name) for name in names]
+    assert len({json.dumps(settings) for settings in found.values()}) == len(names)
+    alone = studies_of(monkeypatch, tmp_path, out=None, **given)
+    assert list(alone.values()) == list(found.values())
+    for folder, settings in alone.items():
+        assert folder == "runs/" + "-".join(str(value) for value in settings.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"ray_address": "auto"}, r"needs --engine=ray. Received: --ray_address=auto"),
+        ({"engine": "ray", "strategy": "mirrored"}, r"Received: --engine=ray --strategy=mirrored"),
+    ],
+)
+def test_engines_that_make_no_sense_are_refused(given, message, tmp_path):
+    with pytest.raises(EngineError, match=message):
+        train("synthetic", tmp_path, tmp_path, **given)
 
 
 def test_wrong_protocols_are_named(tmp_path):

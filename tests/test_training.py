@@ -1,6 +1,11 @@
 """Training again and again with one compiled model."""
 
 import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -19,6 +24,7 @@ from tfhrf.training import (
     restart,
 )
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIG = LogMelConfig(mels=8)
 SETTINGS = TrainingSettings(frames=30, epochs=2, batch_size=4)
 STEPS = 3
@@ -109,3 +115,58 @@ def test_divergence_is_an_error(model):
     compile_model(model, SETTINGS, STEPS)
     with pytest.raises(TrainingError, match=r"diverged.*learning_rate=0.003"):
         fit(model, features, labels, SETTINGS, STEPS, CONFIG, seed=1)
+
+
+def losses(devices):
+    """Losses of two trainings with one restarted model, on logical devices of this process."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * devices
+    )
+    names = [device.name for device in tf.config.list_logical_devices("CPU")]
+    strategy = (
+        tf.distribute.MirroredStrategy(names) if devices > 1 else tf.distribute.get_strategy()
+    )
+    keras.utils.set_random_seed(0)
+    # Large enough that gradients are clipped; dropout would draw other numbers on each device.
+    settings = dataclasses.replace(SETTINGS, epochs=5)
+    features, labels = corpus()
+    features = [10 * one for one in features]
+    curves = []
+    with strategy.scope():
+        layers = keras.layers
+        stack = [keras.Input((30, 8)), HRFDense(8, activation="relu")]
+        model = keras.Sequential([*stack, layers.GlobalAveragePooling1D(), layers.Dense(2)])
+        compile_model(model, settings, STEPS)
+        initial = [variable.numpy() for variable in model.variables]
+        for _ in range(2):
+            restart(model, initial)
+            watched = (features[:5], labels[:5])
+            curves.append(
+                fit(model, features, labels, settings, STEPS, CONFIG, 1, validation=watched)
+            )
+    assert model.distribute_strategy.num_replicas_in_sync == devices
+    return curves
+
+
+def test_two_devices_share_a_batch_and_learn_what_one_learns():
+    found = []
+    for devices in (1, 2):
+        code = f"import json, test_training; print(json.dumps(test_training.losses({devices})))"
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        found.append(json.loads(result.stdout.splitlines()[-1]))
+    one, two = found
+    assert one[0] == one[1]
+    assert two[0] == two[1]
+    for name, values in one[0].items():
+        assert two[0][name] == pytest.approx(values, rel=1e-5)
+    assert one[0]["loss"][-1] < one[0]["loss"][0]

@@ -78,7 +78,7 @@ class Local:
             advance: function of how much a progress bar moves on.
 
         Raises:
-            What a task raises. No other is started then.
+            What a task raises. The others end the next time they advance.
         """
         workers = min(self.processes, len(tasks))
         if self.processes == 1:
@@ -86,14 +86,14 @@ class Local:
                 yield index, task.function(task.folder, advance, *task.arguments)
             return
         context = multiprocessing.get_context("spawn")
-        progress = context.SimpleQueue()
+        progress, stop = context.SimpleQueue(), context.Event()
 
         def show():
             while not progress.empty():
                 advance(progress.get())
 
         with concurrent.futures.ProcessPoolExecutor(
-            workers, context, _begin_process, (progress,)
+            workers, context, _begin_process, (progress, stop)
         ) as pool:
             waiting = {pool.submit(_in_process, task): index for index, task in enumerate(tasks)}
             try:
@@ -104,8 +104,10 @@ class Local:
                     show()
                     for call in done:
                         yield waiting.pop(call), call.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+            except BaseException:
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
 class Ray:
@@ -138,7 +140,7 @@ class Ray:
                 raise EngineError(f"Ray: {error} Received: --ray_address={address}") from None
         self.ray = ray
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        self.cpus = min(THREADS, max(int(node.get("CPU", 0)) for node in nodes))
+        self.cpus = min(THREADS, max(1, *(int(node.get("CPU", 0)) for node in nodes)))
         self.gpus = int(any(node.get("GPU", 0) >= 1 for node in nodes))
 
     def runs(self, items, jobs=1):
@@ -188,17 +190,21 @@ def limit_threads():
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
 
 
-_progress: Any = None  # of a process of Local
+_advance: Any = None  # in a process of Local
 
 
-def _begin_process(progress):
-    global _progress
-    _progress = progress
+def _begin_process(progress, stop):
+    global _advance
     limit_threads()
+
+    def _advance(units):
+        if stop.is_set():
+            raise EngineError("Another task has failed")
+        progress.put(units)
 
 
 def _in_process(task):
-    return task.function(task.folder, _progress.put, *task.arguments)
+    return task.function(task.folder, _advance, *task.arguments)
 
 
 def _same(value):

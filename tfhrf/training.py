@@ -128,7 +128,13 @@ def fit(
         CacheError: as np.asarray of StoredFrames.
     """
     classes = model.output_shape[-1]
-    batches = training_batches(features, labels, settings, classes, config, seed)
+    arguments = features, labels, settings, classes, config, seed
+    batches = training_batches(*arguments)
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        # Keras looks at a batch and begins again, which would shuffle in another order.
+        options = batches.options()
+        batches = tf.data.Dataset.range(1).flat_map(lambda _: training_batches(*arguments))
+        batches = batches.with_options(options)
     watched = None
     if validation is not None:
         watched_features, watched_labels = validation
