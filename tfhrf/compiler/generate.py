@@ -33,6 +33,17 @@ INCLUDES = {
     "conv": ("dense", "window"),
     "depthwise": ("dense", "window"),
     "pool": ("window",),
+    "dense16": ("int16",),
+    "conv16": ("int16", "dense16", "window"),
+    "depthwise16": ("int16", "dense16", "window"),
+    "wide16": ("int16", "window"),
+    "matmul16": ("int16",),
+    "softmax16": ("int16",),
+    "elementwise16": ("int16",),
+    "rsqrt16": ("int16",),
+    "reduce16": ("int16",),
+    "attention16": ("elementwise16", "matmul16", "softmax16"),
+    "layer_norm16": ("elementwise16", "rsqrt16"),
 }
 
 

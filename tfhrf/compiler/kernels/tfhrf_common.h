@@ -54,6 +54,31 @@ TFHRF_INLINE int32_t tfhrf_shift_left(int32_t value, int32_t bits)
     return (int32_t)((uint32_t)value << bits);
 }
 
+/* The high word of a product, rounded. */
+TFHRF_INLINE int32_t tfhrf_high_rounded(int32_t a, int32_t b)
+{
+#if TFHRF_SIMD32
+    int32_t high;
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(a), "r"(b));
+    return high;
+#else
+    return (int32_t)(((int64_t)a * b + 0x80000000) >> 32);
+#endif
+}
+
+TFHRF_INLINE int32_t tfhrf_leading_zeros(uint32_t value)
+{
+#if defined(__GNUC__)
+    return (int32_t)__builtin_clz(value);
+#else
+    int32_t count = 0;
+    for (; (value & 0x80000000U) == 0U; value <<= 1) {
+        ++count;
+    }
+    return count;
+#endif
+}
+
 /* Any scale and any value. */
 TFHRF_INLINE int32_t tfhrf_rescale_any(int32_t value, const tfhrf_scale *scale)
 {
@@ -82,13 +107,7 @@ TFHRF_INLINE int32_t tfhrf_rescale_twice(int32_t twice, const tfhrf_scale *scale
 #if defined(TFHRF_ANY_SCALE)
     return tfhrf_rescale_any(twice, scale);
 #else
-#if TFHRF_SIMD32
-    int32_t product;
-    __asm__("smmulr %0, %1, %2" : "=r"(product) : "r"(twice), "r"(scale->multiplier));
-#else
-    const int64_t whole = (int64_t)twice * scale->multiplier + 0x80000000;
-    const int32_t product = (int32_t)(whole >> 32);
-#endif
+    const int32_t product = tfhrf_high_rounded(twice, scale->multiplier);
     return (product + (product >> 31) + scale->rounding) >> scale->right;
 #endif
 }

@@ -29,24 +29,6 @@ TFHRF_INLINE void tfhrf_add_products(const int8_t *x, int32_t zero_point, const 
 #endif
 }
 
-/* The part of a kernel's taps [first, last) that lies inside the input. */
-typedef struct {
-    int32_t first;
-    int32_t last;
-} tfhrf_taps;
-
-TFHRF_INLINE tfhrf_taps tfhrf_inside(int32_t start, int32_t taps, int32_t dilation, int32_t length)
-{
-    tfhrf_taps inside = {0, taps};
-    while (inside.first < taps && start + inside.first * dilation < 0) {
-        ++inside.first;
-    }
-    while (inside.last > inside.first && start + (inside.last - 1) * dilation >= length) {
-        --inside.last;
-    }
-    return inside;
-}
-
 /* Lines of the output from `out_y` on; `weights` are [kernel height][kernel width][outputs]. */
 TFHRF_KERNEL void tfhrf_depthwise_rows(const int8_t *in, int8_t *out, ptrdiff_t out_row,
                                        ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
