@@ -197,6 +197,17 @@ def test_no_compiler_and_no_sanitizer_complains(backbone, precision, compiler, t
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="no arm-none-eabi-gcc here")
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+def test_cross_compilers_do_not_complain(precision, tmp_path):
+    tfhrf.to_c(light(Conformer, precision), tmp_path)
+    for processor in ("cortex-m0", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"):
+        abi = "hard" if processor == "cortex-m55" else "soft"
+        command = ["arm-none-eabi-gcc", f"-mcpu={processor}", "-mthumb", f"-mfloat-abi={abi}"]
+        command += [*FLAGS, "-pedantic", "-Wshadow", "-O2", "-c", "model.c"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+
+
 @needs_boards
 @needs_tflm
 def test_instructions_on_emulated_boards(example, tmp_path):
@@ -213,15 +224,32 @@ def test_instructions_on_emulated_boards(example, tmp_path):
         assert script["code_bytes"](tmp_path, target) <= 16_384
 
 
-@pytest.mark.slow
 @needs_boards
 @needs_tflm
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_backbones_on_emulated_boards(backbone, tmp_path):
+def test_instructions_of_16_bits_on_emulated_boards(tmp_path):
     import runpy
 
     script = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "tflm/count_instructions.py"))
-    tfhrf.to_c(light(backbone), tmp_path)
+    report = tfhrf.to_c(light(ConvTransformer, "int16x8"), tmp_path)
+    assert report["arena_bytes"] <= 50_000
+    # Measured: 10.1, 16.9 and 7.9 million.
+    bars = {"cortex-m4": 12e6, "cortex-m4, portable C": 20e6, "cortex-m55": 10e6}
+    for target, bar in bars.items():
+        equal, instructions = script["run"](script["build"](tmp_path, target), target)
+        assert equal
+        assert instructions <= bar
+
+
+@pytest.mark.slow
+@needs_boards
+@needs_tflm
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_backbones_on_emulated_boards(backbone, precision, tmp_path):
+    import runpy
+
+    script = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "tflm/count_instructions.py"))
+    tfhrf.to_c(light(backbone, precision), tmp_path)
     for target in ("cortex-m4", "cortex-m55"):
         assert script["run"](script["build"](tmp_path, target), target)[0]
 

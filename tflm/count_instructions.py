@@ -23,7 +23,7 @@ TARGETS = {
 QEMU = ["qemu-system-arm", "-nographic", "-monitor", "none", "-serial", "none"]
 QEMU += ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native"]
 FLAGS = ["-std=c99", "-O2", "-mthumb", "-mfloat-abi=soft", "-ffunction-sections", "-fdata-sections"]
-FLAGS += ["-Wall", "-Wextra", "-Werror"]
+FLAGS += ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 
 
 def build(folder, target):

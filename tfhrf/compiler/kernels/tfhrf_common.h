@@ -120,12 +120,27 @@ TFHRF_INLINE int32_t tfhrf_rescale(int32_t value, const tfhrf_scale *scale)
 TFHRF_INLINE int32_t tfhrf_saturate(int32_t value)
 {
 #if TFHRF_SIMD32
-    return __ssat(value, 8);
+    int32_t result;
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return result;
 #else
     const int32_t low = value < -128 ? -128 : value;
     return low > 127 ? 127 : low;
 #endif
 }
+
+#if TFHRF_SIMD32
+TFHRF_INLINE uint32_t tfhrf_add_halves(uint32_t a, uint32_t b)
+{
+    return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
+}
+
+/* Adds both products of halves. */
+TFHRF_INLINE int32_t tfhrf_dual(uint32_t a, uint32_t b, int32_t sum)
+{
+    return __smlad((int16x2_t)a, (int16x2_t)b, sum);
+}
+#endif
 
 TFHRF_INLINE uint32_t tfhrf_load_word(const int8_t *from)
 {
@@ -216,17 +231,17 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
         uint32_t even = tfhrf_extend_even(bytes);
         uint32_t odd = tfhrf_extend_odd(bytes);
         if (offset != 0) {
-            even = __sadd16(even, offsets);
-            odd = __sadd16(odd, offsets);
+            even = tfhrf_add_halves(even, offsets);
+            odd = tfhrf_add_halves(odd, offsets);
         }
         if (TFHRF_TWICE != 0) {
-            even = __sadd16(even, even);
-            odd = __sadd16(odd, odd);
+            even = tfhrf_add_halves(even, even);
+            odd = tfhrf_add_halves(odd, odd);
         }
         out[done].word = even;
         out[done + 2].word = odd;
-        sum = __smlad(even, 0x00010001U, sum);
-        sum = __smlad(odd, 0x00010001U, sum);
+        sum = tfhrf_dual(even, 0x00010001U, sum);
+        sum = tfhrf_dual(odd, 0x00010001U, sum);
     }
 #else
     for (; done + 4 <= depth; done += 4) {
@@ -321,10 +336,10 @@ TFHRF_INLINE void tfhrf_dot(const int8_t *a, const int8_t *b, const tfhrf_pair *
         const uint32_t b_even = tfhrf_extend_even(b_bytes);
         const uint32_t a_odd = tfhrf_extend_odd(a_bytes);
         const uint32_t b_odd = tfhrf_extend_odd(b_bytes);
-        a0 = __smlad(a_odd, x[2].word, __smlad(a_even, x[0].word, a0));
-        a1 = __smlad(a_odd, x[3].word, __smlad(a_even, x[1].word, a1));
-        b0 = __smlad(b_odd, x[2].word, __smlad(b_even, x[0].word, b0));
-        b1 = __smlad(b_odd, x[3].word, __smlad(b_even, x[1].word, b1));
+        a0 = tfhrf_dual(a_odd, x[2].word, tfhrf_dual(a_even, x[0].word, a0));
+        a1 = tfhrf_dual(a_odd, x[3].word, tfhrf_dual(a_even, x[1].word, a1));
+        b0 = tfhrf_dual(b_odd, x[2].word, tfhrf_dual(b_even, x[0].word, b0));
+        b1 = tfhrf_dual(b_odd, x[3].word, tfhrf_dual(b_even, x[1].word, b1));
         a += 4;
         b += 4;
         x += 4;

@@ -34,7 +34,9 @@ typedef struct {
 TFHRF_INLINE int32_t tfhrf_saturate16(int32_t value)
 {
 #if TFHRF_SIMD32
-    return __ssat(value, 16);
+    int32_t result;
+    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(value));
+    return result;
 #else
     const int32_t above = value < -32768 ? -32768 : value;
     return above > 32767 ? 32767 : above;
@@ -134,6 +136,13 @@ TFHRF_INLINE void tfhrf_spread16(const int16_t *in, int32_t depth, tfhrf_pair *o
     }
 }
 
+#if TFHRF_SIMD32
+TFHRF_INLINE int64_t tfhrf_dual_wide(uint32_t a, uint32_t b, int64_t sum)
+{
+    return __smlald((int16x2_t)a, (int16x2_t)b, sum);
+}
+#endif
+
 /* Adds to 64-bit sums the products of a row with two rows x. */
 TFHRF_INLINE void tfhrf_dot_wide(const int16_t *a, const tfhrf_pair *x, int32_t depth,
                                  int64_t sums[2])
@@ -153,12 +162,12 @@ TFHRF_INLINE void tfhrf_dot_wide(const int16_t *a, const tfhrf_pair *x, int32_t 
     int32_t left = depth;
     for (; left >= 4; left -= 4) {
 #if TFHRF_SIMD32
-        const int16x2_t low = (int16x2_t)tfhrf_load_pair(a);
-        const int16x2_t high = (int16x2_t)tfhrf_load_pair(a + 2);
-        sum0 = __smlald(low, (int16x2_t)x[0].word, sum0);
-        sum1 = __smlald(low, (int16x2_t)x[1].word, sum1);
-        sum0 = __smlald(high, (int16x2_t)x[2].word, sum0);
-        sum1 = __smlald(high, (int16x2_t)x[3].word, sum1);
+        const uint32_t low = tfhrf_load_pair(a);
+        const uint32_t high = tfhrf_load_pair(a + 2);
+        sum0 = tfhrf_dual_wide(low, x[0].word, sum0);
+        sum1 = tfhrf_dual_wide(low, x[1].word, sum1);
+        sum0 = tfhrf_dual_wide(high, x[2].word, sum0);
+        sum1 = tfhrf_dual_wide(high, x[3].word, sum1);
 #else
         sum0 += a[0] * x[0].half[0];
         sum0 += a[1] * x[0].half[1];
@@ -210,18 +219,18 @@ TFHRF_INLINE void tfhrf_dot_narrow(const int16_t *a, const int16_t *b, const tfh
     int32_t left = depth;
 #if TFHRF_SIMD32
     for (; left >= 4; left -= 4) {
-        const int16x2_t a_low = (int16x2_t)tfhrf_load_pair(a);
-        const int16x2_t b_low = (int16x2_t)tfhrf_load_pair(b);
-        a0 = __smlad(a_low, (int16x2_t)x[0].word, a0);
-        b0 = __smlad(b_low, (int16x2_t)x[0].word, b0);
-        a1 = __smlad(a_low, (int16x2_t)x[1].word, a1);
-        b1 = __smlad(b_low, (int16x2_t)x[1].word, b1);
-        const int16x2_t a_high = (int16x2_t)tfhrf_load_pair(a + 2);
-        const int16x2_t b_high = (int16x2_t)tfhrf_load_pair(b + 2);
-        a0 = __smlad(a_high, (int16x2_t)x[2].word, a0);
-        b0 = __smlad(b_high, (int16x2_t)x[2].word, b0);
-        a1 = __smlad(a_high, (int16x2_t)x[3].word, a1);
-        b1 = __smlad(b_high, (int16x2_t)x[3].word, b1);
+        const uint32_t a_low = tfhrf_load_pair(a);
+        const uint32_t b_low = tfhrf_load_pair(b);
+        a0 = tfhrf_dual(a_low, x[0].word, a0);
+        b0 = tfhrf_dual(b_low, x[0].word, b0);
+        a1 = tfhrf_dual(a_low, x[1].word, a1);
+        b1 = tfhrf_dual(b_low, x[1].word, b1);
+        const uint32_t a_high = tfhrf_load_pair(a + 2);
+        const uint32_t b_high = tfhrf_load_pair(b + 2);
+        a0 = tfhrf_dual(a_high, x[2].word, a0);
+        b0 = tfhrf_dual(b_high, x[2].word, b0);
+        a1 = tfhrf_dual(a_high, x[3].word, a1);
+        b1 = tfhrf_dual(b_high, x[3].word, b1);
         a += 4;
         b += 4;
         x += 4;
