@@ -190,16 +190,19 @@ def test_convolutions(dtype, name, seed, tmp_path):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("name", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
-def test_pools(name, seed, tmp_path):
+def test_pools(name, dtype, seed, tmp_path):
     rng = np.random.default_rng(seed)
     height, width, channels = rng.integers(4, 9, 3)
     kernel, stride, valid = rng.integers(1, 4, 2), rng.integers(1, 3, 2), seed % 2
     x = tensor(rng, 1, height, width, channels)
+    if dtype == "int16":
+        x = wide(rng, 1, height, width, channels)
     out = [out_length(*one, 1, valid) for one in zip((height, width), kernel, stride, strict=True)]
     made = options("Pool2D", padding=valid, strideH=int(stride[0]), strideW=int(stride[1]))
     made.filterHeight, made.filterWidth = map(int, kernel)
-    y = Spec((1, *out, channels), x.scales, x.zero_point)
+    y = Spec((1, *out, channels), x.scales, x.zero_point, dtype)
     compare(single(name, [x], [y], made), tmp_path, 10, seed)
 
 
@@ -277,7 +280,7 @@ def test_binary_of_16_bits(name, kind, seed, tmp_path):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", ["LOGISTIC", "TANH", "RSQRT"])
+@pytest.mark.parametrize("name", ["LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE"])
 def test_functions_of_16_bits_on_all_values(name, seed, tmp_path, monkeypatch):
     # The golden input would have values below zero, where TFLM refuses RSQRT.
     zeros = np.zeros((1, 32768 if name == "RSQRT" else 65536), np.int16)
@@ -287,8 +290,13 @@ def test_functions_of_16_bits_on_all_values(name, seed, tmp_path, monkeypatch):
     scales = [(2**-12,), (2**-11,), scale(rng, -13, -10)][seed]
     x = Spec(values.shape, scales, 0, "int16")
     y_scale = scale(rng, -10, -8) if name == "RSQRT" else (1 / 32768,)
+    made = None
+    if name in ("RELU", "LEAKY_RELU", "QUANTIZE"):
+        y_scale = scale(rng, -14, -10)
+    if name == "LEAKY_RELU":
+        made = options("LeakyRelu", alpha=float(rng.uniform(0, 1)))
     y = Spec(values.shape, y_scale, 0, "int16")
-    compare(single(name, [x], [y]), tmp_path, 1, examples=[[values]])
+    compare(single(name, [x], [y], made), tmp_path, 1, examples=[[values]])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,11 +1,11 @@
-"""Lowers 16-bit FULLY_CONNECTED and convolutions; their weights have 8 bits."""
+"""Lowers 16-bit FULLY_CONNECTED, convolutions, whose weights have 8 bits, and pools."""
 
 import numpy as np
 
 from tfhrf.compiler.convolution import image
 from tfhrf.compiler.dense import folded_bias, pad_rows, pairs, weight_scales
 from tfhrf.compiler.literals16 import least, narrow_scale, wide_scale
-from tfhrf.compiler.operators import is_narrow, refuse
+from tfhrf.compiler.operators import check_same_scale, is_narrow, refuse
 from tfhrf.compiler.steps import Operand, matrix_strides
 from tfhrf.compiler.views import View, strides_of
 
@@ -131,4 +131,30 @@ def lower_conv(lowering, operator):
         call,
         patches if fast and not depthwise else 0,
         ("wide16",) if not fast else ("depthwise16",) if depthwise else ("conv16",),
+    )
+
+
+def lower_pool(lowering, operator):
+    """AVERAGE_POOL_2D and MAX_POOL_2D."""
+    check_same_scale(operator)
+    options = operator.options
+    kernel = (options.filterHeight, options.filterWidth)
+    source, target, window = image(lowering, operator, kernel)
+    strides = ", ".join(map(str, strides_of(target.address)))
+    average = int(operator.name == "AVERAGE_POOL_2D")
+
+    def call(write, pointers, rows, first="0"):
+        geometry = write.struct("tfhrf_window", window)
+        return [
+            f"tfhrf_pool16_rows({pointers[0]}, {pointers[1]}, {strides}, {first}, {rows}, "
+            f"&{geometry}, {average}, {least(operator)});"
+        ]
+
+    lowering.add(
+        "pool",
+        len(target.address),
+        [Operand(View(source.storage, source.address.reshape(1, -1)), False)],
+        Operand(target, True),
+        call,
+        kernels=("pool16",),
     )

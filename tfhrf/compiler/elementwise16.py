@@ -11,6 +11,7 @@ from tfhrf.compiler.literals16 import least, scale16
 from tfhrf.compiler.operators import product_scale, shared_scale, shrinks
 from tfhrf.compiler.steps import Operand
 
+SLOPES = ("RELU", "LEAKY_RELU", "QUANTIZE")
 KINDS = ("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE")
 
 
@@ -32,6 +33,15 @@ def binary_body(operator, columns):
         bits, scales = shared_scale(operator)
     parts = [scale_literal(scale, 0) for scale in scales]
     return f"{{{columns}, {bits}, {', '.join(parts)}, {least(operator)}}}"
+
+
+def slopes_body(operator, columns):
+    """Initializer of a tfhrf_slopes16."""
+    x, y = operator.inputs[0], operator.output
+    alpha = float(np.float32(operator.options.alpha)) if operator.name == "LEAKY_RELU" else 1.0
+    scales = [exact.quantize_multiplier(x.scale * slope / y.scale) for slope in (1.0, alpha)]
+    low = 0 if operator.name == "RELU" else -32768
+    return f"{{{columns}, {', '.join(scale_literal(scale, 0) for scale in scales)}, {low}}}"
 
 
 def root_scale(operator):
@@ -92,7 +102,7 @@ def sigmoid_table():
 
 
 def lower_elementwise(lowering, operator):
-    """ADD, SUB, MUL, SQUARED_DIFFERENCE, LOGISTIC, TANH and RSQRT."""
+    """Binary operators, LOGISTIC, TANH, RSQRT, RELU, LEAKY_RELU and QUANTIZE."""
     sources, target, strides = in_rows(lowering, operator)
     columns = target.address.shape[-1]
     arguments = [f"(tfhrf_strides16){{{row}, {step}}}" for row, step in strides]
@@ -103,6 +113,9 @@ def lower_elementwise(lowering, operator):
             bits = 9 if operator.name == "LOGISTIC" else 8
             name = write.struct("tfhrf_sigmoid16", sigmoid_body(write, operator, columns))
             return [f"tfhrf_sigmoid16_rows({places}, {rows}, &{name}, {bits});"]
+        if operator.name in SLOPES:
+            name = write.struct("tfhrf_slopes16", slopes_body(operator, columns))
+            return [f"tfhrf_slopes16_rows({places}, {rows}, &{name});"]
         if operator.name == "RSQRT":
             scale = write.struct("tfhrf_scale", root_scale(operator))
             return [f"status |= tfhrf_inverse_root16_rows({places}, {rows}, {columns}, &{scale});"]

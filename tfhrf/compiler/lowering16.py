@@ -1,17 +1,19 @@
 """The table of the 16-bit lowerings. Zero points are 0."""
 
 from tfhrf.compiler.attention16 import lower_attention, lower_matmul, lower_softmax
-from tfhrf.compiler.dense16 import lower_conv, lower_dense
+from tfhrf.compiler.dense16 import lower_conv, lower_dense, lower_pool
 from tfhrf.compiler.elementwise16 import lower_elementwise
 from tfhrf.compiler.movers import MOVERS
 from tfhrf.compiler.normalization16 import lower_layer_norm, lower_mean
 
 NAMES = ("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE", "LOGISTIC", "TANH", "RSQRT")
+NAMES += ("RELU", "LEAKY_RELU", "QUANTIZE")
 LOWERINGS16 = {
     **MOVERS,
     **dict.fromkeys(NAMES, lower_elementwise),
     "FULLY_CONNECTED": lower_dense,
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), lower_conv),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), lower_pool),
     "LAYER_NORM": lower_layer_norm,
     "BATCH_MATMUL": lower_matmul,
     "ATTENTION": lower_attention,

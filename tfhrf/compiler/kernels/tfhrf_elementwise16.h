@@ -1,4 +1,4 @@
-/* Element by element, 16 bits: ADD, SUB, MUL, SQUARED_DIFFERENCE, LOGISTIC, TANH. */
+/* Element by element, 16 bits: binary operators, sigmoids, and what has two slopes. */
 #ifndef TFHRF_ELEMENTWISE16_H_
 #define TFHRF_ELEMENTWISE16_H_
 
@@ -182,6 +182,28 @@ TFHRF_KERNEL void tfhrf_sigmoid16_rows(const int16_t *in, tfhrf_strides16 from, 
     for (; rows > 0; --rows) {
         for (int32_t i = 0; i < sigmoid.columns; ++i) {
             out[i * to.step] = tfhrf_sigmoid_value(in[i * from.step], &sigmoid, bits);
+        }
+        in += from.row;
+        out += to.row;
+    }
+}
+
+/* RELU, LEAKY_RELU, QUANTIZE: a scale for values from zero on, one for those below. */
+typedef struct {
+    int32_t columns;
+    tfhrf_scale above;
+    tfhrf_scale below;
+    int32_t low; /* the least output */
+} tfhrf_slopes16;
+
+TFHRF_KERNEL void tfhrf_slopes16_rows(const int16_t *in, tfhrf_strides16 from, int16_t *out,
+                                      tfhrf_strides16 to, int32_t rows, const tfhrf_slopes16 *p)
+{
+    for (; rows > 0; --rows) {
+        for (int32_t i = 0; i < p->columns; ++i) {
+            const int32_t x = in[i * from.step];
+            const int32_t q = tfhrf_rescale_any(x, x < 0 ? &p->below : &p->above);
+            out[i * to.step] = (int16_t)tfhrf_at_least(tfhrf_saturate16(q), p->low);
         }
         in += from.row;
         out += to.row;
