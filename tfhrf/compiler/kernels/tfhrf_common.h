@@ -112,6 +112,31 @@ TFHRF_INLINE int32_t tfhrf_rescale_twice(int32_t twice, const tfhrf_scale *scale
 #endif
 }
 
+/* Vectors of 32 bits do inner loops where their scales are the simple ones. */
+#if TFHRF_MVE && !defined(TFHRF_ANY_SCALE)
+#define TFHRF_VECTORS 1
+TFHRF_INLINE int32x4_t tfhrf_rescale4(int32x4_t twice, tfhrf_scale scale)
+{
+    const int32x4_t product = vrmulhq_s32(twice, vdupq_n_s32(scale.multiplier));
+    const int32x4_t sum = vaddq_n_s32(vaddq_s32(product, vshrq_n_s32(product, 31)), scale.rounding);
+    return vshlq_r_s32(sum, -scale.right);
+}
+
+TFHRF_INLINE int32x4_t tfhrf_saturate4(int32x4_t values)
+{
+    return vmaxq_s32(vminq_s32(values, vdupq_n_s32(127)), vdupq_n_s32(-128));
+}
+
+/* Values from a table of 256 bytes, which points to that of 0. */
+TFHRF_INLINE int32x4_t tfhrf_look_up4(const int8_t *table, int32x4_t q)
+{
+    const uint32x4_t place = vreinterpretq_u32_s32(vaddq_n_s32(q, 128));
+    return vldrbq_gather_offset_s32(table - 128, place);
+}
+#else
+#define TFHRF_VECTORS 0
+#endif
+
 TFHRF_INLINE int32_t tfhrf_rescale(int32_t value, const tfhrf_scale *scale)
 {
     return tfhrf_rescale_twice(tfhrf_shift_left(value, TFHRF_TWICE), scale);
