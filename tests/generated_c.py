@@ -59,6 +59,15 @@ def random_inputs(content, count, seed=0):
     return examples
 
 
+def quantized(windows, content):
+    """Windows as inputs of a graph."""
+    subgraph = graphs.read(content).subgraphs[0]
+    tensor = subgraph.tensors[subgraph.inputs[0]]
+    limits = np.iinfo(graphs.type_name(tensor))
+    levels = np.round(windows / tensor.quantization.scale[0]) + tensor.quantization.zeroPoint[0]
+    return np.clip(levels, limits.min, limits.max).astype(limits.dtype)
+
+
 def compare(content, folder, count, seed=0, examples=None):
     """Asserts that C and TFLM compute the same from `count` random examples."""
     report, call = compile_c(content, folder)

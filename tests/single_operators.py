@@ -31,25 +31,36 @@ def constant(data, scales=(), zero_point=0, axis=0):
 
 def single(name, inputs, outputs, options=None):
     """Bytes of a graph; `inputs` without data are the graph's inputs."""
+    return chained([(name, inputs, outputs, options)], outputs)
+
+
+def chained(operators, outputs=None):
+    """Bytes of a graph of operators (name, inputs, outputs, options) in their order.
+
+    What is neither constant nor computed is an input; `outputs` are the last operator's if None.
+    """
     graph = schema.ModelT()
     graph.version = 3
     graph.buffers = [schema.BufferT()]
     graph.operatorCodes = []
     subgraph = schema.SubGraphT()
     subgraph.tensors = []
+    subgraph.operators = []
+    subgraph.inputs = []
     graph.subgraphs = [subgraph]
     indices = {}
-    for position, spec in enumerate([*inputs, *outputs]):
-        if spec is not None and id(spec) not in indices:
-            indices[id(spec)] = len(subgraph.tensors)
-            subgraph.tensors.append(make_tensor(graph, spec, f"tensor_{position}"))
-    ins = [-1 if spec is None else indices[id(spec)] for spec in inputs]
-    outs = [indices[id(spec)] for spec in outputs]
-    options = options or schema.AddOptionsT()
-    subgraph.operators = [graphs.make_operator(graph, name, options, ins, outs)]
-    computed = [i for i, s in zip(ins, inputs, strict=True) if s is not None and s.data is None]
-    subgraph.inputs = list(dict.fromkeys(computed))
-    subgraph.outputs = outs
+    for name, read, written, options in operators:
+        for spec in (*read, *written):
+            if spec is not None and id(spec) not in indices:
+                indices[id(spec)] = position = len(subgraph.tensors)
+                subgraph.tensors.append(make_tensor(graph, spec, f"tensor_{position}"))
+                if spec.data is None and any(spec is one for one in read):
+                    subgraph.inputs.append(position)
+        ins = [-1 if spec is None else indices[id(spec)] for spec in read]
+        outs = [indices[id(spec)] for spec in written]
+        options = options or schema.AddOptionsT()
+        subgraph.operators.append(graphs.make_operator(graph, name, options, ins, outs))
+    subgraph.outputs = [indices[id(spec)] for spec in outputs or operators[-1][2]]
     builder = flatbuffers.Builder(1024)
     builder.Finish(graph.Pack(builder), b"TFL3")
     return bytes(builder.Output())

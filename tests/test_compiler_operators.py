@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from generated_c import compare, needs_compiler, needs_tflm
-from single_operators import Spec, constant, single
+from single_operators import Spec, chained, constant, single
 from tensorflow.lite.python import schema_py_generated as schema
+
+from tfhrf.compiler.attention16 import interpolation_table
 
 pytestmark = [needs_compiler, needs_tflm]
 SEEDS = range(3)
@@ -147,7 +149,8 @@ def out_length(length, kernel, stride, dilation, valid):
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("name", ["CONV_2D", "DEPTHWISE_CONV_2D"])
-def test_convolutions(name, seed, tmp_path):
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_convolutions(dtype, name, seed, tmp_path):
     rng = np.random.default_rng(seed)
     height, width, channels = (1, 11, 3) if seed == 7 else rng.integers(5, 12, 3)
     kernel = (1, 3) if seed == 7 else tuple(int(n) for n in rng.integers(1, 4, 2))
@@ -157,8 +160,10 @@ def test_convolutions(name, seed, tmp_path):
         out_length(*one, valid)
         for one in zip((height, width), kernel, strides, dilations, strict=True)
     ]
+    if seed == 6:
+        channels = 4
     x = tensor(rng, 1, height, width, channels)
-    multiplier = int(rng.integers(1, 3))
+    multiplier = 1 if seed == 6 else int(rng.integers(1, 3))
     outputs = int(channels * multiplier if name != "CONV_2D" else rng.integers(1, 9))
     scales = tuple(float(s) for s in np.float32(2 ** rng.uniform(-9, -6, outputs)))
     if name == "CONV_2D":
@@ -169,24 +174,35 @@ def test_convolutions(name, seed, tmp_path):
         made = options("DepthwiseConv2D", depthMultiplier=multiplier)
     bias_scales = tuple(float(np.float32(x.scales[0]) * np.float32(s)) for s in scales)
     bias = constant(rng.integers(-9999, 9999, outputs).astype(np.int32), bias_scales)
+    y = Spec((1, *out, outputs), scale(rng, -6, 0), zero_point(rng))
+    if dtype == "int16":
+        x = Spec(x.shape, x.scales, 0, "int16")
+        # With a large bias sums need more than 32 bits.
+        bias.data = bias.data.astype(np.int64) * (2**21 if seed in (2, 3) else 1)
+        y = Spec(
+            y.shape, (float(np.float32(bias_scales[0] * 2 ** rng.uniform(8, 10))),), 0, "int16"
+        )
+        bias.dtype = "int64"
     made.padding, made.fusedActivationFunction = valid, seed % 2
     made.strideH, made.strideW = map(int, strides)
     made.dilationHFactor, made.dilationWFactor = map(int, dilations)
-    y = Spec((1, *out, outputs), scale(rng, -6, 0), zero_point(rng))
     compare(single(name, [x, weights, bias], [y], made), tmp_path, 10, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("name", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
-def test_pools(name, seed, tmp_path):
+def test_pools(name, dtype, seed, tmp_path):
     rng = np.random.default_rng(seed)
     height, width, channels = rng.integers(4, 9, 3)
     kernel, stride, valid = rng.integers(1, 4, 2), rng.integers(1, 3, 2), seed % 2
     x = tensor(rng, 1, height, width, channels)
+    if dtype == "int16":
+        x = wide(rng, 1, height, width, channels)
     out = [out_length(*one, 1, valid) for one in zip((height, width), kernel, stride, strict=True)]
     made = options("Pool2D", padding=valid, strideH=int(stride[0]), strideW=int(stride[1]))
     made.filterHeight, made.filterWidth = map(int, kernel)
-    y = Spec((1, *out, channels), x.scales, x.zero_point)
+    y = Spec((1, *out, channels), x.scales, x.zero_point, dtype)
     compare(single(name, [x], [y], made), tmp_path, 10, seed)
 
 
@@ -243,7 +259,11 @@ def test_binary_of_16_bits(name, kind, seed, tmp_path):
     )
     if name == "SQUARED_DIFFERENCE":
         output = output**2 * 2**17
-    y = Spec((1, rows, columns), (float(np.float32(output * rng.uniform(0.7, 3))),), 0, "int16")
+    # The first makes results larger: those need another kernel.
+    factor = rng.uniform(0.1, 0.2) if seed == 0 else rng.uniform(1, 3)
+    if name == "MUL" and seed == 0:
+        factor = 2.0**-13
+    y = Spec((1, rows, columns), (float(np.float32(output * factor)),), 0, "int16")
     word = {"ADD": "Add", "SUB": "Sub", "MUL": "Mul", "SQUARED_DIFFERENCE": "SquaredDifference"}
     examples = None
     if name == "SQUARED_DIFFERENCE":
@@ -260,7 +280,7 @@ def test_binary_of_16_bits(name, kind, seed, tmp_path):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", ["LOGISTIC", "TANH", "RSQRT"])
+@pytest.mark.parametrize("name", ["LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE"])
 def test_functions_of_16_bits_on_all_values(name, seed, tmp_path, monkeypatch):
     # The golden input would have values below zero, where TFLM refuses RSQRT.
     zeros = np.zeros((1, 32768 if name == "RSQRT" else 65536), np.int16)
@@ -270,8 +290,13 @@ def test_functions_of_16_bits_on_all_values(name, seed, tmp_path, monkeypatch):
     scales = [(2**-12,), (2**-11,), scale(rng, -13, -10)][seed]
     x = Spec(values.shape, scales, 0, "int16")
     y_scale = scale(rng, -10, -8) if name == "RSQRT" else (1 / 32768,)
+    made = None
+    if name in ("RELU", "LEAKY_RELU", "QUANTIZE"):
+        y_scale = scale(rng, -14, -10)
+    if name == "LEAKY_RELU":
+        made = options("LeakyRelu", alpha=float(rng.uniform(0, 1)))
     y = Spec(values.shape, y_scale, 0, "int16")
-    compare(single(name, [x], [y]), tmp_path, 1, examples=[[values]])
+    compare(single(name, [x], [y], made), tmp_path, 1, examples=[[values]])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -293,8 +318,9 @@ def test_mean_of_16_bits(reduced, seed, tmp_path):
     compare(content, tmp_path, 20, seed)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_products_of_16_bits(seed, tmp_path):
+@pytest.mark.parametrize("wide_sums", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_products_of_16_bits(seed, wide_sums, tmp_path):
     rng = np.random.default_rng(seed)
     batch, rows, depth, columns = rng.integers(1, 12, 4)
     a = wide(rng, 1, batch, rows, depth)
@@ -308,6 +334,54 @@ def test_products_of_16_bits(seed, tmp_path):
     bias_scales = (float(np.float32(a.scales[0]) * np.float32(scales[0])),)
     bias = constant(rng.integers(-99999, 99999, columns), bias_scales)
     y = Spec((1, batch, rows, columns), (bias_scales[0] * 2**8,), 0, "int16")
+    if wide_sums:
+        bias.data = bias.data * 2**16
+        y = Spec(y.shape, (bias_scales[0] * 2**18,), 0, "int16")
     made = options("FullyConnected", keepNumDims=True, fusedActivationFunction=seed % 2)
     content = single("FULLY_CONNECTED", [a, weights, bias if seed else None], [y], made)
     compare(content, tmp_path / "dense", 20, seed)
+
+
+def test_probabilities_of_16_bits_sum_up_to_little_more_than_one():
+    """What lets 32 bits hold their sums with 16-bit values: see `fits_attention`."""
+    table = interpolation_table(lambda v: 1 / (1 + v), 0, 1)
+    # Sums of exponentials, scaled to 16 bits and one: from 1 to 2.
+    sums = np.arange(2**16, 2**17 + 1)
+    centered = np.clip(sums - 0x18000, -32768, 32767)
+    index, rest = 256 + (centered >> 7), centered & 0x7F
+    factors = table[index] + ((np.diff(table)[index] * rest + 64) >> 7)
+    assert ((sums + 0.5) / 2**16 * factors).max() < 32_900
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("extra", [(), ("MUL",), ("ADD",), ("MUL", "ADD")])
+def test_attention_of_16_bits(extra, seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    rows, keys, depth, width = (int(n) for n in rng.integers(1, 20, 4))
+    query, key, value = (
+        wide(rng, 1, 2, rows, depth),
+        wide(rng, 1, 2, keys, depth),
+        wide(rng, 1, 2, width, keys),
+    )
+    shape = (1, 2, rows, keys)
+    scores = Spec(shape, (query.scales[0] * key.scales[0] * depth * 2**13,), 0, "int16")
+    adjoint = options("BatchMatMul", adjY=True)
+    operators = [("BATCH_MATMUL", [query, key], [scores], adjoint)]
+    for name in extra:
+        other = wide(rng, 1, 1, rows, keys)
+        new = Spec(shape, (float(np.float32(max(scores.scales[0], other.scales[0]))),), 0, "int16")
+        if name == "MUL":
+            other = constant(rng.integers(1, 32768, 1).astype(np.int16)[0], (2**-15,))
+            new = Spec(shape, scores.scales, 0, "int16")
+        word = "Mul" if name == "MUL" else "Add"
+        operators.append((name, [scores, other], [new], options(word)))
+        scores = new
+    shares = Spec(shape, (1 / 32768,), 0, "int16")
+    operators.append(("SOFTMAX", [scores], [shares], options("Softmax", beta=1.0)))
+    y = Spec(
+        (1, 2, rows, width), (float(np.float32(value.scales[0] * rng.uniform(0.5, 1))),), 0, "int16"
+    )
+    operators.append(("BATCH_MATMUL", [shares, value], [y], adjoint))
+    content = chained(operators)
+    compare(content, tmp_path, 20, seed)
+    assert "tfhrf_attention16_rows(" in (tmp_path / "model.c").read_text()

@@ -23,11 +23,11 @@ TARGETS = {
 QEMU = ["qemu-system-arm", "-nographic", "-monitor", "none", "-serial", "none"]
 QEMU += ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native"]
 FLAGS = ["-std=c99", "-O2", "-mthumb", "-mfloat-abi=soft", "-ffunction-sections", "-fdata-sections"]
-FLAGS += ["-Wall", "-Wextra", "-Werror"]
+FLAGS += ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 
 
-def build(folder, target):
-    """Compiles a folder that `to_c` wrote for a target; returns the program's path."""
+def build(folder, target, main=BOARDS / "count.c"):
+    """Compiles a folder that `to_c` wrote, and `main`, for a target; returns the program's path."""
     board, flags, _ = TARGETS[target]
     program = pathlib.Path(folder) / f"{re.sub('[^A-Za-z0-9]+', '_', target)}.elf"
     flags = [flag if flag != "-mfloat-abi=soft" else "-mfloat-abi=hard" for flag in FLAGS] + flags
@@ -44,7 +44,7 @@ def build(folder, target):
             "-nostartfiles",
             "-Wl,--gc-sections",
             str(BOARDS / "startup.c"),
-            str(BOARDS / "count.c"),
+            str(main),
             str(pathlib.Path(folder) / "model.c"),
             "-o",
             str(program),

@@ -86,6 +86,16 @@ def right_rows(lowering, operator, tensor, batch):
     return lowering.contiguous(View(view.storage, address), 1)
 
 
+def whole_blocks(lowering, view):
+    """Rows that can be read in blocks of four bytes: the view, or a copy with longer rows."""
+    storage = view.storage
+    end = int(view.address[..., 0].max()) + -(-view.address.shape[-1] // 4) * 4
+    if end > storage.elements and storage.role != "arena":
+        return lowering.copy(view)
+    storage.beyond = max(storage.beyond, end - storage.elements)
+    return view
+
+
 def left_rows(lowering, operator, tensor, batch):
     view = lowering.view(tensor)
     address = view.address
@@ -128,7 +138,7 @@ def lower_matmul(lowering, operator):
     shape = operator.output.shape
     batch = shape[:-2]
     left = left_rows(lowering, operator, a, batch)
-    right = right_rows(lowering, operator, b, batch)
+    right = whole_blocks(lowering, right_rows(lowering, operator, b, batch))
     target = lowering.allocate(operator.output)
     for view in (left, right, target):
         if strides_of(view.address) is None:
@@ -170,8 +180,8 @@ def lower_attention(lowering, operator):
     shape = operator.output.shape
     batch = shape[:-2]
     query = left_rows(lowering, scores, q, batch)
-    key = right_rows(lowering, scores, k, batch)
-    value = right_rows(lowering, product, v, batch)
+    key = whole_blocks(lowering, right_rows(lowering, scores, k, batch))
+    value = whole_blocks(lowering, right_rows(lowering, product, v, batch))
     target = lowering.allocate(operator.output)
     views = [query, key, value, target]
     rows, keys = query.address.shape[-2], key.address.shape[-2]

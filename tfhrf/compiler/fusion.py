@@ -7,7 +7,18 @@
 
 import numpy as np
 
-from tfhrf.compiler.operators import BINARY, UNARY, Operator, evaluate, refuse, table_of
+from tfhrf.compiler.operators import (
+    BINARY,
+    UNARY,
+    Operator,
+    activation,
+    evaluate,
+    is_narrow,
+    product_scale,
+    refuse,
+    shrinks,
+    table_of,
+)
 
 # Operators whose kernels look their results up in a table at the end.
 WITH_TABLE = {
@@ -23,6 +34,8 @@ WITH_TABLE = {
     "SUB",
     "TABLE",
 }
+# What may compute the scores of attention before something is added to them.
+SCORES = ("TABLE", "MUL", "BATCH_MATMUL")
 IDENTITY = np.arange(-128, 128)
 
 
@@ -133,6 +146,7 @@ def last_axis(operator):
 def fuse_layer_norm(graph, product):
     """Joins a MUL with what computes its second factor, if that is a LayerNormalization."""
     if product.output.dtype != "int8":
+        fuse_layer_norm16(graph, product)
         return
     difference, inverse = product.inputs
     if difference.shape[:-1] != inverse.shape[:-1] or inverse.shape[-1] != 1:
@@ -179,29 +193,101 @@ def fuse_layer_norm(graph, product):
         extra["squares_table"] = squares.extra["table"]
     else:
         return
-    made = {id(t) for op in gone if op is not product for t in op.outputs}
+    extra.update(mean=mean, subtract=subtract, variance=producer, product=product)
+    join(graph, gone, Operator("LAYER_NORM", [x], product.outputs, extra=extra))
+
+
+def join(graph, gone, new):
+    """Puts one operator in the place of several, the last of which has its outputs.
+
+    Leaves the graph as it is where something else reads what the others compute.
+    """
+    last = graph.producer(new.output)
+    made = {id(t) for op in gone if op is not last for t in op.outputs}
     readers = [op for op in graph.operators if any(id(t) in made for t in op.inputs)]
     if any(all(op is not other for other in gone) for op in readers):
         return
     if any(id(t) in made for t in graph.outputs):
         return
-    extra.update(mean=mean, subtract=subtract, variance=producer, product=product)
-    new = Operator("LAYER_NORM", [x], product.outputs, extra=extra)
-    graph.operators[graph.operators.index(product)] = new
+    graph.operators[graph.operators.index(last)] = new
     for operator in gone:
-        if operator is not product:
+        if operator is not last:
             graph.operators.remove(operator)
+
+
+def before_reshapes(graph, tensor, gone):
+    """What computes a tensor, RESHAPEs passed over; those are added to `gone`."""
+    producer = graph.producer(tensor)
+    while producer is not None and producer.name == "RESHAPE":
+        gone.append(producer)
+        producer = graph.producer(producer.inputs[0])
+    return producer
+
+
+def fuse_layer_norm16(graph, product):
+    """The same for 16 bits, where RSQRT and what is added before it are no tables."""
+    difference, inverse = product.inputs
+    if difference.shape[:-1] != inverse.shape[:-1] or inverse.shape[-1] != 1:
+        return
+    subtract = graph.producer(difference)
+    if subtract is None or subtract.name != "SUB":
+        return
+    x, average = subtract.inputs
+    mean = graph.producer(average)
+    if mean is None or mean.name != "MEAN" or mean.inputs[0] is not x or not last_axis(mean):
+        return
+    gone = [mean, subtract, product]
+    root = before_reshapes(graph, inverse, gone)
+    if root is None or root.name != "RSQRT":
+        return
+    add = before_reshapes(graph, root.inputs[0], gone)
+    if add is None or add.name != "ADD" or scalar(add.inputs[1]) is None:
+        return
+    variance = before_reshapes(graph, add.inputs[0], gone)
+    if variance is None or variance.name != "BATCH_MATMUL" or not variance.options.adjY:
+        return
+    row = variance.inputs[0]
+    if row is not variance.inputs[1] or row.shape[-2:] != (1, x.shape[-1]):
+        return
+    if before_reshapes(graph, row, gone) is not subtract:
+        return
+    epsilon = scalar(add.inputs[1])
+    plain = all(activation(op) == "NONE" for op in (subtract, add, product))
+    # RSQRT of a negative value is an error that the joint kernel does not look for.
+    if not plain or epsilon < 0 or not shrinks(subtract) or not shrinks(product):
+        return
+    gone += [root, add, variance]
+    extra = {"mean": mean, "subtract": subtract, "variance": variance, "epsilon": epsilon}
+    extra |= {"add": add, "root": root, "product": product}
+    join(graph, gone, Operator("LAYER_NORM", [x], product.outputs, extra=extra))
+
+
+def fits_attention(softmax, product):
+    """Whether 32 bits hold the sums of 16-bit values weighted by probabilities.
+
+    Probabilities are rounded to 15 bits: n of them sum up to less than 32,900 + n / 2.
+    """
+    if softmax.output.dtype == "int8":
+        return True
+    return is_narrow(*product_scale(product)) and softmax.output.shape[-1] < 60000
+
+
+def is_factor(operator):
+    """Whether a 16-bit MUL multiplies by one value whose double has 16 bits."""
+    value = scalar(operator.inputs[1])
+    plain = value not in (None, 0, -32768) and activation(operator) == "NONE"
+    return plain and shrinks(operator)
 
 
 def fuse_attention(graph, softmax):
     """Joins a SOFTMAX with the matrix products before and after it."""
     scores, weights = softmax.inputs[0], softmax.output
-    if scores.dtype != "int8" or only_consumer(graph, scores) is None:
+    if only_consumer(graph, scores) is None:
         return
     product = only_consumer(graph, weights)
     if product is None or product.name != "BATCH_MATMUL" or product.inputs[0] is not weights:
         return
-    if product.options.adjX:
+    if product.options.adjX or not fits_attention(softmax, product):
         return
     extra: dict = {"softmax": softmax, "product": product}
     gone = [softmax, product]
@@ -212,16 +298,24 @@ def fuse_attention(graph, softmax):
             raw = producer.inputs[position]
             if producer.output.shape != raw.shape or before is None:
                 continue
-            if only_consumer(graph, raw) is not None and before.name in ("TABLE", "BATCH_MATMUL"):
+            if scores.dtype == "int16" and not shrinks(producer):
+                continue
+            if only_consumer(graph, raw) is not None and before.name in SCORES:
                 extra["add"] = producer
                 extra["position"] = position
                 gone.append(producer)
                 producer = before
                 break
-    if producer is not None and producer.name == "TABLE":
+    if producer is not None and producer.name in ("TABLE", "MUL"):
         if only_consumer(graph, producer.inputs[0]) is None:
             return
-        extra["scores_table"] = producer.extra["table"]
+        if producer.name == "TABLE":
+            extra["scores_table"] = producer.extra["table"]
+        elif is_factor(producer):
+            extra["factor"] = producer
+            extra["factor_value"] = scalar(producer.inputs[1])
+        else:
+            return
         gone.append(producer)
         producer = graph.producer(producer.inputs[0])
     if producer is None or producer.name != "BATCH_MATMUL" or producer.options.adjX:

@@ -33,11 +33,23 @@ INCLUDES = {
     "conv": ("dense", "window"),
     "depthwise": ("dense", "window"),
     "pool": ("window",),
+    "dense16": ("int16",),
+    "conv16": ("int16", "dense16", "window"),
+    "depthwise16": ("int16", "dense16", "window"),
+    "wide16": ("int16", "window"),
+    "matmul16": ("int16",),
+    "softmax16": ("int16",),
+    "elementwise16": ("int16",),
+    "rsqrt16": ("int16",),
+    "reduce16": ("int16",),
+    "pool16": ("int16", "window"),
+    "attention16": ("elementwise16", "matmul16", "softmax16"),
+    "layer_norm16": ("elementwise16", "rsqrt16"),
 }
 
 
 def to_c(tflite_bytes, directory, name="model", labels=None):
-    """Writes C99 sources that compute an int8 graph, bit for bit as TensorFlow Lite Micro does.
+    """Writes C99 sources that compute an integer graph, bit for bit as TensorFlow Lite Micro does.
 
     - NAME.h: the function `NAME_invoke`, and shape, scale and zero point of each input and output,
       the label names, and the bytes of memory, as constants.
@@ -48,7 +60,7 @@ def to_c(tflite_bytes, directory, name="model", labels=None):
     `cc -c NAME.c` needs nothing else: no heap, no libm, no other library than memcpy.
 
     Args:
-        tflite_bytes: what `to_tflite` returns for "int8".
+        tflite_bytes: what `to_tflite` returns for "int8" or "int16x8".
         directory: where the files go; made if missing. Files of the same names are replaced.
         name: a C identifier that begins the file names and the names in them.
         labels: names of the classes, one for each value of the graph's output, or None.

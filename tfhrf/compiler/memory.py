@@ -191,5 +191,5 @@ def place(times, buffers, same):
 
 
 def size_of(storage, buffers):
-    elements = buffers[storage] * ROWS if storage in buffers else storage.elements
+    elements = buffers[storage] * ROWS if storage in buffers else storage.elements + storage.beyond
     return -(-elements * storage.itemsize // ALIGNMENT) * ALIGNMENT

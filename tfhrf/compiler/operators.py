@@ -160,6 +160,18 @@ def product_scale(operator):
     return exact.quantize_multiplier(a.scale * b.scale / operator.output.scale)
 
 
+def is_narrow(multiplier, shift):
+    """Whether a tfhrf_narrow_scale of 16-bit kernels can hold a quantized multiplier."""
+    return shift <= -2
+
+
+def shrinks(operator):
+    """Whether 16-bit ADD, SUB or MUL ends with a scale below 1, as the fast kernels need."""
+    if operator.name == "MUL":
+        return product_scale(operator)[1] <= 0
+    return operator.name in ("ADD", "SUB") and shared_scale(operator)[1][2][1] <= 0
+
+
 def mean_scale(operator, count):
     """Quantized multiplier from a sum of `count` values to their mean."""
     x, y = operator.inputs[0], operator.output

@@ -19,6 +19,8 @@ class Storage:
     elements: int
     name: str = ""
     data: np.ndarray | None = None
+    # Elements after the last that kernels may read, as they take four bytes at a time.
+    beyond: int = 0
     # What tensors may fix the order of the elements, and whether rows are padded then.
     layouts: list[Any] = dataclasses.field(default_factory=list)
 

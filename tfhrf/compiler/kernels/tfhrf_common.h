@@ -54,6 +54,31 @@ TFHRF_INLINE int32_t tfhrf_shift_left(int32_t value, int32_t bits)
     return (int32_t)((uint32_t)value << bits);
 }
 
+/* The high word of a product, rounded. */
+TFHRF_INLINE int32_t tfhrf_high_rounded(int32_t a, int32_t b)
+{
+#if TFHRF_SIMD32
+    int32_t high;
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(a), "r"(b));
+    return high;
+#else
+    return (int32_t)(((int64_t)a * b + 0x80000000) >> 32);
+#endif
+}
+
+TFHRF_INLINE int32_t tfhrf_leading_zeros(uint32_t value)
+{
+#if defined(__GNUC__)
+    return (int32_t)__builtin_clz(value);
+#else
+    int32_t count = 0;
+    for (; (value & 0x80000000U) == 0U; value <<= 1) {
+        ++count;
+    }
+    return count;
+#endif
+}
+
 /* Any scale and any value. */
 TFHRF_INLINE int32_t tfhrf_rescale_any(int32_t value, const tfhrf_scale *scale)
 {
@@ -82,16 +107,35 @@ TFHRF_INLINE int32_t tfhrf_rescale_twice(int32_t twice, const tfhrf_scale *scale
 #if defined(TFHRF_ANY_SCALE)
     return tfhrf_rescale_any(twice, scale);
 #else
-#if TFHRF_SIMD32
-    int32_t product;
-    __asm__("smmulr %0, %1, %2" : "=r"(product) : "r"(twice), "r"(scale->multiplier));
-#else
-    const int64_t whole = (int64_t)twice * scale->multiplier + 0x80000000;
-    const int32_t product = (int32_t)(whole >> 32);
-#endif
+    const int32_t product = tfhrf_high_rounded(twice, scale->multiplier);
     return (product + (product >> 31) + scale->rounding) >> scale->right;
 #endif
 }
+
+/* Vectors of 32 bits do inner loops where their scales are the simple ones. */
+#if TFHRF_MVE && !defined(TFHRF_ANY_SCALE)
+#define TFHRF_VECTORS 1
+TFHRF_INLINE int32x4_t tfhrf_rescale4(int32x4_t twice, tfhrf_scale scale)
+{
+    const int32x4_t product = vrmulhq_s32(twice, vdupq_n_s32(scale.multiplier));
+    const int32x4_t sum = vaddq_n_s32(vaddq_s32(product, vshrq_n_s32(product, 31)), scale.rounding);
+    return vshlq_r_s32(sum, -scale.right);
+}
+
+TFHRF_INLINE int32x4_t tfhrf_saturate4(int32x4_t values)
+{
+    return vmaxq_s32(vminq_s32(values, vdupq_n_s32(127)), vdupq_n_s32(-128));
+}
+
+/* Values from a table of 256 bytes, which points to that of 0. */
+TFHRF_INLINE int32x4_t tfhrf_look_up4(const int8_t *table, int32x4_t q)
+{
+    const uint32x4_t place = vreinterpretq_u32_s32(vaddq_n_s32(q, 128));
+    return vldrbq_gather_offset_s32(table - 128, place);
+}
+#else
+#define TFHRF_VECTORS 0
+#endif
 
 TFHRF_INLINE int32_t tfhrf_rescale(int32_t value, const tfhrf_scale *scale)
 {
@@ -101,12 +145,27 @@ TFHRF_INLINE int32_t tfhrf_rescale(int32_t value, const tfhrf_scale *scale)
 TFHRF_INLINE int32_t tfhrf_saturate(int32_t value)
 {
 #if TFHRF_SIMD32
-    return __ssat(value, 8);
+    int32_t result;
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return result;
 #else
     const int32_t low = value < -128 ? -128 : value;
     return low > 127 ? 127 : low;
 #endif
 }
+
+#if TFHRF_SIMD32
+TFHRF_INLINE uint32_t tfhrf_add_halves(uint32_t a, uint32_t b)
+{
+    return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
+}
+
+/* Adds both products of halves. */
+TFHRF_INLINE int32_t tfhrf_dual(uint32_t a, uint32_t b, int32_t sum)
+{
+    return __smlad((int16x2_t)a, (int16x2_t)b, sum);
+}
+#endif
 
 TFHRF_INLINE uint32_t tfhrf_load_word(const int8_t *from)
 {
@@ -197,17 +256,17 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
         uint32_t even = tfhrf_extend_even(bytes);
         uint32_t odd = tfhrf_extend_odd(bytes);
         if (offset != 0) {
-            even = __sadd16(even, offsets);
-            odd = __sadd16(odd, offsets);
+            even = tfhrf_add_halves(even, offsets);
+            odd = tfhrf_add_halves(odd, offsets);
         }
         if (TFHRF_TWICE != 0) {
-            even = __sadd16(even, even);
-            odd = __sadd16(odd, odd);
+            even = tfhrf_add_halves(even, even);
+            odd = tfhrf_add_halves(odd, odd);
         }
         out[done].word = even;
         out[done + 2].word = odd;
-        sum = __smlad(even, 0x00010001U, sum);
-        sum = __smlad(odd, 0x00010001U, sum);
+        sum = tfhrf_dual(even, 0x00010001U, sum);
+        sum = tfhrf_dual(odd, 0x00010001U, sum);
     }
 #else
     for (; done + 4 <= depth; done += 4) {
@@ -302,10 +361,10 @@ TFHRF_INLINE void tfhrf_dot(const int8_t *a, const int8_t *b, const tfhrf_pair *
         const uint32_t b_even = tfhrf_extend_even(b_bytes);
         const uint32_t a_odd = tfhrf_extend_odd(a_bytes);
         const uint32_t b_odd = tfhrf_extend_odd(b_bytes);
-        a0 = __smlad(a_odd, x[2].word, __smlad(a_even, x[0].word, a0));
-        a1 = __smlad(a_odd, x[3].word, __smlad(a_even, x[1].word, a1));
-        b0 = __smlad(b_odd, x[2].word, __smlad(b_even, x[0].word, b0));
-        b1 = __smlad(b_odd, x[3].word, __smlad(b_even, x[1].word, b1));
+        a0 = tfhrf_dual(a_odd, x[2].word, tfhrf_dual(a_even, x[0].word, a0));
+        a1 = tfhrf_dual(a_odd, x[3].word, tfhrf_dual(a_even, x[1].word, a1));
+        b0 = tfhrf_dual(b_odd, x[2].word, tfhrf_dual(b_even, x[0].word, b0));
+        b1 = tfhrf_dual(b_odd, x[3].word, tfhrf_dual(b_even, x[1].word, b1));
         a += 4;
         b += 4;
         x += 4;

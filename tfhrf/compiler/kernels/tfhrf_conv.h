@@ -54,12 +54,19 @@ TFHRF_KERNEL void tfhrf_conv_rows(const int8_t *in, int8_t *out, ptrdiff_t out_r
     for (; rows > 0; --rows) {
         for (int32_t x = 0; x < window->out_width; x += 2) {
             const ptrdiff_t both = x + 1 < window->out_width ? 1 : 0;
+            int8_t *const pixel = out + x * out_column;
+#if TFHRF_MVE
+            int8_t *const second = (int8_t *)scratch;
+            tfhrf_patch(in, window, out_y, x, patch);
+            tfhrf_patch(in, window, out_y, x + (int32_t)both, second);
+            tfhrf_dense_bytes(patch, second, dense, pixel, both * out_column, out_step);
+#else
             tfhrf_patch(in, window, out_y, x, patch);
             (void)tfhrf_widen(patch, dense->depth, 0, scratch);
             tfhrf_patch(in, window, out_y, x + (int32_t)both, patch);
             (void)tfhrf_widen(patch, dense->depth, 0, scratch + TFHRF_SECOND_ROW);
-            int8_t *const pixel = out + x * out_column;
             tfhrf_dense_pair(scratch, dense, pixel, both * out_column, out_step);
+#endif
         }
         ++out_y;
         out += out_row;

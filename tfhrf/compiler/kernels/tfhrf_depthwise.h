@@ -13,8 +13,8 @@ TFHRF_INLINE void tfhrf_add_products(const int8_t *x, int32_t zero_point, const 
     const uint32_t offsets = ((uint32_t)-zero_point & 0xffffU) | ((uint32_t)-zero_point << 16);
     const uint32_t x_bytes = tfhrf_load_word(x);
     const uint32_t w_bytes = tfhrf_load_word(w);
-    const int32_t x_even = (int32_t)__sadd16(tfhrf_extend_even(x_bytes), offsets);
-    const int32_t x_odd = (int32_t)__sadd16(tfhrf_extend_odd(x_bytes), offsets);
+    const int32_t x_even = (int32_t)tfhrf_add_halves(tfhrf_extend_even(x_bytes), offsets);
+    const int32_t x_odd = (int32_t)tfhrf_add_halves(tfhrf_extend_odd(x_bytes), offsets);
     const int32_t w_even = (int32_t)tfhrf_extend_even(w_bytes);
     const int32_t w_odd = (int32_t)tfhrf_extend_odd(w_bytes);
     sums[0] = __smlabb(x_even, w_even, sums[0]);
@@ -27,24 +27,6 @@ TFHRF_INLINE void tfhrf_add_products(const int8_t *x, int32_t zero_point, const 
     sums[2] += (x[2] - zero_point) * w[2];
     sums[3] += (x[3] - zero_point) * w[3];
 #endif
-}
-
-/* The part of a kernel's taps [first, last) that lies inside the input. */
-typedef struct {
-    int32_t first;
-    int32_t last;
-} tfhrf_taps;
-
-TFHRF_INLINE tfhrf_taps tfhrf_inside(int32_t start, int32_t taps, int32_t dilation, int32_t length)
-{
-    tfhrf_taps inside = {0, taps};
-    while (inside.first < taps && start + inside.first * dilation < 0) {
-        ++inside.first;
-    }
-    while (inside.last > inside.first && start + (inside.last - 1) * dilation >= length) {
-        --inside.last;
-    }
-    return inside;
 }
 
 /* Lines of the output from `out_y` on; `weights` are [kernel height][kernel width][outputs]. */

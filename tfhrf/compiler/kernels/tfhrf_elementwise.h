@@ -71,6 +71,16 @@ TFHRF_INLINE int32_t tfhrf_align(int32_t q, tfhrf_operand operand)
                : tfhrf_shift_left(tfhrf_rescale_twice(shifted, &operand.scale), TFHRF_TWICE);
 }
 
+#if TFHRF_VECTORS
+TFHRF_INLINE int32x4_t tfhrf_align4(const int8_t *from, tfhrf_operand operand)
+{
+    const int32x4_t shifted =
+        vaddq_n_s32(vshlq_r_s32(vldrbq_s32(from), operand.left), operand.offset);
+    return operand.half != 0 ? shifted
+                             : vshlq_n_s32(tfhrf_rescale4(shifted, operand.scale), TFHRF_TWICE);
+}
+#endif
+
 TFHRF_INLINE void tfhrf_combine_rows(const int8_t *in1, tfhrf_strides from1, const int8_t *in2,
                                      tfhrf_strides from2, int8_t *out, tfhrf_strides to,
                                      int32_t rows, const tfhrf_binary *p, int32_t sign)
@@ -87,6 +97,21 @@ TFHRF_INLINE void tfhrf_combine_rows(const int8_t *in1, tfhrf_strides from1, con
         const int8_t *x2 = in2;
         int8_t *y = out;
         int32_t left = columns;
+#if TFHRF_VECTORS
+        for (; dense != 0 && left >= 4; left -= 4) {
+            const int32x4_t a = tfhrf_align4(x1, operand1);
+            const int32x4_t b = tfhrf_align4(x2, operand2);
+            const int32x4_t sum = sign > 0 ? vaddq_s32(a, b) : vsubq_s32(a, b);
+            int32x4_t q = tfhrf_saturate4(tfhrf_rescale4(sum, scale));
+            if (table != NULL) {
+                q = tfhrf_look_up4(table, q);
+            }
+            vstrbq_s32(y, q);
+            x1 += 4;
+            x2 += 4;
+            y += 4;
+        }
+#else
         if (dense != 0 && table == NULL) {
             for (int32_t i = 0; i < columns; ++i) {
                 const int32_t a = tfhrf_align(x1[i], operand1);
@@ -95,6 +120,7 @@ TFHRF_INLINE void tfhrf_combine_rows(const int8_t *in1, tfhrf_strides from1, con
             }
             left = 0;
         }
+#endif
         for (; left > 0; --left) {
             const int32_t a = tfhrf_align(*x1, operand1);
             const int32_t b = tfhrf_align(*x2, operand2);

@@ -1,4 +1,4 @@
-/* Operators on 16-bit values with zero point 0; weights have 8 bits, sums of products 64. */
+/* What operators on 16-bit values with zero point 0 share: scales, sums of products. */
 #ifndef TFHRF_INT16_H_
 #define TFHRF_INT16_H_
 
@@ -9,16 +9,43 @@ typedef struct {
     ptrdiff_t step;
 } tfhrf_strides16;
 
-/* q = sum * multiplier * 2^-shift, rounded once; the multiplier has 15 bits. */
+/* q = sum * multiplier * 2^-shift, rounded once; the multiplier has 15 bits, the sum up to 48. */
 typedef struct {
     int32_t multiplier;
     int32_t shift;
 } tfhrf_wide_scale;
 
-TFHRF_INLINE int16_t tfhrf_saturate16(int32_t value, int32_t low)
+/* The same for sums of 32 bits: the multiplier is shifted left by 16, `right` is shift - 16. */
+typedef struct {
+    int32_t multiplier;
+    int32_t rounding; /* half of 2^right */
+    int32_t right;
+} tfhrf_narrow_scale;
+
+/* q = value * multiplier * 2^(left - right - 31), rounded twice; see tfhrf_rescale16. */
+typedef struct {
+    int32_t multiplier;
+    int32_t rounding; /* half of 2^right */
+    int16_t right;
+    int16_t left;
+    int32_t mask; /* -1, or 0 where nothing is shifted right */
+} tfhrf_scale16;
+
+TFHRF_INLINE int32_t tfhrf_saturate16(int32_t value)
 {
-    const int32_t above = value < low ? low : value;
-    return (int16_t)(above > 32767 ? 32767 : above);
+#if TFHRF_SIMD32
+    int32_t result;
+    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(value));
+    return result;
+#else
+    const int32_t above = value < -32768 ? -32768 : value;
+    return above > 32767 ? 32767 : above;
+#endif
+}
+
+TFHRF_INLINE int32_t tfhrf_at_least(int32_t value, int32_t low)
+{
+    return value < low ? low : value;
 }
 
 TFHRF_INLINE int32_t tfhrf_rescale_wide(int64_t sum, tfhrf_wide_scale scale)
@@ -26,354 +53,224 @@ TFHRF_INLINE int32_t tfhrf_rescale_wide(int64_t sum, tfhrf_wide_scale scale)
     return (int32_t)((sum * scale.multiplier + ((int64_t)1 << (scale.shift - 1))) >> scale.shift);
 }
 
-typedef struct {
-    const int8_t *weights; /* [outputs][depth] */
-    const int64_t *bias;
-    const tfhrf_wide_scale *scales;
-    int32_t depth;
-    int32_t outputs;
-    int32_t scale_step; /* 1 where each output has its own scale, else 0 */
-    int32_t low;        /* the least output */
-} tfhrf_dense16;
-
-/* 256 products of 16 and 8 bits fit in 32. */
-TFHRF_INLINE int64_t tfhrf_dot16(const int16_t *x, const int8_t *w, int32_t depth)
+TFHRF_INLINE int32_t tfhrf_rescale_narrow(int32_t sum, const tfhrf_narrow_scale *scale)
 {
-    int64_t sum = 0;
-    while (depth > 0) {
-        const int32_t part = depth < 256 ? depth : 256;
-        int32_t partial = 0;
-        for (int32_t i = 0; i < part; ++i) {
-            partial += x[i] * w[i];
-        }
-        sum += partial;
-        x += part;
-        w += part;
-        depth -= part;
-    }
-    return sum;
+#if TFHRF_SIMD32
+    int32_t high;
+    __asm__("smmla %0, %1, %2, %3"
+            : "=r"(high)
+            : "r"(sum), "r"(scale->multiplier), "r"(scale->rounding));
+    return high >> scale->right;
+#else
+    const int32_t high = (int32_t)(((int64_t)sum * scale->multiplier) >> 32);
+    return (high + scale->rounding) >> scale->right;
+#endif
 }
 
-TFHRF_KERNEL void tfhrf_dense16_rows(const int16_t *in, ptrdiff_t in_stride, int16_t *out,
-                                     ptrdiff_t out_stride, ptrdiff_t out_step, int32_t rows,
-                                     const tfhrf_dense16 *dense)
+/* The second rounding: halves away from zero. */
+TFHRF_INLINE int32_t tfhrf_round16(int32_t product, tfhrf_scale16 scale)
 {
-    for (; rows > 0; --rows) {
-        for (int32_t c = 0; c < dense->outputs; ++c) {
-            const int64_t sum =
-                dense->bias[c] + tfhrf_dot16(in, dense->weights + c * dense->depth, dense->depth);
-            out[c * out_step] = tfhrf_saturate16(
-                tfhrf_rescale_wide(sum, dense->scales[c * dense->scale_step]), dense->low);
-        }
-        in += in_stride;
-        out += out_stride;
-    }
+    return (product + ((product >> 31) & scale.mask) + scale.rounding) >> scale.right;
 }
 
-typedef struct {
-    int32_t height;
-    int32_t width;
-    int32_t channels;
-    ptrdiff_t row;
-    ptrdiff_t column;
-    int32_t kernel_height;
-    int32_t kernel_width;
-    int32_t stride_height;
-    int32_t stride_width;
-    int32_t dilation_height;
-    int32_t dilation_width;
-    int32_t top;
-    int32_t left;
-    int32_t out_width;
-    int32_t zero_point;
-} tfhrf_window16;
-
-/* CONV_2D with weights [outputs][height][width][channels] where `multiplier` is 0, else
- * DEPTHWISE_CONV_2D with weights [outputs][height][width]. */
-TFHRF_KERNEL void tfhrf_conv16_rows(const int16_t *in, int16_t *out, ptrdiff_t out_row,
-                                    ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
-                                    int32_t rows, const tfhrf_window16 *window,
-                                    const tfhrf_dense16 *dense, int32_t multiplier)
+/* Takes the doubled value, shifted left as the scale says, which must fit 32 bits. */
+TFHRF_INLINE int32_t tfhrf_rescale16(int32_t twice, tfhrf_scale16 scale)
 {
-    const int32_t taps = multiplier == 0 ? window->channels : 1;
-    /* Pixel after pixel: what a line of the kernel sees is one run of values. */
-    const int32_t whole = multiplier == 0 && window->dilation_width == 1 &&
-                                  window->column == window->channels
-                              ? 1
-                              : 0;
-    for (; rows > 0; --rows) {
-        for (int32_t out_x = 0; out_x < window->out_width; ++out_x) {
-            const int32_t first_x = out_x * window->stride_width - window->left;
-            const int32_t first = first_x < 0 ? -first_x : 0;
-            const int32_t beyond = first_x + window->kernel_width - window->width;
-            const int32_t last = window->kernel_width - (beyond > 0 ? beyond : 0);
-            for (int32_t c = 0; c < dense->outputs; ++c) {
-                const int16_t *const channel = multiplier == 0 ? in : in + c / multiplier;
-                const int8_t *weights = dense->weights + c * dense->depth;
-                int64_t sum = dense->bias[c];
-                for (int32_t i = 0; i < window->kernel_height; ++i) {
-                    const int32_t y =
-                        out_y * window->stride_height - window->top + i * window->dilation_height;
-                    if (whole != 0) {
-                        if (y >= 0 && y < window->height && last > first) {
-                            sum += tfhrf_dot16(
-                                in + y * window->row + (first_x + first) * window->column,
-                                weights + first * taps, (last - first) * taps);
-                        }
-                        weights += window->kernel_width * taps;
-                        continue;
-                    }
-                    for (int32_t j = 0; j < window->kernel_width; ++j) {
-                        const int32_t x = first_x + j * window->dilation_width;
-                        if (y >= 0 && y < window->height && x >= 0 && x < window->width) {
-                            sum += tfhrf_dot16(channel + y * window->row + x * window->column,
-                                               weights, taps);
-                        }
-                        weights += taps;
-                    }
-                }
-                out[out_x * out_column + c * out_step] = tfhrf_saturate16(
-                    tfhrf_rescale_wide(sum, dense->scales[c * dense->scale_step]), dense->low);
-            }
-        }
-        ++out_y;
-        out += out_row;
+    return tfhrf_round16(tfhrf_high_rounded(twice, scale.multiplier), scale);
+}
+
+TFHRF_INLINE uint32_t tfhrf_load_pair(const int16_t *from)
+{
+    uint32_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
+}
+
+/* Copies a row to where tfhrf_dot reads it. */
+TFHRF_INLINE void tfhrf_spread(const int16_t *in, int32_t depth, tfhrf_pair *out)
+{
+#if TFHRF_MVE
+    const int32_t whole = depth - depth % 8;
+    for (int32_t done = 0; done < whole; done += 8) {
+        vstrhq_s16(out[done].half, vldrhq_s16(in + done));
+    }
+#elif TFHRF_SIMD32
+    const int32_t whole = depth - depth % 4;
+    for (int32_t done = 0; done < whole; done += 4) {
+        const uint32_t low = tfhrf_load_pair(in + done);
+        const uint32_t high = tfhrf_load_pair(in + done + 2);
+        out[done].word = (low & 0xffffU) | (high << 16);
+        out[done + 2].word = (high & 0xffff0000U) | (low >> 16);
+    }
+#else
+    const int32_t whole = 0;
+#endif
+    for (int32_t done = whole; done < depth; ++done) {
+        *tfhrf_place(out, done) = in[done];
+    }
+    tfhrf_fill_up(out, depth);
+}
+
+/* Products of two 16-bit values: two rows in turns, pairs in their order, or eight for vectors. */
+TFHRF_INLINE int16_t *tfhrf_place16(tfhrf_pair *row, int32_t i)
+{
+#if TFHRF_MVE
+    return tfhrf_place(row, i);
+#else
+    const uint32_t at = (uint32_t)i;
+    return &row[at & ~1U].half[at & 1U];
+#endif
+}
+
+TFHRF_INLINE void tfhrf_spread16(const int16_t *in, int32_t depth, tfhrf_pair *out)
+{
+#if TFHRF_MVE
+    const int32_t whole = depth - depth % 8;
+    for (int32_t done = 0; done < whole; done += 8) {
+        vstrhq_s16(out[done].half, vldrhq_s16(in + done));
+    }
+#else
+    const int32_t whole = depth - depth % 2;
+    for (int32_t done = 0; done < whole; done += 2) {
+        out[done].word = tfhrf_load_pair(in + done);
+    }
+#endif
+    for (int32_t done = whole; done < depth; ++done) {
+        *tfhrf_place16(out, done) = in[done];
     }
 }
 
-typedef struct {
-    int32_t depth;
-    int32_t columns;
-    tfhrf_wide_scale scale;
-} tfhrf_matmul16;
-
-TFHRF_KERNEL void tfhrf_matmul16_rows(const int16_t *in, ptrdiff_t in_stride,
-                                      const int16_t *right, ptrdiff_t right_stride, int16_t *out,
-                                      ptrdiff_t out_stride, ptrdiff_t out_step, int32_t rows,
-                                      const tfhrf_matmul16 *p)
+#if TFHRF_SIMD32
+TFHRF_INLINE int64_t tfhrf_dual_wide(uint32_t a, uint32_t b, int64_t sum)
 {
-    for (; rows > 0; --rows) {
-        for (int32_t c = 0; c < p->columns; ++c) {
-            const int16_t *const other = right + c * right_stride;
-            int64_t sum = 0;
-            for (int32_t i = 0; i < p->depth; ++i) {
-                sum += in[i] * other[i];
-            }
-            out[c * out_step] = tfhrf_saturate16(tfhrf_rescale_wide(sum, p->scale), -32768);
-        }
-        in += in_stride;
-        out += out_stride;
+    return __smlald((int16x2_t)a, (int16x2_t)b, sum);
+}
+#endif
+
+/* Adds to 64-bit sums the products of a row with two rows x. */
+TFHRF_INLINE void tfhrf_dot_wide(const int16_t *a, const tfhrf_pair *x, int32_t depth,
+                                 int64_t sums[2])
+{
+    int64_t sum0 = sums[0];
+    int64_t sum1 = sums[1];
+#if TFHRF_MVE
+    const int16_t *x0 = x[0].half;
+    for (int32_t left = depth; left > 0; left -= 8) {
+        const int16x8_t values = vldrhq_z_s16(a, vctp16q((uint32_t)left));
+        sum0 = vmlaldavaq_s16(sum0, values, vldrhq_s16(x0));
+        sum1 = vmlaldavaq_s16(sum1, values, vldrhq_s16(x0 + 8));
+        a += 8;
+        x0 += 16;
     }
+#else
+    int32_t left = depth;
+    for (; left >= 4; left -= 4) {
+#if TFHRF_SIMD32
+        const uint32_t low = tfhrf_load_pair(a);
+        const uint32_t high = tfhrf_load_pair(a + 2);
+        sum0 = tfhrf_dual_wide(low, x[0].word, sum0);
+        sum1 = tfhrf_dual_wide(low, x[1].word, sum1);
+        sum0 = tfhrf_dual_wide(high, x[2].word, sum0);
+        sum1 = tfhrf_dual_wide(high, x[3].word, sum1);
+#else
+        sum0 += a[0] * x[0].half[0];
+        sum0 += a[1] * x[0].half[1];
+        sum0 += a[2] * x[2].half[0];
+        sum0 += a[3] * x[2].half[1];
+        sum1 += a[0] * x[1].half[0];
+        sum1 += a[1] * x[1].half[1];
+        sum1 += a[2] * x[3].half[0];
+        sum1 += a[3] * x[3].half[1];
+#endif
+        a += 4;
+        x += 4;
+    }
+    for (int32_t i = 0; i < left; ++i) {
+        const tfhrf_pair *const place = x + (i & ~1);
+        sum0 += a[i] * place[0].half[i & 1];
+        sum1 += a[i] * place[1].half[i & 1];
+    }
+#endif
+    sums[0] = sum0;
+    sums[1] = sum1;
 }
 
-typedef struct {
-    int32_t columns;
-    int32_t left; /* bits by which the inputs are shifted first */
-    tfhrf_scale scale1;
-    tfhrf_scale scale2;
-    tfhrf_scale scale;
-    int32_t low; /* the least output */
-} tfhrf_binary16;
-
-/* ADD (0), SUB (1), MUL (2), SQUARED_DIFFERENCE (3) */
-TFHRF_KERNEL void tfhrf_binary16_rows(const int16_t *in1, tfhrf_strides16 from1,
-                                      const int16_t *in2, tfhrf_strides16 from2, int16_t *out,
-                                      tfhrf_strides16 to, int32_t rows, const tfhrf_binary16 *p,
-                                      int32_t kind)
+/* Adds to 32-bit sums the products of rows a, b with two rows x: a0, a1, b0, b1. */
+TFHRF_INLINE void tfhrf_dot_narrow(const int16_t *a, const int16_t *b, const tfhrf_pair *x,
+                                   int32_t depth, int32_t sums[4])
 {
-    for (; rows > 0; --rows) {
-        for (int32_t i = 0; i < p->columns; ++i) {
-            int32_t a = in1[i * from1.step];
-            int32_t b = in2[i * from2.step];
-            if (kind == 2) {
-                a *= b;
-            } else {
-                a = tfhrf_rescale_any(tfhrf_shift_left(a, p->left), &p->scale1);
-                b = tfhrf_rescale_any(tfhrf_shift_left(b, p->left), &p->scale2);
-                a = kind == 0 ? a + b : a - b;
-                a = kind == 3 ? (int32_t)((uint32_t)a * (uint32_t)a) : a;
-            }
-            out[i * to.step] = tfhrf_saturate16(tfhrf_rescale_any(a, &p->scale), p->low);
-        }
-        in1 += from1.row;
-        in2 += from2.row;
-        out += to.row;
+    int32_t a0 = sums[0];
+    int32_t a1 = sums[1];
+    int32_t b0 = sums[2];
+    int32_t b1 = sums[3];
+#if TFHRF_MVE
+    const int16_t *x0 = x[0].half;
+    for (int32_t left = depth; left > 0; left -= 8) {
+        const mve_pred16_t lanes = vctp16q((uint32_t)left);
+        const int16x8_t a_values = vldrhq_z_s16(a, lanes);
+        const int16x8_t b_values = vldrhq_z_s16(b, lanes);
+        const int16x8_t first = vldrhq_s16(x0);
+        const int16x8_t second = vldrhq_s16(x0 + 8);
+        a0 = vmladavaq_s16(a0, a_values, first);
+        a1 = vmladavaq_s16(a1, a_values, second);
+        b0 = vmladavaq_s16(b0, b_values, first);
+        b1 = vmladavaq_s16(b1, b_values, second);
+        a += 8;
+        b += 8;
+        x0 += 16;
     }
+#else
+    int32_t left = depth;
+#if TFHRF_SIMD32
+    for (; left >= 4; left -= 4) {
+        const uint32_t a_low = tfhrf_load_pair(a);
+        const uint32_t b_low = tfhrf_load_pair(b);
+        a0 = tfhrf_dual(a_low, x[0].word, a0);
+        b0 = tfhrf_dual(b_low, x[0].word, b0);
+        a1 = tfhrf_dual(a_low, x[1].word, a1);
+        b1 = tfhrf_dual(b_low, x[1].word, b1);
+        const uint32_t a_high = tfhrf_load_pair(a + 2);
+        const uint32_t b_high = tfhrf_load_pair(b + 2);
+        a0 = tfhrf_dual(a_high, x[2].word, a0);
+        b0 = tfhrf_dual(b_high, x[2].word, b0);
+        a1 = tfhrf_dual(a_high, x[3].word, a1);
+        b1 = tfhrf_dual(b_high, x[3].word, b1);
+        a += 4;
+        b += 4;
+        x += 4;
+    }
+#endif
+    int32_t step[4] = {a0, a1, b0, b1};
+    for (; left >= 2; left -= 2) {
+        tfhrf_step(a[0], b[0], x[0].half[0], x[1].half[0], step);
+        tfhrf_step(a[1], b[1], x[0].half[1], x[1].half[1], step);
+        a += 2;
+        b += 2;
+        x += 2;
+    }
+    if (left != 0) {
+        tfhrf_step(a[0], b[0], x[0].half[0], x[1].half[0], step);
+    }
+    a0 = step[0];
+    a1 = step[1];
+    b0 = step[2];
+    b1 = step[3];
+#endif
+    sums[0] = a0;
+    sums[1] = a1;
+    sums[2] = b0;
+    sums[3] = b1;
 }
 
-typedef struct {
-    int32_t columns;
-    int32_t multiplier;
-    int32_t shift;
-    const uint16_t *table; /* sigmoid(i / 24), 16 fractional bits */
-} tfhrf_sigmoid16;
-
-/* Interpolates sigmoid or, at twice the argument, tanh. */
-TFHRF_INLINE int16_t tfhrf_sigmoid_value(int32_t q, const tfhrf_sigmoid16 *p, int32_t bits)
+/* The end of two sums: scaled and saturated. */
+TFHRF_INLINE void tfhrf_put16(const int32_t *sums, const tfhrf_narrow_scale *scale, int32_t low,
+                              int16_t *out, ptrdiff_t next)
 {
-    const int32_t round = p->shift > 0 ? 1 << (p->shift - 1) : 0;
-    const int32_t x = (q * p->multiplier + round) >> p->shift;
-    const uint32_t magnitude = (uint32_t)(x < 0 ? -x : x);
-    const uint32_t index = magnitude >> bits;
-    const uint32_t mask = ((uint32_t)1 << bits) - 1U;
-    uint32_t y;
-    if (index >= 255U) {
-        y = bits == 9 ? (uint32_t)0x7fff << 10 : (uint32_t)0xffff << 8;
-    } else {
-        const uint32_t low = p->table[index];
-        const uint32_t high = p->table[index + 1U];
-        y = (low << bits) + (magnitude & mask) * (high - low);
-    }
-    const int32_t value = (int32_t)y;
-    if (bits == 9) {
-        const int32_t sum = x >= 0 ? value + 512 : (1 << 25) - value + 511;
-        return (int16_t)(sum >> 10);
-    }
-    const int32_t sum = x >= 0 ? value - (1 << 23) + 128 : (1 << 23) - value + 127;
-    return (int16_t)(sum >> 8);
-}
-
-TFHRF_KERNEL void tfhrf_sigmoid16_rows(const int16_t *in, tfhrf_strides16 from, int16_t *out,
-                                       tfhrf_strides16 to, int32_t rows, const tfhrf_sigmoid16 *p,
-                                       int32_t bits)
-{
-    for (; rows > 0; --rows) {
-        for (int32_t i = 0; i < p->columns; ++i) {
-            out[i * to.step] = tfhrf_sigmoid_value(in[i * from.step], p, bits);
-        }
-        in += from.row;
-        out += to.row;
-    }
-}
-
-TFHRF_INLINE int32_t tfhrf_product16(int32_t a, int32_t b)
-{
-    return (int32_t)(((int64_t)a * b + 0x40000000) >> 31);
-}
-
-/* 1 / sqrt(value) times 2^20 for value > 1: five Newton steps. */
-TFHRF_INLINE int32_t tfhrf_inverse_root(int32_t value)
-{
-    int32_t shift = 11;
-    int32_t input = value;
-    while (input < (1 << 27)) {
-        input *= 4;
-        --shift;
-    }
-    const int32_t half = ((input >> 1) + 1) >> 1;
-    int32_t x = 1 << 28;
-    for (int32_t step = 0; step < 5; ++step) {
-        const int32_t cube = tfhrf_product16(tfhrf_product16(x, x), x) * 64;
-        x = (tfhrf_product16((1 << 28) + (1 << 27), x) - tfhrf_product16(half, cube)) * 8;
-    }
-    x = tfhrf_product16(x, 1518500250);
-    if (shift < 0) {
-        x = tfhrf_shift_left(x, -shift);
-        shift = 0;
-    }
-    const tfhrf_scale scale = {x, 0, 0, (int16_t)(20 - shift), 0};
-    return tfhrf_rescale_any(1, &scale);
-}
-
-/* Returns 1 where an input is negative, as TensorFlow Lite Micro stops there. */
-TFHRF_KERNEL int tfhrf_inverse_root16_rows(const int16_t *in, tfhrf_strides16 from, int16_t *out,
-                                           tfhrf_strides16 to, int32_t rows, int32_t columns,
-                                           const tfhrf_scale *scale)
-{
-    int status = 0;
-    for (; rows > 0; --rows) {
-        for (int32_t i = 0; i < columns; ++i) {
-            const int32_t q = in[i * from.step];
-            if (q <= 0) {
-                status = q < 0 ? 1 : status;
-                out[i * to.step] = 32767;
-            } else {
-                /* The largest multiplier stands for one. */
-                const tfhrf_scale one = {0x7fffffff, 0, 0, 20, 0};
-                const int32_t root = q == 1 ? tfhrf_rescale_any(1, &one) : tfhrf_inverse_root(q);
-                out[i * to.step] = tfhrf_saturate16(tfhrf_rescale_any(root, scale), -32768);
-            }
-        }
-        in += from.row;
-        out += to.row;
-    }
-    return status;
-}
-
-typedef struct {
-    int32_t columns;
-    int32_t counts[3];
-    int32_t steps[3];
-    tfhrf_scale scale;
-} tfhrf_reduce16;
-
-TFHRF_KERNEL void tfhrf_mean16_rows(const int16_t *in, ptrdiff_t in_stride, ptrdiff_t in_step,
-                                    int16_t *out, ptrdiff_t out_stride, ptrdiff_t out_step,
-                                    int32_t rows, const tfhrf_reduce16 *p)
-{
-    for (; rows > 0; --rows) {
-        for (int32_t c = 0; c < p->columns; ++c) {
-            const int16_t *const x = in + c * in_step;
-            int32_t sum = 0;
-            for (int32_t i = 0; i < p->counts[0]; ++i) {
-                for (int32_t j = 0; j < p->counts[1]; ++j) {
-                    for (int32_t k = 0; k < p->counts[2]; ++k) {
-                        sum += x[i * p->steps[0] + j * p->steps[1] + k * p->steps[2]];
-                    }
-                }
-            }
-            out[c * out_step] = tfhrf_saturate16(tfhrf_rescale_any(sum, &p->scale), -32768);
-        }
-        in += in_stride;
-        out += out_stride;
-    }
-}
-
-typedef struct {
-    int32_t columns;
-    tfhrf_scale scale;           /* of differences to a row's maximum: -65535 is -10 */
-    const int16_t *exponentials; /* exp on [-10, 0]: 512 intervals */
-    const int16_t *reciprocals;  /* 1 / (1 + x) on [0, 1] */
-} tfhrf_softmax16;
-
-TFHRF_INLINE int32_t tfhrf_interpolate(int32_t value, const int16_t *table)
-{
-    const int32_t index = 256 + (value >> 7);
-    const int32_t slope = table[index + 1] - table[index];
-    return (int16_t)(table[index] + ((slope * (value & 0x7f) + 64) >> 7));
-}
-
-TFHRF_KERNEL void tfhrf_softmax16_rows(const int16_t *in, ptrdiff_t in_stride, int16_t *out,
-                                       ptrdiff_t out_stride, int32_t rows,
-                                       const tfhrf_softmax16 *p)
-{
-    for (; rows > 0; --rows) {
-        int32_t highest = in[0];
-        for (int32_t i = 1; i < p->columns; ++i) {
-            highest = in[i] > highest ? in[i] : highest;
-        }
-        int32_t sum = 0;
-        for (int32_t i = 0; i < p->columns; ++i) {
-            const int32_t scaled = tfhrf_rescale_any(in[i] - highest, &p->scale) + 32767;
-            out[i] = (int16_t)tfhrf_interpolate(tfhrf_saturate16(scaled, -32768), p->exponentials);
-            sum += out[i];
-        }
-        int32_t headroom = 0;
-        while (((uint32_t)sum << headroom & 0x80000000U) == 0U) {
-            ++headroom;
-        }
-        const int64_t shifted = (((int64_t)sum << (headroom - 1)) + (1 << 13)) >> 14;
-        const int32_t centered = (int32_t)shifted - 0x18000;
-        const int32_t factor =
-            tfhrf_interpolate(tfhrf_saturate16(centered, -32768), p->reciprocals);
-        const int32_t shift = 31 - headroom;
-        for (int32_t i = 0; i < p->columns; ++i) {
-            const int64_t product = (int64_t)out[i] * factor + ((int64_t)1 << (shift - 1));
-            out[i] = tfhrf_saturate16((int32_t)(product >> shift), 0);
-        }
-        in += in_stride;
-        out += out_stride;
-    }
+    const int32_t q0 = tfhrf_saturate16(tfhrf_rescale_narrow(sums[0], scale));
+    const int32_t q1 = tfhrf_saturate16(tfhrf_rescale_narrow(sums[1], scale));
+    /* The first row last: it is the one to keep where both are one. */
+    out[next] = (int16_t)tfhrf_at_least(q1, low);
+    *out = (int16_t)tfhrf_at_least(q0, low);
 }
 
 #endif

@@ -34,14 +34,34 @@ TFHRF_KERNEL void tfhrf_layer_norm_rows(const int8_t *in, ptrdiff_t in_stride, i
     const int8_t *const table = p->table;
     for (; rows > 0; --rows) {
         int32_t sum = p->sum_offset;
-        for (int32_t i = 0; i < columns; ++i) {
+        int32_t i = 0;
+#if TFHRF_VECTORS
+        for (; i + 16 <= columns; i += 16) {
+            sum = vaddvaq_s8(sum, vldrbq_s8(in + i));
+        }
+#endif
+        for (; i < columns; ++i) {
             sum += in[i];
         }
         const int32_t mean = tfhrf_saturate(tfhrf_rescale_any(sum, &p->mean));
         const int32_t center = tfhrf_align(
             mean, tfhrf_operand_of(p->subtract.zero_point2, p->subtract.left, &p->subtract.scale2));
         int32_t squares = p->squares_offset;
-        for (int32_t i = 0; i < columns; ++i) {
+        i = 0;
+#if TFHRF_VECTORS
+        for (; i + 4 <= columns; i += 4) {
+            const int32x4_t x = vsubq_s32(tfhrf_align4(in + i, operand), vdupq_n_s32(center));
+            const int32x4_t q = tfhrf_saturate4(tfhrf_rescale4(x, difference_scale));
+            vstrbq_s32(out + i, q);
+            if (square_table != NULL) {
+                squares = vaddvaq_s32(squares, tfhrf_look_up4(square_table, q));
+            } else {
+                const int32x4_t centered = vsubq_s32(q, vdupq_n_s32(zero_point));
+                squares = vmladavaq_s32(squares, centered, centered);
+            }
+        }
+#endif
+        for (; i < columns; ++i) {
             const int32_t x = tfhrf_align(in[i], operand);
             const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(x - center, &difference_scale));
             out[i] = (int8_t)q;
@@ -51,7 +71,18 @@ TFHRF_KERNEL void tfhrf_layer_norm_rows(const int8_t *in, ptrdiff_t in_stride, i
         const int32_t inverse =
             (p->inverse[variance] - p->inverse_zero_point) * (1 + TFHRF_TWICE);
         const int32_t offset = -zero_point * inverse;
-        for (int32_t i = 0; i < columns; ++i) {
+        i = 0;
+#if TFHRF_VECTORS
+        for (; i + 4 <= columns; i += 4) {
+            const int32x4_t product = vmulq_n_s32(vldrbq_s32(out + i), inverse);
+            int32x4_t q = tfhrf_saturate4(tfhrf_rescale4(vaddq_n_s32(product, offset), scale));
+            if (table != NULL) {
+                q = tfhrf_look_up4(table, q);
+            }
+            vstrbq_s32(out + i, q);
+        }
+#endif
+        for (; i < columns; ++i) {
             const int32_t q =
                 tfhrf_saturate(tfhrf_rescale_twice(out[i] * inverse + offset, &scale));
             out[i] = (int8_t)(table != NULL ? table[q] : q);

@@ -16,19 +16,6 @@ TFHRF_INLINE int32_t tfhrf_product(int32_t a, int32_t b)
     return (int32_t)(((int64_t)a * b + 0x40000000) >> 31);
 }
 
-TFHRF_INLINE int32_t tfhrf_leading_zeros(uint32_t value)
-{
-#if defined(__GNUC__)
-    return (int32_t)__builtin_clz(value);
-#else
-    int32_t count = 0;
-    for (; (value & 0x80000000U) == 0U; value <<= 1) {
-        ++count;
-    }
-    return count;
-#endif
-}
-
 /* The reciprocal of a sum with 12 integer bits: three Newton steps from a linear guess. */
 TFHRF_INLINE tfhrf_share tfhrf_reciprocal(uint32_t sum)
 {

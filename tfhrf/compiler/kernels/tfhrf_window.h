@@ -22,4 +22,22 @@ typedef struct {
     int32_t zero_point; /* of the input; padding has this value */
 } tfhrf_window;
 
+/* The part of a kernel's taps [first, last) that lies inside the input. */
+typedef struct {
+    int32_t first;
+    int32_t last;
+} tfhrf_taps;
+
+TFHRF_INLINE tfhrf_taps tfhrf_inside(int32_t start, int32_t taps, int32_t dilation, int32_t length)
+{
+    tfhrf_taps inside = {0, taps};
+    while (inside.first < taps && start + inside.first * dilation < 0) {
+        ++inside.first;
+    }
+    while (inside.last > inside.first && start + (inside.last - 1) * dilation >= length) {
+        --inside.last;
+    }
+    return inside;
+}
+
 #endif

@@ -1,0 +1,97 @@
+/* Attention of one head, 16 bits: scores, softmax and weighted sum, two rows of scores at a time. */
+#ifndef TFHRF_ATTENTION16_H_
+#define TFHRF_ATTENTION16_H_
+
+#include "tfhrf_elementwise16.h"
+#include "tfhrf_matmul16.h"
+#include "tfhrf_softmax16.h"
+
+typedef struct {
+    tfhrf_matmul16 scores;
+    int32_t factor; /* what scores are multiplied by, or 0 */
+    tfhrf_scale16 factor_scale;
+    const tfhrf_sum16 *add; /* what is added to the scores, or NULL */
+    tfhrf_softmax16 softmax;
+    int32_t width;
+    tfhrf_narrow_scale scale; /* of the weighted sums: 32 bits hold them */
+} tfhrf_attention16;
+
+/* Softmax of a row, spread as the left operand of a product. */
+TFHRF_INLINE void tfhrf_spread_softmax16(int16_t *row, const tfhrf_softmax16 *p, tfhrf_pair *out)
+{
+    const tfhrf_share16 share = tfhrf_exponentials16(row, row, p);
+    const int32_t columns = p->columns;
+    int32_t i = 0;
+#if !TFHRF_MVE
+    for (; i + 2 <= columns; i += 2) {
+        out[i].half[0] = (int16_t)tfhrf_probability16(row[i], share);
+        out[i].half[1] = (int16_t)tfhrf_probability16(row[i + 1], share);
+    }
+#endif
+    for (; i < columns; ++i) {
+        *tfhrf_place16(out, i) = (int16_t)tfhrf_probability16(row[i], share);
+    }
+}
+
+TFHRF_INLINE void tfhrf_weighted_sums16(const tfhrf_pair *x, const int16_t *value,
+                                        ptrdiff_t value_stride, const tfhrf_attention16 *p,
+                                        int16_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    const int32_t keys = p->scores.columns;
+    const tfhrf_narrow_scale scale = p->scale;
+    int32_t left = p->width;
+    for (; left >= 2; left -= 2) {
+        int32_t sums[4] = {0, 0, 0, 0};
+        tfhrf_dot_narrow(value, value + value_stride, x, keys, sums);
+        tfhrf_put16(sums, &scale, -32768, out, next);
+        tfhrf_put16(sums + 2, &scale, -32768, out + out_step, next);
+        out += 2 * out_step;
+        value += 2 * value_stride;
+    }
+    if (left != 0) {
+        int32_t sums[4] = {0, 0, 0, 0};
+        tfhrf_dot_narrow(value, value, x, keys, sums);
+        tfhrf_put16(sums, &scale, -32768, out, next);
+    }
+}
+
+TFHRF_KERNEL void tfhrf_attention16_rows(const int16_t *query, ptrdiff_t query_stride,
+                                         const int16_t *key, ptrdiff_t key_stride,
+                                         const int16_t *value, ptrdiff_t value_stride,
+                                         const int16_t *added, tfhrf_strides16 from_added,
+                                         int16_t *out, ptrdiff_t out_stride, ptrdiff_t out_step,
+                                         int32_t rows, const tfhrf_attention16 *p,
+                                         tfhrf_pair *scratch)
+{
+    const int32_t keys = p->scores.columns;
+    const int32_t depth = p->scores.depth > keys ? p->scores.depth : keys;
+    int16_t *const scores0 = scratch[8 * ((depth + 7) / 8)].half;
+    int16_t *const scores1 = scores0 + keys;
+    const tfhrf_strides16 row = {keys, 1};
+    for (; rows > 0; rows -= 2) {
+        const ptrdiff_t both = rows > 1 ? 1 : 0;
+        tfhrf_spread16(query, p->scores.depth, scratch);
+        tfhrf_spread16(query + both * query_stride, p->scores.depth, scratch + TFHRF_SECOND_ROW);
+        tfhrf_matmul16_pair(scratch, key, key_stride, &p->scores, scores0, keys, 1);
+        if (p->factor != 0) {
+            const int32_t twice = 2 * p->factor;
+            const tfhrf_scale16 scale = p->factor_scale;
+            for (int32_t i = 0; i < 2 * keys; ++i) {
+                scores0[i] = (int16_t)tfhrf_saturate16(tfhrf_rescale16(scores0[i] * twice, scale));
+            }
+        }
+        if (p->add != NULL) {
+            tfhrf_add16_rows(scores0, row, added, from_added, scores0, row, 1 + (int32_t)both,
+                             p->add);
+            added += 2 * from_added.row;
+        }
+        tfhrf_spread_softmax16(scores0, &p->softmax, scratch);
+        /* Where there is one row only, both are the same. */
+        tfhrf_spread_softmax16(scores1, &p->softmax, scratch + TFHRF_SECOND_ROW);
+        tfhrf_weighted_sums16(scratch, value, value_stride, p, out, both * out_stride, out_step);
+        query += 2 * query_stride;
+        out += 2 * out_stride;
+    }
+}
+
+#endif
