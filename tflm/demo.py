@@ -94,7 +94,7 @@ def in_keras(folder, config):
     """Mean posterior of the sound's windows by the model as trained."""
     model = keras.saving.load_model(folder / "trained.keras", compile=False)
     (features,) = extract([SOUND], config)
-    windows = test_windows(features, model.input_shape[1], assessment.HOP, config)
+    windows = test_windows(features, model.input_shape[1], assessment.hop_frames(config), config)
     return utterance_posteriors(inference(model)(windows), [len(windows)])[0]
 
 

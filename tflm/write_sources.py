@@ -58,7 +58,8 @@ def write_sources(folder, directory, runtime="c"):
         tfhrf.to_c(content, directory, labels=labels)
     (levels,), (logits,) = inputs, outputs
     write_frontend(config, directory, levels["scale"], levels["zero_point"], levels["dtype"])
-    write_together(directory, tables(shapes[0][1], shapes[1][1], logits["scale"]))
+    hop = assessment.hop_frames(config)
+    write_together(directory, tables(shapes[0][1], hop, shapes[1][1], logits["scale"]))
 
 
 def tensors(content):
@@ -84,7 +85,7 @@ def exponentials(scale):
     return np.round(POSTERIOR_ONE * np.exp(-scale * np.arange(LEVELS))).astype(np.int64)
 
 
-def tables(frames, classes, scale):
+def tables(frames, hop, classes, scale):
     """Name to text of the two files that hold the application's numbers."""
     values = [f"{value}U" for value in exponentials(scale)]
     header = [
@@ -96,7 +97,7 @@ def tables(frames, classes, scale):
         "",
         "/* Frames of a window, and between windows. */",
         f"#define APPLICATION_WINDOW {frames}U",
-        f"#define APPLICATION_HOP {assessment.HOP}U",
+        f"#define APPLICATION_HOP {hop}U",
         f"#define APPLICATION_CLASSES {classes}U",
         "",
         "/* Of logits that lie so many levels below the highest, in parts of POSTERIOR_ONE. */",

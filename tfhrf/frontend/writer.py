@@ -38,8 +38,8 @@ def write_frontend(config, directory, scale, zero_point, dtype="int8", name="fro
             that of a model in the same folder.
 
     Returns:
-        dict: "ram_bytes" (of one stream, NAME_t), "table_bytes" (constants) and "files" (names
-        in the directory).
+        dict: "ram_bytes" (of one stream, NAME_t), "scratch_bytes" (its spectrum), "table_bytes"
+            (constants) and "files" (names in the directory).
 
     Raises:
         ValueError: the name is no C identifier, reserved or used in the sources; the
@@ -68,7 +68,8 @@ def write_frontend(config, directory, scale, zero_point, dtype="int8", name="fro
     files = {renamed(file, name): renamed(text, name) for file, text in files.items()}
     write_together(directory, files)
     return {
-        "ram_bytes": 4 * config.fft_length + 20 + 4 * -(-(config.frame_length + 1) // 2),
+        "ram_bytes": 20 + 4 * -(-(config.frame_length + 1) // 2),
+        "scratch_bytes": 4 * config.fft_length,
         "table_bytes": sum(
             BYTES[kind] * getattr(tables, field).size for field, kind in arrays.items()
         ),

@@ -14,6 +14,8 @@ namespace emotion = tfhrf::emotion;
 namespace {
 
 alignas(16) std::uint8_t arena[emotion::kArenaBytes];
+// The arena keeps values between two calls: its memory serves nothing else.
+frontend_complex_t spectrum[FRONTEND_FFT_POINTS];
 tflite::MicroInterpreter* interpreter = nullptr;
 
 bool Load() {
@@ -48,5 +50,7 @@ bool classifier_run(const std::int8_t* window, std::int8_t* logits) {
   std::memcpy(logits, interpreter->output(0)->data.int8, outputs);
   return true;
 }
+
+frontend_complex_t* classifier_spectrum(void) { return spectrum; }
 
 const char* const* classifier_labels(void) { return emotion::kLabels; }

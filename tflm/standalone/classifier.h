@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frontend_tables.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -15,6 +17,9 @@ bool classifier_start(void);
 
 /* From a window of levels, frame after frame, to one output for each class; true if it worked. */
 bool classifier_run(const int8_t *window, int8_t *logits);
+
+/* Memory for FRONTEND_FFT_POINTS values, which the model may use as its own in classifier_run. */
+frontend_complex_t *classifier_spectrum(void);
 
 /* Names of the classes. */
 const char *const *classifier_labels(void);
