@@ -12,6 +12,7 @@ from tfhrf import report, study
 from tfhrf.audio import AudioError
 from tfhrf.cache import CacheError
 from tfhrf.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
+from tfhrf.features import LogMelConfig
 from tfhrf.folds import FoldError
 from tfhrf.training import TrainingSettings
 
@@ -26,6 +27,17 @@ DEFAULTS = {
     "m3ed": TrainingSettings(epochs=30),
     "ravdess": TrainingSettings(epochs=60),
     "synthetic": TrainingSettings(epochs=20),
+}
+# Front end, frames of a window, and how many times the epochs, of sizes for certain devices. "tiny"
+# is for 8 KB of RAM: telephone bandwidth, longer hops and fewer mels, windows of 2 s as well.
+DEVICES = {
+    "tiny": {
+        "config": LogMelConfig(
+            sample_rate=8000, frame_length=256, hop=200, fft_length=256, mels=32, upper_hz=3800.0
+        ),
+        "frames": 80,
+        "epochs": 2,
+    }
 }
 # Of the user's making, or of what became of files; each is one line.
 ERRORS = (AudioError, CacheError, CorpusError, FoldError, report.ReportError, study.StudyError)
@@ -44,20 +56,21 @@ def run(main, positional=False):
     app.run(lambda arguments: _guarded(main, arguments[1:], positional), flags_parser=_parse)
 
 
-def train(model, backbone, defaults=None):
+def train(model, backbone, defaults=None, variants=("light", "large")):
     """The recipe of a backbone: studies it on a corpus and prints a table.
 
     Args:
         model: name of the backbone in files and tables.
         backbone: function of (input_shape, classes, preset=, hrf=) that returns a Keras model.
         defaults: TrainingSettings by corpus, in place of those of DEFAULTS, or None.
+        variants: presets of the backbone; the first one if the user does not choose.
     """
     flags.DEFINE_enum("dataset", "synthetic", sorted(CORPORA), "The corpus.")
     flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
     flags.DEFINE_string("protocol", None, "Which folds, where a corpus has a choice; else its own.")
     flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
     flags.DEFINE_list("speakers", None, "These speakers of the corpus alone; all if not given.")
-    flags.DEFINE_enum("variant", "light", ["light", "large"], "Size of the model.")
+    flags.DEFINE_enum("variant", variants[0], variants, "Size of the model.")
     flags.DEFINE_enum("hrf", "4", ["0", "2", "4", "8"], "Expansion of the HRF layers; 0: none.")
     flags.DEFINE_list("folds", None, "Numbers of the folds to run; all if not given.")
     flags.DEFINE_integer("seed", 0, "Seed of everything random.", lower_bound=0)
@@ -78,7 +91,12 @@ def _train(model, backbone, defaults, given):
         )
     read = corpus.read
     training = defaults[given.dataset]
-    training = dataclasses.replace(training, epochs=given.epochs or training.epochs)
+    device = DEVICES.get(given.variant, {"config": None, "frames": training.frames, "epochs": 1})
+    training = dataclasses.replace(
+        training,
+        frames=device["frames"],
+        epochs=given.epochs or device["epochs"] * training.epochs,
+    )
     settings = {
         "model": model,
         "dataset": given.dataset,
@@ -108,6 +126,7 @@ def _train(model, backbone, defaults, given):
         settings,
         out,
         fold_numbers=study.fold_numbers(given.folds),
+        config=device["config"],
     )
     print(f"\n{report.table(results)}\n\nWritten to {out}")
 

@@ -46,7 +46,7 @@ def training_batches(features, labels, settings, classes, config, seed):
         return tf.RaggedTensor.from_row_lengths(rows, tf.ensure_shape(lengths, (None,)))
 
     def window(row, label):
-        mels = augment(row, silence(config), settings.gain)
+        mels = augment(row, silence(config), settings.gain, config.hop / config.sample_rate)
         crop = tf.shape(mels)[0] - frames
         start = tf.random.uniform((), 0, tf.maximum(crop, 0) + 1, dtype=tf.int32)
         before = tf.random.uniform((), 0, tf.maximum(-crop, 0) + 1, dtype=tf.int32)

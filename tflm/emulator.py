@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547", "netduinoplus2")
+BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547", "netduinoplus2", "stm32vldiscovery")
 TFLM = pathlib.Path(__file__).resolve().parent
 
 

@@ -316,12 +316,12 @@ def model_header(name, report):
             "",
         ]
     lines += [
-        "/* Computes the outputs of one example; returns 0. Not reentrant: the memory is static. */",
+        "/* Computes the outputs of one example; returns 0. Not reentrant: memory is static. */",
         f"{prototype(name, report)};",
         "",
-        f"/* The same in the caller's memory, {upper}_ARENA_BYTES bytes at a multiple of 4, which may",
-        " * serve something else between two calls. Without a call of the other function, linkers that",
-        " * collect unused sections leave the static memory out. */",
+        f"/* The same in memory of the caller's, {upper}_ARENA_BYTES bytes at a multiple of 4, which",
+        " * may serve something else between two calls. Where nothing calls the function above,",
+        " * linkers that collect unused sections leave its memory out. */",
         f"{prototype(name, report, '_invoke_in')};",
         "",
         "#ifdef __cplusplus",
@@ -360,7 +360,8 @@ def model_source(name, report, planned, write, kernels, body):
     if planned.arena:
         memory.append(f"    {dtype}_t *const arena = memory;")
     if planned.scratch:
-        memory.append(f"    tfhrf_pair *const scratch = (tfhrf_pair *)memory + {planned.arena // 4};")
+        place = f"(tfhrf_pair *)memory + {planned.arena // 4}"
+        memory.append(f"    tfhrf_pair *const scratch = {place};")
     lines += [
         "",
         "TFHRF_INLINE int32_t least(int32_t a, int32_t b)",
