@@ -217,7 +217,7 @@ def check_costs(printed, preset, board, windows, frames):
     memory, reserved = BOARDS[board]
     assert 200 < stack < reserved
     # The least is a window of frames.
-    assert {"light": 300 * 64, "tiny": 80 * 32}[preset] < ram <= memory - reserved
+    assert {"light": 300 * 64, "tiny": 80 * 24}[preset] < ram <= memory - reserved
     assert 30_000 < flash < 128 * 1024
 
 

@@ -33,7 +33,7 @@ DEFAULTS = {
 DEVICES = {
     "tiny": {
         "config": LogMelConfig(
-            sample_rate=8000, frame_length=256, hop=200, fft_length=256, mels=32, upper_hz=3800.0
+            sample_rate=8000, frame_length=256, hop=200, fft_length=256, mels=24, upper_hz=3800.0
         ),
         "frames": 80,
         "epochs": 2,

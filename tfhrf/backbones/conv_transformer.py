@@ -17,7 +17,7 @@ from tfhrf.backbones.blocks import (
 
 PRESETS = {
     "tiny": {
-        "channels": 6,
+        "channels": 8,
         "units": 40,
         "blocks": 1,
         "heads": 4,

@@ -319,7 +319,7 @@ def model_header(name, report):
         "/* Computes the outputs of one example; returns 0. Not reentrant: memory is static. */",
         f"{prototype(name, report)};",
         "",
-        f"/* The same in memory of the caller's, {upper}_ARENA_BYTES bytes at a multiple of 4, which",
+        f"/* The same in the caller's memory, {upper}_ARENA_BYTES bytes at a multiple of 4, that",
         " * may serve something else between two calls. Where nothing calls the function above,",
         " * linkers that collect unused sections leave its memory out. */",
         f"{prototype(name, report, '_invoke_in')};",

@@ -4,8 +4,15 @@
 #include "frontend_fft.h"
 #include "frontend_mel.h"
 
+/* Apart, so that its registers take no stack while the spectrum is computed. */
+#if defined(__GNUC__)
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 /* Appends samples to the ring. */
-static void store(frontend_t *stream, const int16_t *samples, uint32_t count)
+static APART void store(frontend_t *stream, const int16_t *samples, uint32_t count)
 {
     const int16_t *sample = samples;
     uint32_t left = count;
