@@ -142,7 +142,7 @@ static void respond(void)
     responder_utterance(&result);
 }
 
-void setup(void)
+void application_setup(void)
 {
     responder_start();
     if (!classifier_start()) {
@@ -155,7 +155,7 @@ void setup(void)
     }
 }
 
-void loop(void)
+void application_loop(void)
 {
     const int16_t *samples = NULL;
     size_t left = 0U;

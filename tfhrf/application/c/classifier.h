@@ -1,5 +1,5 @@
-/* The model, whatever computes it: C that tfhrf.to_c generated (standalone/classifier.c) or
- * TensorFlow Lite Micro (app/classifier.cc). */
+/* The model, whatever computes it: C that tfhrf.to_c generated (classifier.c) or TensorFlow
+ * Lite Micro (classifier.cc). */
 #ifndef CLASSIFIER_H_
 #define CLASSIFIER_H_
 
