@@ -13,7 +13,7 @@ import numpy as np
 from absl import flags
 
 import tfhrf
-from tfhrf import commands, micro
+from tfhrf import assessment, commands, micro
 from tfhrf.audio import decode
 from tfhrf.backbones import ConvTransformer
 from tfhrf.corpora import emodb
@@ -27,8 +27,6 @@ MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "A folder of a study, with int8.tflite; a model is trained if not given."
 )
 EPOCHS = flags.DEFINE_integer("epochs", 15, "Epochs of the model that is trained here.")
-
-HOP = 100  # frames between windows
 
 
 def main():
@@ -52,7 +50,8 @@ def main():
     for name, features in (("Python", expected), ("C", found)):
         counts = comparison.level_differences(exact, features, scale, zero_point)
         print(f"  {counts[1:].sum():9,} values of {name} differ from float64")
-    decided = comparison.decision_differences(content, expected, found, HOP, config)
+    hop = assessment.hop_frames(config)
+    decided = comparison.decision_differences(content, expected, found, hop, config)
     print("  " + ", ".join(f"{number:,} {name}" for name, number in decided.items()))
 
 
@@ -66,7 +65,8 @@ def train(utterances, features, config):
     steps = max(1, len(features) // settings.batch_size)
     compile_model(model, settings, steps)
     fit(model, features, targets, settings, steps, config, 0)
-    windows = np.concatenate([test_windows(one, settings.frames, HOP, config) for one in features])
+    hop = assessment.hop_frames(config)
+    windows = np.concatenate([test_windows(one, settings.frames, hop, config) for one in features])
     return tfhrf.to_tflite(tfhrf.fold(model), windows[::5])
 
 

@@ -2,10 +2,11 @@
 
 python recipes/train_convtransformer.py
 python recipes/train_convtransformer.py --dataset=emodb --data_dir=PATH/TO/emodb
+python recipes/train_convtransformer.py --variant=tiny
 """
 
 from tfhrf import commands
 from tfhrf.backbones import ConvTransformer
 
 if __name__ == "__main__":
-    commands.train("conv_transformer", ConvTransformer)
+    commands.train("conv_transformer", ConvTransformer, variants=("light", "large", "tiny"))

@@ -7,6 +7,7 @@
 int main(int argc, char **argv)
 {
     static frontend_t frontend;
+    static frontend_complex_t spectrum[FRONTEND_FFT_POINTS];
     const size_t piece = (argc > 1) ? (size_t)strtoul(argv[1], NULL, 10) : 0U;
     int16_t *samples = malloc(piece * sizeof *samples);
     size_t count;
@@ -18,7 +19,7 @@ int main(int argc, char **argv)
     while ((count = fread(samples, sizeof *samples, piece, stdin)) > 0U) {
         const int16_t *next = samples;
         frontend_level_t frame[FRONTEND_MELS];
-        while (frontend_push(&frontend, &next, &count, frame)) {
+        while (frontend_push(&frontend, spectrum, &next, &count, frame)) {
             fwrite(frame, sizeof frame, 1U, stdout);
         }
     }

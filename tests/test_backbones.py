@@ -11,7 +11,7 @@ from tfhrf.backbones import ConvTransformer
 SHAPE, CLASSES = (300, 64), 4
 
 
-@pytest.mark.parametrize("preset", ["light", "large"])
+@pytest.mark.parametrize("preset", ["tiny", "light", "large"])
 @pytest.mark.parametrize("hrf", [2, 4, 8])
 def test_folded_is_the_plain_model(preset, hrf):
     plain = ConvTransformer(SHAPE, CLASSES, preset)
@@ -34,7 +34,7 @@ def test_where_chooses_the_hrf_layers(where, count):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"preset": "tiny"}, "Received: preset='tiny'"),
+        ({"preset": "small"}, "Received: preset='small'"),
         ({"where": "everywhere"}, "Received: where='everywhere'"),
         ({"units": 50}, "Received: units=50, heads=4"),
         ({"input_shape": (299, 64)}, r"Received: input_shape=\(299, 64\)"),

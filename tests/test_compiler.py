@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 
+import count_instructions
+import emulator
 import keras
 import numpy as np
 import pytest
@@ -202,17 +204,18 @@ def test_cross_compilers_do_not_complain(precision, tmp_path):
 @needs_boards
 @needs_tflm
 def test_instructions_on_emulated_boards(example, tmp_path):
-    import runpy
-
-    script = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "tflm/count_instructions.py"))
     tfhrf.to_c(example, tmp_path)
     # Measured: 3.0, 5.3 and 1.5 million.
     bars = {"cortex-m4": 3.5e6, "cortex-m4, portable C": 6.5e6, "cortex-m55": 1.8e6}
     for target, bar in bars.items():
-        equal, instructions = script["run"](script["build"](tmp_path, target), target)
+        equal, instructions = count_instructions.run(
+            count_instructions.build(tmp_path, target), target
+        )
         assert equal
         assert instructions <= bar
-        assert script["code_bytes"](tmp_path, target) <= 16_384
+        cpu, flags = count_instructions.TARGETS[target]
+        code = emulator.code_bytes(cpu, [tmp_path / "model.c"], tmp_path, flags)
+        assert code <= 16_384
 
 
 # Says on a board whether all outputs are the expected ones.
@@ -241,9 +244,6 @@ int main(void)
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
 @pytest.mark.parametrize("odd", [False, True])
 def test_many_inputs_on_emulated_boards(odd, precision, tmp_path):
-    import runpy
-
-    script = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "tflm/count_instructions.py"))
     # Odd lengths leave rests behind vectors and pairs.
     sizes = {"mels": 13, "width": 18, "hidden": 31} if odd else {}
     examples = sounds(60, mels=sizes.get("mels", 12), seed=1)
@@ -260,22 +260,21 @@ def test_many_inputs_on_emulated_boards(odd, precision, tmp_path):
     (tmp_path / "cases.h").write_text("\n".join(lines))
     (tmp_path / "cases.c").write_text(CASES.replace("VALUE", f"{dtype}_t"))
     for target in ("cortex-m4", "cortex-m55"):
-        program = script["build"](tmp_path, target, tmp_path / "cases.c")
-        assert script["run"](program, target)[0], target
+        program = count_instructions.build(tmp_path, target, tmp_path / "cases.c")
+        assert count_instructions.run(program, target)[0], target
 
 
 @needs_boards
 @needs_tflm
 def test_instructions_of_16_bits_on_emulated_boards(tmp_path):
-    import runpy
-
-    script = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "tflm/count_instructions.py"))
     report = tfhrf.to_c(light(ConvTransformer, "int16x8"), tmp_path)
     assert report["arena_bytes"] <= 50_000
     # Measured: 10.1, 16.9 and 7.9 million.
     bars = {"cortex-m4": 12e6, "cortex-m4, portable C": 20e6, "cortex-m55": 10e6}
     for target, bar in bars.items():
-        equal, instructions = script["run"](script["build"](tmp_path, target), target)
+        equal, instructions = count_instructions.run(
+            count_instructions.build(tmp_path, target), target
+        )
         assert equal
         assert instructions <= bar
 
@@ -286,12 +285,9 @@ def test_instructions_of_16_bits_on_emulated_boards(tmp_path):
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_backbones_on_emulated_boards(backbone, precision, tmp_path):
-    import runpy
-
-    script = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "tflm/count_instructions.py"))
     tfhrf.to_c(light(backbone, precision), tmp_path)
     for target in ("cortex-m4", "cortex-m55"):
-        assert script["run"](script["build"](tmp_path, target), target)[0]
+        assert count_instructions.run(count_instructions.build(tmp_path, target), target)[0]
 
 
 @needs_compiler

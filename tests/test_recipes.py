@@ -14,7 +14,9 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 from sounds import write_broken, write_wav
 
 from tfhrf import micro
+from tfhrf.commands import DEVICES
 from tfhrf.corpora import synthetic
+from tfhrf.features import LogMelConfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SPEAKERS = ("03", "08", "10")
@@ -136,6 +138,22 @@ def test_every_backbone_has_the_same_recipe(corpus, tmp_path, backbone):
     assert results["folding error"] <= 1e-5
     assert results["int8 bytes"] <= 100_000
     assert ("int8" in results["scores"]) == micro.available()
+
+
+def test_the_smallest_variant_has_its_own_front_end(corpus, tmp_path):
+    out = tmp_path / "study"
+    arguments = ["--dataset=emodb", f"--data_dir={corpus}", "--variant=tiny", "--epochs=1"]
+    result = recipe(*arguments, "--folds=1", f"--out={out}")
+    assert result.returncode == 0, result.stderr
+    tiny = DEVICES["tiny"]
+    assert LogMelConfig.load(out / "front_end.json") == tiny["config"]
+    if micro.available():
+        content = (out / SPEAKERS[0] / "int8.tflite").read_bytes()
+        shape = micro.load(content)[1][0]["shape"].tolist()
+        assert shape == [1, tiny["frames"], tiny["config"].mels]
+    other = recipe(*arguments, f"--out={out}", backbone="conformer")
+    assert other.returncode == 2
+    assert "tiny" in other.stderr
 
 
 def assert_one_line(result, culprit):

@@ -8,7 +8,7 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 
 import tensorflow as tf
 
-from tfhrf.augmentation import FRAME_MASK, MASKS, MEL_MASK, SHIFT, STRETCH, augment, change_voice
+from tfhrf.augmentation import MASKS, MEL_MASK, SHIFT, STRETCH, TIME_MASK, augment, change_voice
 from tfhrf.features import LogMelConfig
 from tfhrf.training import TrainingSettings
 from tfhrf.windows import (
@@ -99,36 +99,39 @@ def test_validation_windows_are_the_middle_ones():
     np.testing.assert_array_equal(np.concatenate([labels, last_labels]), np.eye(3)[[0, 2, 1]])
 
 
-def varied(mels, number, gain=0.0):
-    return augment(tf.constant(mels), -9.0, [0, number], gain).numpy()
+def varied(mels, number, gain=0.0, hop=0.01):
+    return augment(tf.constant(mels), -9.0, [0, number], gain, hop).numpy()
 
 
-def test_voice_changes_within_bounds():
-    mels = np.tile(np.arange(64, dtype="f4"), (200, 1))
+@pytest.mark.parametrize("bands", [32, 64])
+def test_voice_changes_within_bounds(bands):
+    mels = np.tile(np.arange(bands, dtype="f4"), (200, 1))
     lengths, shifts = [], []
     for rate, shift in np.random.default_rng(0).random((50, 2)).astype("f4"):
         changed = change_voice(tf.constant(mels), -9.0, rate, shift).numpy()
         lengths.append(len(changed))
-        shifts.append(changed[0, 32] - 32)
+        shifts.append(changed[0, bands // 2] - bands // 2)
     assert 200 / (1 + STRETCH) - 1 <= min(lengths) < 190
     assert 210 < max(lengths) <= 200 / (1 - STRETCH) + 1
-    assert np.abs(shifts).max() <= SHIFT
-    assert np.abs(shifts).max() > SHIFT / 2
+    assert np.abs(shifts).max() <= SHIFT * bands
+    assert np.abs(shifts).max() > SHIFT * bands / 2
 
 
-def test_masks_are_no_larger_than_stated_and_reach_everywhere():
+@pytest.mark.parametrize(("bands", "hop"), [(64, 0.01), (32, 0.025)])
+def test_masks_are_no_larger_than_stated_and_reach_everywhere(bands, hop):
     masked_mels, masked_frames = [], []
     for number in range(200):
-        masked = varied(np.ones((200, 64), "f4"), number) == 0
+        masked = varied(np.ones((200, bands), "f4"), number, hop=hop) == 0
         masked_mels.append(masked.all(axis=0))
         masked_frames.append(masked.all(axis=1))
     sizes = [[one.sum() for one in some] for some in (masked_mels, masked_frames)]
-    assert MASKS * (MEL_MASK - 1) * 0.8 < max(sizes[0]) <= MASKS * (MEL_MASK - 1)
-    assert MASKS * FRAME_MASK * 0.8 < max(sizes[1]) <= MASKS * FRAME_MASK
-    assert min(sizes[0]) < MEL_MASK / 2
+    mel_mask, frame_mask = MEL_MASK * bands - 1, TIME_MASK / hop
+    assert MASKS * mel_mask * 0.8 < max(sizes[0]) <= MASKS * mel_mask
+    assert MASKS * frame_mask * 0.8 < max(sizes[1]) <= MASKS * frame_mask
+    assert min(sizes[0]) < mel_mask / 2
     # As published, a mask starts before the last place that it would fit.
     assert np.any(masked_mels, axis=0)[:-1].all()
-    assert np.mean(sizes[0]) == pytest.approx(MASKS * (MEL_MASK - 1) / 2, rel=0.15)
+    assert np.mean(sizes[0]) == pytest.approx(MASKS * mel_mask / 2, rel=0.15)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 5])

@@ -18,7 +18,6 @@ from tfhrf.tflm import to_tflm
 from tfhrf.training import inference
 from tfhrf.windows import test_windows, utterance_posteriors
 
-HOP = 100  # frames between test windows, 1 s
 CALIBRATION_WINDOWS = 200
 TEST_WINDOWS = 1024  # in memory at a time, and those of one utterance more
 
@@ -75,19 +74,25 @@ def _complete(work, record, calibration, sides, corpus, settings, config):
     write_text(work / "fold.json", json.dumps(record) + "\n")
 
 
+def hop_frames(config):
+    """Frames between test windows, which begin every second."""
+    return max(1, round(config.sample_rate / config.hop))
+
+
 def calibration_windows(features, frames, config):
     """Windows evenly spaced among all test windows of some utterances, without making them all.
 
     Returns:
         float32 array of shape (at most CALIBRATION_WINDOWS, frames, mels).
     """
-    counts = [1 + max(0, -(-(len(one) - frames) // HOP)) for one in features]
+    hop = hop_frames(config)
+    counts = [1 + max(0, -(-(len(one) - frames) // hop)) for one in features]
     ends = np.cumsum(counts)
     picked = np.linspace(0, ends[-1] - 1, min(ends[-1], CALIBRATION_WINDOWS)).astype(int)
     places = np.searchsorted(ends, picked, side="right")
     return np.stack(
         [
-            test_windows(features[place], frames, HOP, config)[pick - ends[place]]
+            test_windows(features[place], frames, hop, config)[pick - ends[place]]
             for pick, place in zip(picked, places, strict=True)
         ]
     )
@@ -117,7 +122,7 @@ def _parts(features, frames, config):
     """Windows of utterance after utterance, TEST_WINDOWS and those of the last utterance a part."""
     part: list = []
     for one in features:
-        part.append(test_windows(one, frames, HOP, config))
+        part.append(test_windows(one, frames, hop_frames(config), config))
         if sum(map(len, part)) >= TEST_WINDOWS:
             yield part
             part = []

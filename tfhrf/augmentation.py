@@ -6,16 +6,16 @@ process or another, changes nothing. (tensorflow-io's masks draw from TensorFlow
 
 import tensorflow as tf
 
-# SpecAugment (Park et al. 2019): two masks each way, of at most so many mels and frames.
+# SpecAugment (Park et al. 2019): two masks each way, of at most a share of the mels, and seconds.
 MASKS = 2
-MEL_MASK = 8
-FRAME_MASK = 40
-# Speaking rate and vocal-tract length change by at most so much: factor, mels.
+MEL_MASK = 1 / 8
+TIME_MASK = 0.4
+# Speaking rate and vocal-tract length change by at most so much: factor, share of the mels.
 STRETCH = 0.25
-SHIFT = 5.0
+SHIFT = 5 / 64
 
 
-def augment(mels, silence, seed, gain=0.0):
+def augment(mels, silence, seed, gain=0.0, hop=0.01):
     """One random variation of an utterance.
 
     Args:
@@ -23,6 +23,7 @@ def augment(mels, silence, seed, gain=0.0):
         silence: value of digital silence, the least there is.
         seed: integer tensor of shape (2,), all that the variation depends on.
         gain: the level changes by at most so much, in units of the frames.
+        hop: seconds between frames.
 
     Returns:
         float32 tensor of shape (changed frames, mels).
@@ -32,12 +33,13 @@ def augment(mels, silence, seed, gain=0.0):
     mels = change_voice(mels, silence, rate, shift)
     if gain:
         mels = tf.maximum(mels + gain * (2.0 * level - 1.0), silence)
-    frames, bands = tf.shape(mels)[0], tf.shape(mels)[1]
-    frame_mask = tf.minimum(FRAME_MASK, frames // 4) + 1
+    frames, bands = tf.shape(mels)[0], mels.shape[1]
+    mel_mask = round(MEL_MASK * bands)
+    frame_mask = tf.minimum(round(TIME_MASK / hop), frames // 4) + 1
     kept_frames, kept_bands = tf.ones((frames, 1), tf.bool), tf.ones((1, bands), tf.bool)
     for mask in range(MASKS):
         band_length, band_start, frame_length, frame_start = masks[4 * mask :][:4]
-        kept_bands &= _outside(bands, MEL_MASK, band_length, band_start)
+        kept_bands &= _outside(bands, mel_mask, band_length, band_start)
         kept_frames &= _outside(frames, frame_mask, frame_length, frame_start)[:, None]
     return tf.where(kept_frames & kept_bands, mels, 0.0)
 
@@ -50,9 +52,9 @@ def change_voice(mels, silence, rate, shift):
         rate: where the rate is between its slowest (0) and its fastest (1).
         shift: where the shift is between its lowest (0) and its highest (1).
     """
-    frames, bands = tf.shape(mels)[0], tf.shape(mels)[1]
+    frames, bands = tf.shape(mels)[0], mels.shape[1]
     rate = 1.0 + STRETCH * (2.0 * rate - 1.0)
-    shift = SHIFT * (2.0 * shift - 1.0)
+    shift = SHIFT * bands * (2.0 * shift - 1.0)
     new_frames = tf.cast(tf.cast(frames, tf.float32) / rate, tf.int32)
     mels = _interpolate(mels, tf.cast(tf.range(new_frames), tf.float32) * rate, axis=0)
     mels = _interpolate(mels, tf.cast(tf.range(bands), tf.float32) + shift, axis=1)

@@ -14,6 +14,7 @@ from tfhrf.audio import AudioError
 from tfhrf.cache import CacheError
 from tfhrf.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
 from tfhrf.engine import EngineError, Local, Ray, limit_threads
+from tfhrf.features import LogMelConfig
 from tfhrf.folds import FoldError
 from tfhrf.results import ResultsError
 from tfhrf.training import TrainingError, TrainingSettings
@@ -29,6 +30,17 @@ DEFAULTS = {
     "m3ed": TrainingSettings(epochs=30),
     "ravdess": TrainingSettings(epochs=60),
     "synthetic": TrainingSettings(epochs=20),
+}
+# Front end, frames of a window, and how many times the epochs, of sizes for certain devices. "tiny"
+# is for 8 KB of RAM: telephone bandwidth, longer hops and fewer mels, windows of 2 s as well.
+DEVICES = {
+    "tiny": {
+        "config": LogMelConfig(
+            sample_rate=8000, frame_length=256, hop=200, fft_length=256, mels=24, upper_hz=3800.0
+        ),
+        "frames": 80,
+        "epochs": 2,
+    }
 }
 # Of the user's making, or of what became of files; each is one line.
 ERRORS = (
@@ -56,20 +68,21 @@ def run(main, positional=False):
     app.run(lambda arguments: _guarded(main, arguments[1:], positional), flags_parser=_parse)
 
 
-def train(model, backbone, defaults=None):
+def train(model, backbone, defaults=None, variants=("light", "large")):
     """The recipe of a backbone: studies it on a corpus and prints a table.
 
     Args:
         model: name of the backbone in files and tables.
         backbone: function of (input_shape, classes, preset=, hrf=) that returns a Keras model.
         defaults: TrainingSettings by corpus, in place of those of DEFAULTS, or None.
+        variants: presets of the backbone; the first one if the user does not choose.
     """
     flags.DEFINE_enum("dataset", "synthetic", sorted(CORPORA), "The corpus.")
     flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
     flags.DEFINE_string("protocol", None, "Which folds, where a corpus has a choice; else its own.")
     flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
     flags.DEFINE_list("speakers", None, "These speakers of the corpus alone; all if not given.")
-    _define_list("variant", "light", ("light", "large"), "Size of the model.")
+    _define_list("variant", variants[0], variants, "Size of the model.")
     _define_list("hrf", "4", ("0", "2", "4", "8"), "Expansion of the HRF layers; 0: none.")
     _define_list("seed", "0", None, "Seed of everything random.")
     flags.DEFINE_list("folds", None, "Numbers of the folds to run; all if not given.")
@@ -125,7 +138,12 @@ def _train(model, backbone, defaults, given):
     if given.improvised:
         read = functools.partial(read, improvised=True)
     training = defaults[given.dataset]
-    training = dataclasses.replace(training, epochs=given.epochs or training.epochs)
+    device = _device(given.variant, training)
+    training = dataclasses.replace(
+        training,
+        frames=device["frames"],
+        epochs=given.epochs or device["epochs"] * training.epochs,
+    )
     engine = _engine(given)
 
     asked = []
@@ -165,9 +183,22 @@ def _train(model, backbone, defaults, given):
         fold_numbers=study.fold_numbers(given.folds),
         engine=engine,
         strategy=given.strategy,
+        config=device["config"],
     )
     for one, results in zip(studies, found, strict=True):
         print(f"\n{report.table(results)}\n\nWritten to {one.out}")
+
+
+def _device(variants, training):
+    """The entry of DEVICES for variants that are trained together."""
+    any_size = {"config": None, "frames": training.frames, "epochs": 1}
+    first, *others = [DEVICES.get(variant, any_size) for variant in variants]
+    if any(other != first for other in others):
+        raise study.StudyError(
+            "Variants with a front end of their own run apart. "
+            f"Received: --variant={','.join(variants)}"
+        )
+    return first
 
 
 def _engine(given):

@@ -39,7 +39,10 @@ def write_bytes(path, data):
 
 
 def write_together(directory, texts):
-    """Writes several texts (name to text) into a folder: all of them, or none after an error."""
+    """Writes several texts (name to text) into a folder: all of them, or none after an error.
+
+    A name may have folders in it, which are made.
+    """
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     for name in texts:
@@ -47,8 +50,11 @@ def write_together(directory, texts):
             raise IsADirectoryError(f"A folder is where a file should go: {directory / name}")
     with tempfile.TemporaryDirectory(dir=directory, prefix=".unfinished-") as scratch:
         for name, text in texts.items():
-            (pathlib.Path(scratch) / name).write_text(text, encoding="utf-8")
+            path = pathlib.Path(scratch) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         for name in texts:
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (pathlib.Path(scratch) / name).replace(directory / name)
 
 

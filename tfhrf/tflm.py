@@ -20,7 +20,7 @@ C_TYPES = {"float32": "float", "int8": "std::int8_t", "int16": "std::int16_t"}
 ENUMERATORS = {"float32": "kFloat32", "int8": "kInt8", "int16": "kInt16"}
 
 
-def to_tflm(tflite_bytes, directory, name="model", labels=None):
+def to_tflm(tflite_bytes, directory, name="model", labels=None, layout=None, config=None):
     """Writes C++11 sources that hold a graph for TensorFlow Lite Micro (TFLM).
 
     - NAME_model.h: sizes, arena, and shape, type, scale and zero point of each input and output,
@@ -36,13 +36,24 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None):
     64-bit pointers, an upper bound for a Cortex-M, and a margin is added: the largest scratch
     buffer that CMSIS-NN may ask for in a convolution, Dense layer or matrix product.
 
+    With a layout, the folder is a project that drops into other tools: these files and the whole
+    application around them, from samples to the mean posterior of windows, with an example of the
+    two files that a port fills in, audio_provider and responder.
+
+    - "arduino": a sketch, NAME.ino of the folder's own name, the rest in src/.
+    - "esp-idf": a project whose component `main` asks for espressif/esp-tflite-micro.
+    - "cmake": CMakeLists.txt, with the place of TensorFlow Lite Micro as its variables.
+
     The files appear together at the end; after an error none has changed.
 
     Args:
-        tflite_bytes: what `to_tflite` returns for "int8", "int16x8" or "float32".
+        tflite_bytes: what `to_tflite` returns for "int8", "int16x8" or "float32"; for a layout
+            that of "int8", (1, frames, mels) to (1, classes).
         directory: where the files go; made if missing. Files of the same names are replaced.
         name: a C identifier that begins the file names and names the namespace.
         labels: names of the classes, one for each value of the graph's output, or None.
+        layout: None for the four files alone, "arduino", "esp-idf" or "cmake".
+        config: LogMelConfig that the model was trained with; for a layout only, which needs it.
 
     Returns:
         dict: "tflm_ran" (bool), "arena_bytes" (margin included), "arena_margin_bytes",
@@ -52,11 +63,18 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None):
 
     Raises:
         ValueError: the name is no C identifier or reserved; labels are wrong in number, repeated,
-            empty or no strings; the bytes are no .tflite graph that TFLM can run.
+            empty or no strings; the bytes are no .tflite graph that TFLM can run; the layout is
+            unknown, the folder's name none that Arduino takes, or the model and its front end do
+            not belong together.
         RuntimeError: TFLM fails to run the graph.
         OSError: the files cannot be written.
     """
     check_name(name)
+    if (layout is None) != (config is None):
+        raise ValueError(
+            "`layout` and `config`, the front end, go together. "
+            f"Received: layout={layout!r}, config={config!r}"
+        )
     graph = graphs.read(tflite_bytes)
     content = bytes(tflite_bytes)
     subgraph = graph.subgraphs[0]
@@ -70,6 +88,15 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None):
             )
     graphs.check(graph, all(tensor["dtype"] != "float32" for tensor in inputs))
     labels = check_labels(labels, outputs)
+    application: dict = {}
+    if layout is not None:
+        # Here, because audio needs tensorflow-io, which not every TensorFlow loads.
+        from tfhrf import application as applications
+
+        applications.check_layout(layout, directory)
+        application = applications.application_files(config, inputs, outputs, "tflm")
+        application |= applications.classifier_files(name)
+        labels = applications.class_names(labels, outputs)
     golden_inputs = [golden_input(tensor, seed) for seed, tensor in enumerate(inputs)]
     ran = micro.available()
     if ran:
@@ -97,6 +124,8 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None):
         f"{name}_ops.h": operators_header(name, operators),
         f"{name}_golden.h": golden_header(name, report, golden_inputs, golden_outputs),
     }
+    if layout is not None:
+        files = applications.arrange(layout, directory, name, {**files, **application})
     write_together(directory, files)
     report["files"] = list(files)
     return report

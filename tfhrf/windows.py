@@ -47,7 +47,9 @@ def training_batches(features, labels, settings, classes, config, seed):
 
     def window(number, utterance):
         row, label = utterance
-        mels = augment(row, silence(config), tf.stack([seed, 2 * number]), settings.gain)
+        own_seed = tf.stack([seed, 2 * number])
+        hop = config.hop / config.sample_rate
+        mels = augment(row, silence(config), own_seed, settings.gain, hop)
         crop = tf.shape(mels)[0] - frames
         # Odd, so that the augmentation has drawn other numbers.
         own_seed = tf.stack([seed, 2 * number + 1])

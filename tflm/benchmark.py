@@ -1,4 +1,5 @@
-"""Prints what 3 s of sound cost on each emulated board, by an untrained light ConvTransformer.
+"""Prints what sound costs on each emulated board, by untrained ConvTransformers: 3 s by `light`,
+which are its one window, and 2 s by `tiny`, which are one window as well.
 
     python tflm/benchmark.py
 
@@ -15,36 +16,47 @@ import tensorflow as tf
 
 import tfhrf
 from tfhrf.backbones import ConvTransformer
+from tfhrf.commands import DEVICES
 from tfhrf.corpora import synthetic
 from tfhrf.features import LogMelConfig, log_mel
 from tfhrf.windows import test_windows
 
-SAMPLES = 48_000
-FRAMES, CLASSES = 300, 4  # one window
+CLASSES = 4
+# Front end, frames of the window, boards.
+MODELS = {
+    "light": (LogMelConfig(), 300, [name for name in emulator.BOARDS if name[:5] != "stm32"]),
+    "tiny": (DEVICES["tiny"]["config"], DEVICES["tiny"]["frames"], emulator.BOARDS),
+}
 
 
 def main():
-    config = LogMelConfig()
-    wave = sound()
-    keras.utils.set_random_seed(0)
-    model = ConvTransformer((FRAMES, config.mels), CLASSES)
-    features = log_mel(tf.constant(wave, tf.float32), config).numpy()
-    content = tfhrf.to_tflite(tfhrf.fold(model), test_windows(features, FRAMES, 1, config))
     with tempfile.TemporaryDirectory() as scratch:
-        folder = pathlib.Path(scratch)
-        (folder / "int8.tflite").write_bytes(content)
-        config.save(folder / "front_end.json")
-        synthetic.write_wav(folder / "sound.wav", wave)
         print("millions of instructions; bytes")
-        for board in emulator.BOARDS:
-            answer = emulator.run(board, folder, folder / "sound.wav", folder / "build")
-            counts, sizes = answer["instructions"], answer["bytes"]
-            print(
-                f"  {board:14}"
-                + ", ".join(f"{part} {count / 1e6:.2f}" for part, count in counts.items())
-                + "; "
-                + ", ".join(f"{part} {size:,}" for part, size in sizes.items())
-            )
+        for preset, (config, frames, boards) in MODELS.items():
+            folder = pathlib.Path(scratch) / preset
+            folder.mkdir()
+            deploy(folder, preset, config, frames)
+            for board in boards:
+                answer = emulator.run(board, folder, folder / "sound.wav", folder / "build")
+                counts, sizes = answer["instructions"], answer["bytes"]
+                print(
+                    f"  {preset:6}{board:17}"
+                    + ", ".join(f"{part} {count / 1e6:.2f}" for part, count in counts.items())
+                    + "; "
+                    + ", ".join(f"{part} {size:,}" for part, size in sizes.items())
+                )
+
+
+def deploy(folder, preset, config, frames):
+    """Writes an untrained model and the sound of one window."""
+    wave = sound()[: frames * config.hop + config.frame_length - config.hop]
+    keras.utils.set_random_seed(0)
+    model = ConvTransformer((frames, config.mels), CLASSES, preset)
+    features = log_mel(tf.constant(wave, tf.float32), config).numpy()
+    content = tfhrf.to_tflite(tfhrf.fold(model), test_windows(features, frames, 1, config))
+    (folder / "int8.tflite").write_bytes(content)
+    config.save(folder / "front_end.json")
+    synthetic.write_wav(folder / "sound.wav", wave, config.sample_rate)
 
 
 def sound():
@@ -53,7 +65,7 @@ def sound():
         synthetic.utterance(speaker, label, np.random.default_rng(speaker))
         for speaker, label in enumerate(synthetic.EMOTIONS)
     ]
-    return np.concatenate(parts)[:SAMPLES]
+    return np.concatenate(parts)
 
 
 if __name__ == "__main__":

@@ -53,10 +53,10 @@ def show(folder, wav, board):
         f"{board}, int8": np.array(answer["posterior"]),
     }
     print(f"\n{source}\n")
-    print(" " * 20 + "".join(f"{label:>12}" for label in answer["labels"]))
+    print(" " * 24 + "".join(f"{label:>12}" for label in answer["labels"]))
     for kind, posterior in posteriors.items():
         values = "".join(f"{value:12.3f}" for value in posterior)
-        print(f"{kind:20}{values}   {answer['labels'][posterior.argmax()]}")
+        print(f"{kind:24}{values}   {answer['labels'][posterior.argmax()]}")
     counts, sizes = answer["instructions"], answer["bytes"]
     print("\nmillions of instructions: ", end="")
     print(", ".join(f"{part} {count / 1e6:.2f}" for part, count in counts.items()))
@@ -84,6 +84,10 @@ def record(wav, config):
         # A voice that is not in the corpus.
         speaker = synthetic.SPEAKERS + 1
         wave = synthetic.utterance(speaker, EMOTION, np.random.default_rng(speaker))
+        if config.sample_rate != synthetic.SAMPLE_RATE:
+            with replacing(SOUND) as path:
+                synthetic.write_wav(path, wave)
+            (wave,) = decode([SOUND], config.sample_rate)
         source = f"a synthetic voice that the model has not heard, {EMOTION}"
     with replacing(SOUND) as path:
         synthetic.write_wav(path, wave, config.sample_rate)
@@ -94,7 +98,7 @@ def in_keras(folder, config):
     """Mean posterior of the sound's windows by the model as trained."""
     model = keras.saving.load_model(folder / "trained.keras", compile=False)
     (features,) = extract([SOUND], config)
-    windows = test_windows(features, model.input_shape[1], assessment.HOP, config)
+    windows = test_windows(features, model.input_shape[1], assessment.hop_frames(config), config)
     return utterance_posteriors(inference(model)(windows), [len(windows)])[0]
 
 

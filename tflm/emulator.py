@@ -1,13 +1,80 @@
-"""Runs the application on a board that QEMU emulates."""
+"""Runs the application, and smaller programs, on boards that QEMU emulates."""
 
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
-BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547", "netduinoplus2")
+BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547", "netduinoplus2", "stm32vldiscovery")
 TFLM = pathlib.Path(__file__).resolve().parent
+GCC, QEMU, SIZE = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size"
+FLAGS = ("-std=c99", "-O2", "-mthumb", "-ffunction-sections", "-fdata-sections")
+FLAGS += ("-Wall", "-Wextra", "-Werror")
+# Boards to count instructions on, by processor: flags, QEMU's name, instructions of a tick. A
+# Cortex-M3 runs the code of a Cortex-M0; QEMU's only board with an M0 has no such timer.
+PROCESSORS = {
+    "cortex-m0": (["-mfloat-abi=soft"], "mps2-an385", 40),
+    "cortex-m3": (["-mfloat-abi=soft"], "mps2-an385", 40),
+    "cortex-m4": (["-mfloat-abi=soft"], "mps2-an386", 40),
+    "cortex-m7": (["-mfloat-abi=soft"], "mps2-an500", 40),
+    "cortex-m55": (["-mfloat-abi=hard"], "mps3-an547", 31.25),
+}
+SECONDS = 300
+
+
+def available():
+    """Whether the cross compiler and the emulator are installed."""
+    return all(shutil.which(tool) for tool in (GCC, QEMU, SIZE))
+
+
+def link(cpu, sources, program, folder, flags=()):
+    """Compiles and links sources, with the start-up of the board, in a folder of headers."""
+    own_flags, board, _ = PROCESSORS[cpu]
+    boards = TFLM / "boards"
+    places = [f"-I{folder}", f"-I{boards}", f"-L{boards}", f"-T{boards / board}.ld"]
+    command = [GCC, f"-mcpu={cpu}", *own_flags, *FLAGS, *flags, *places, "-nostartfiles"]
+    parts = [str(boards / "startup.c"), *map(str, sources)]
+    call([*command, "-Wl,--gc-sections", *parts, "-o", str(program)], folder)
+
+
+def code_bytes(cpu, sources, folder, flags=()):
+    """Bytes of the code of C files alone, without constants and the C library."""
+    total = 0
+    for source in sources:
+        object_file = pathlib.Path(folder) / "code.o"
+        command = [GCC, f"-mcpu={cpu}", *PROCESSORS[cpu][0], *FLAGS, *flags, f"-I{folder}"]
+        call([*command, "-c", str(source), "-o", str(object_file)], folder)
+        sizes = call([SIZE, "-A", str(object_file)], folder)
+        total += sum(int(size) for size in re.findall(r"^\.text\S*\s+(\d+)", sizes, re.M))
+    return total
+
+
+def execute(cpu, program):
+    """(what a program prints, instructions of a tick); the program must end with 0 or 1."""
+    _, board, instructions = PROCESSORS[cpu]
+    machine = [QEMU, "-M", board, "-nographic", "-monitor", "none", "-serial", "none"]
+    options = ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native"]
+    printed = call([*machine, *options, "-kernel", str(program)], ".", statuses=(0, 1))
+    return printed, instructions
+
+
+def call(command, directory, statuses=(0,)):
+    """Standard output of a tool (QEMU's semihosting writes to standard error).
+
+    Raises:
+        RuntimeError: the tool fails; says which and why.
+    """
+    try:
+        done = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{command[0]} did not end. Received: {SECONDS} seconds") from error
+    if done.returncode not in statuses:
+        raise RuntimeError(f"{command[0]} failed. Received: {(done.stderr or done.stdout).strip()}")
+    return done.stdout or done.stderr
 
 
 def run(board, model_dir, wav, build=None):

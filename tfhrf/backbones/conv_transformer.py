@@ -16,6 +16,13 @@ from tfhrf.backbones.blocks import (
 )
 
 PRESETS = {
+    "tiny": {
+        "channels": 8,
+        "units": 40,
+        "blocks": 1,
+        "heads": 4,
+        "feed_forward_units": 96,
+    },
     "light": {
         "channels": 8,
         "units": 48,
@@ -61,7 +68,7 @@ def ConvTransformer(
     Args:
         input_shape: (frames, mels), both multiples of 4.
         classes: number of classes.
-        preset: "light" or "large"; sets what is left None of `channels`, `units`, `blocks`,
+        preset: "tiny", "light" or "large"; sets what is left None of `channels`, `units`, `blocks`,
             `heads` and `feed_forward_units`.
         hrf: expansion of the HRF layers, or 0 for plain Dense layers.
         hrf_depth: number of factors of the HRF layers.

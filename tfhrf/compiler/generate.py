@@ -51,8 +51,9 @@ INCLUDES = {
 def to_c(tflite_bytes, directory, name="model", labels=None):
     """Writes C99 sources that compute an integer graph, bit for bit as TensorFlow Lite Micro does.
 
-    - NAME.h: the function `NAME_invoke`, and shape, scale and zero point of each input and output,
-      the label names, and the bytes of memory, as constants.
+    - NAME.h: the functions `NAME_invoke` and `NAME_invoke_in` (in the caller's memory), and shape,
+      scale and zero point of each input and output, the label names, and the bytes of memory, as
+      constants.
     - NAME.c: weights, tables and the calls of the kernels.
     - NAME_golden.h: an input and the output that belongs to it, to test a device with.
     - tfhrf_*.h: the kernels that the graph needs.
@@ -109,7 +110,7 @@ def to_c(tflite_bytes, directory, name="model", labels=None):
     kernels = needed_kernels(planned)
     report = {
         "tflm_ran": ran,
-        "arena_bytes": planned.arena + planned.scratch,
+        "arena_bytes": planned.arena + -(-planned.scratch // 4) * 4,
         "constant_bytes": write.bytes,
         "operators": graphs.operators_used(model),
         "inputs": inputs,
@@ -279,11 +280,13 @@ def pointer(operand, planned, write, factor, rows):
     return f"{base} + {start}" if start else base
 
 
-def prototype(name, report):
+def prototype(name, report, function="_invoke"):
     ins, outs = argument_names("in", report["inputs"]), argument_names("out", report["outputs"])
     arguments = [f"const {t['dtype']}_t *{n}" for t, n in zip(report["inputs"], ins, strict=True)]
     arguments += [f"{t['dtype']}_t *{n}" for t, n in zip(report["outputs"], outs, strict=True)]
-    return f"int {name}_invoke({', '.join(arguments)})"
+    if function == "_invoke_in":
+        arguments.insert(0, "void *memory")
+    return f"int {name}{function}({', '.join(arguments)})"
 
 
 def model_header(name, report):
@@ -325,8 +328,13 @@ def model_header(name, report):
             "",
         ]
     lines += [
-        "/* Computes the outputs of one example; returns 0. Not reentrant: the arena is static. */",
+        "/* Computes the outputs of one example; returns 0. Not reentrant: memory is static. */",
         f"{prototype(name, report)};",
+        "",
+        f"/* The same in the caller's memory, {upper}_ARENA_BYTES bytes at a multiple of 4, that",
+        " * may serve something else between two calls. Where nothing calls the function above,",
+        " * linkers that collect unused sections leave its memory out. */",
+        f"{prototype(name, report, '_invoke_in')};",
         "",
         "#ifdef __cplusplus",
         "}",
@@ -357,12 +365,15 @@ def model_source(name, report, planned, write, kernels, body):
             "};",
             "",
         ]
+    dtype = report["inputs"][0]["dtype"]
+    arguments = ", ".join(argument_names("in", report["inputs"]))
+    arguments += ", " + ", ".join(argument_names("out", report["outputs"]))
+    memory = [] if planned.arena or planned.scratch else ["    (void)memory;"]
     if planned.arena:
-        dtype = report["inputs"][0]["dtype"]
-        count = planned.arena // np.dtype(dtype).itemsize
-        lines.append(f"static {dtype}_t arena[{count}] TFHRF_ALIGNED;")
+        memory.append(f"    {dtype}_t *const arena = memory;")
     if planned.scratch:
-        lines.append(f"static tfhrf_pair scratch[{-(-planned.scratch // 4)}] TFHRF_ALIGNED;")
+        place = f"(tfhrf_pair *)memory + {planned.arena // 4}"
+        memory.append(f"    tfhrf_pair *const scratch = {place};")
     lines += [
         "",
         "TFHRF_INLINE int32_t least(int32_t a, int32_t b)",
@@ -370,10 +381,17 @@ def model_source(name, report, planned, write, kernels, body):
         "    return a < b ? a : b;",
         "}",
         "",
-        prototype(name, report),
+        prototype(name, report, "_invoke_in"),
         "{",
+        *memory,
         *(["    int status = 0;", *body, "    return status;"] if checked else body),
         *([] if checked else ["    return 0;"]),
+        "}",
+        "",
+        prototype(name, report),
+        "{",
+        f"    static tfhrf_pair memory[{max(1, report['arena_bytes'] // 4)}] TFHRF_ALIGNED;",
+        f"    return {name}_invoke_in(memory, {arguments});",
         "}",
     ]
     return "\n".join(lines) + "\n"

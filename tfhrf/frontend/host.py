@@ -40,13 +40,12 @@ def build(directory, name="frontend", flags=()):
     return library
 
 
-def load(library, config, ram_bytes, dtype="int8", name="frontend"):
+def load(library, config, dtype="int8", name="frontend"):
     """A function from samples to frames, of a library that `build` made.
 
     Args:
         library: path of the library.
         config: LogMelConfig of the front end.
-        ram_bytes: what `write_frontend` reported.
         dtype, name: as given to `write_frontend`.
 
     Returns:
@@ -56,7 +55,9 @@ def load(library, config, ram_bytes, dtype="int8", name="frontend"):
     functions = ctypes.CDLL(str(library))
     initialize, push = functions[f"{name}_init"], functions[f"{name}_push"]
     push.restype = ctypes.c_bool
-    state = (ctypes.c_int64 * -(-ram_bytes // 8))()
+    # Eight-byte words, enough for a stream and for its scratch.
+    state = (ctypes.c_int64 * (8 + config.frame_length // 4))()
+    spectrum = (ctypes.c_int64 * (config.fft_length // 2))()
 
     def run(samples, chunks=None):
         samples = np.ascontiguousarray(samples)
@@ -74,6 +75,7 @@ def load(library, config, ram_bytes, dtype="int8", name="frontend"):
             left = ctypes.c_size_t(size)
             while push(
                 state,
+                spectrum,
                 ctypes.byref(pointer),
                 ctypes.byref(left),
                 ctypes.c_void_p(frames[count].ctypes.data),
@@ -87,6 +89,6 @@ def load(library, config, ram_bytes, dtype="int8", name="frontend"):
 def make(config, scale, zero_point, dtype="int8", flags=()):
     """Generates, compiles and loads a front end: the function that `load` returns."""
     with tempfile.TemporaryDirectory() as directory:
-        report = write_frontend(config, directory, scale, zero_point, dtype)
+        write_frontend(config, directory, scale, zero_point, dtype)
         library = build(directory, flags=flags)
-        return load(library, config, report["ram_bytes"], dtype)
+        return load(library, config, dtype)

@@ -38,8 +38,8 @@ def write_frontend(config, directory, scale, zero_point, dtype="int8", name="fro
             that of a model in the same folder.
 
     Returns:
-        dict: "ram_bytes" (of one stream, NAME_t), "table_bytes" (constants) and "files" (names
-        in the directory).
+        dict: "ram_bytes" (of one stream, NAME_t), "scratch_bytes" (its spectrum), "table_bytes"
+            (constants) and "files" (names in the directory).
 
     Raises:
         ValueError: the name is no C identifier, reserved or used in the sources; the
@@ -47,6 +47,21 @@ def write_frontend(config, directory, scale, zero_point, dtype="int8", name="fro
             configuration.
         OSError: the files cannot be written.
     """
+    files = frontend_files(config, scale, zero_point, dtype, name)
+    write_together(directory, files)
+    tables = make_tables(config, float(scale), int(zero_point), dtype)
+    return {
+        "ram_bytes": 20 + 4 * -(-(config.frame_length + 1) // 2),
+        "scratch_bytes": 4 * config.fft_length,
+        "table_bytes": sum(
+            BYTES[kind] * getattr(tables, field).size for field, kind in array_types(tables).items()
+        ),
+        "files": list(files),
+    }
+
+
+def frontend_files(config, scale, zero_point, dtype="int8", name="frontend"):
+    """What `write_frontend` writes: name of a file to its text. The same arguments and errors."""
     check_name(name)
     check_config(config)
     if dtype not in ("int8", "int16"):
@@ -65,15 +80,7 @@ def write_frontend(config, directory, scale, zero_point, dtype="int8", name="fro
     check_unused(name, files.values())
     files["frontend_tables.h"] = tables_header(config, tables, arrays, dtype)
     files["frontend_tables.c"] = tables_source(tables, arrays)
-    files = {renamed(file, name): renamed(text, name) for file, text in files.items()}
-    write_together(directory, files)
-    return {
-        "ram_bytes": 4 * config.fft_length + 20 + 4 * -(-(config.frame_length + 1) // 2),
-        "table_bytes": sum(
-            BYTES[kind] * getattr(tables, field).size for field, kind in arrays.items()
-        ),
-        "files": list(files),
-    }
+    return {renamed(file, name): renamed(text, name) for file, text in files.items()}
 
 
 def check_unused(name, texts):

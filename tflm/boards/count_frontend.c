@@ -8,6 +8,7 @@ extern const int16_t samples[];
 extern const uint32_t sample_count;
 
 static frontend_t frontend;
+static frontend_complex_t spectrum[FRONTEND_FFT_POINTS];
 
 static void print_levels(const frontend_level_t *frame)
 {
@@ -33,7 +34,7 @@ int main(void)
     frontend_init(&frontend);
     while (complete) {
         const uint64_t before = board_ticks();
-        complete = frontend_push(&frontend, &next, &count, frame);
+        complete = frontend_push(&frontend, spectrum, &next, &count, frame);
         const uint64_t ticks = board_ticks() - before;
         if (complete) {
             host_print_number(ticks);

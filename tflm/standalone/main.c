@@ -2,8 +2,8 @@
 
 int main(void)
 {
-    setup();
+    application_setup();
     for (;;) {
-        loop();
+        application_loop();
     }
 }

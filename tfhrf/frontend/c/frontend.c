@@ -1,10 +1,18 @@
 #include "frontend.h"
 
 #include "frontend_arithmetic.h"
+#include "frontend_fft.h"
 #include "frontend_mel.h"
 
+/* Apart, so that its registers take no stack while the spectrum is computed. */
+#if defined(__GNUC__)
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 /* Appends samples to the ring. */
-static void store(frontend_t *stream, const int16_t *samples, uint32_t count)
+static APART void store(frontend_t *stream, const int16_t *samples, uint32_t count)
 {
     const int16_t *sample = samples;
     uint32_t left = count;
@@ -53,8 +61,8 @@ void frontend_init(frontend_t *stream)
     stream->before = 0;
 }
 
-bool frontend_push(frontend_t *stream, const int16_t **samples, size_t *count,
-                   frontend_level_t *frame)
+bool frontend_push(frontend_t *stream, frontend_complex_t *spectrum, const int16_t **samples,
+                   size_t *count, frontend_level_t *frame)
 {
     const uint32_t taken = (*count < stream->missing) ? (uint32_t)*count : stream->missing;
     uint32_t gain;
@@ -69,7 +77,7 @@ bool frontend_push(frontend_t *stream, const int16_t **samples, size_t *count,
     stream->missing = FRONTEND_HOP;
     stream->ring[FRONTEND_FRAME_LENGTH] = stream->ring[0];
     gain = find_gain(stream);
-    frontend_transform(stream->spectrum, stream->ring, stream->next, gain);
-    frontend_filter(stream->spectrum, gain, frame);
+    frontend_transform(spectrum, stream->ring, stream->next, gain);
+    frontend_filter(spectrum, gain, frame);
     return true;
 }

@@ -1,9 +1,10 @@
 /* Log-mel front end: int16 samples in, quantized frames of a model's input out.
  *
  *     static frontend_t frontend;
+ *     static frontend_complex_t spectrum[FRONTEND_FFT_POINTS];
  *     frontend_level_t frame[FRONTEND_MELS];
  *     frontend_init(&frontend);
- *     while (frontend_push(&frontend, &samples, &count, frame)) {
+ *     while (frontend_push(&frontend, spectrum, &samples, &count, frame)) {
  *         use(frame);
  *     }
  *
@@ -16,7 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "frontend_fft.h"
 #include "frontend_tables.h"
 
 #ifdef __cplusplus
@@ -25,7 +25,6 @@ extern "C" {
 
 /* One stream of audio. Its fields are the front end's own. */
 typedef struct {
-    frontend_complex_t spectrum[FRONTEND_FFT_POINTS];
     uint32_t next;    /* where the next sample goes in `ring` */
     uint32_t missing; /* samples until the next frame is complete */
     uint32_t left;    /* frames until `loudest` begins anew */
@@ -38,9 +37,11 @@ typedef struct {
 void frontend_init(frontend_t *stream);
 
 /* Takes samples until a frame is complete or none is left, and moves *samples and *count past
- * what it took. Returns true if `frame` (FRONTEND_MELS values) was written; call again then. */
-bool frontend_push(frontend_t *stream, const int16_t **samples, size_t *count,
-                   frontend_level_t *frame);
+ * what it took. Returns true if `frame` (FRONTEND_MELS values) was written; call again then.
+ * `spectrum` (FRONTEND_FFT_POINTS values) is scratch: between two calls its memory may serve
+ * something else. */
+bool frontend_push(frontend_t *stream, frontend_complex_t *spectrum, const int16_t **samples,
+                   size_t *count, frontend_level_t *frame);
 
 #ifdef __cplusplus
 }

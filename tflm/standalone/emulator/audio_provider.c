@@ -8,10 +8,8 @@
 #include "frontend.h"
 #include "host.h"
 
-#define BUFFER_SAMPLES 512U
 #define FORMAT_PCM 1U
 
-static int16_t buffer[BUFFER_SAMPLES];
 static int32_t file;
 static uint32_t bytes_left; /* of the file's samples */
 
@@ -104,10 +102,13 @@ bool audio_start(void)
 audio_status_t audio_read(const int16_t **samples, size_t *count)
 {
     audio_status_t status = AUDIO_END;
-    const size_t wanted = bytes_left < sizeof buffer ? bytes_left : sizeof buffer;
+    int16_t *const buffer = command_line_memory.samples;
+    const size_t most = sizeof command_line_memory.samples;
+    const size_t wanted = bytes_left < most ? bytes_left : most;
     if (wanted >= sizeof buffer[0]) {
         if (host_read(file, buffer, wanted) != wanted) {
-            refuse("the file cannot be read");
+            board_print("Error: the WAV file cannot be read\n");
+            board_exit(2);
         }
         bytes_left -= (uint32_t)wanted;
         *samples = buffer;

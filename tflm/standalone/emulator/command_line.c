@@ -5,9 +5,9 @@
 #include "board.h"
 #include "host.h"
 
-static char text[1024];
 static const char *windows = NULL;
 static const char *wav = NULL;
+command_line_memory_t command_line_memory;
 
 /* Ends the word that begins here and returns the rest. */
 static char *after_word(char *from)
@@ -24,7 +24,8 @@ static char *after_word(char *from)
 static void parse(void)
 {
     if (windows == NULL) {
-        if (!host_arguments(text, sizeof text)) {
+        char *const text = command_line_memory.text;
+        if (!host_arguments(text, sizeof command_line_memory.text)) {
             board_print("Error: the command line is too long\n");
             board_exit(2);
         }

@@ -8,9 +8,9 @@
 extern "C" {
 #endif
 
-/* Call setup once and then loop for ever. */
-void setup(void);
-void loop(void);
+/* Call the first once and then the second for ever, as Arduino does with setup and loop. */
+void application_setup(void);
+void application_loop(void);
 
 #ifdef __cplusplus
 }

@@ -11,13 +11,13 @@
 #include "responder.h"
 
 #define WINDOW APPLICATION_WINDOW
-#define ROOM (APPLICATION_WINDOW + APPLICATION_HOP)
 
 static bool working;
 static frontend_t frontend;
-/* The latest frames: a whole window, and those that came after it. */
-static frontend_level_t frames[ROOM][FRONTEND_MELS];
-static uint32_t count;
+/* The latest frames, around and around: one window and no more. */
+static frontend_level_t frames[WINDOW][FRONTEND_MELS];
+static uint32_t next;    /* where the next frame goes */
+static uint32_t missing; /* frames until a window is due */
 static posterior_t posterior;
 static uint64_t frontend_ticks;
 static uint64_t model_ticks;
@@ -27,22 +27,50 @@ static void begin_utterance(void)
 {
     frontend_init(&frontend);
     posterior_clear(&posterior);
-    count = 0U;
+    next = 0U;
+    missing = WINDOW;
     frontend_ticks = 0U;
     model_ticks = 0U;
     all_ticks = 0U;
 }
 
-/* The model's answer to the window that begins with this frame. */
-static void classify(uint32_t first)
+/* Reverses the order of the frames from `first` up to `end`. */
+static void reverse(uint32_t first, uint32_t end)
+{
+    frontend_level_t kept[FRONTEND_MELS];
+    uint32_t low = first;
+    uint32_t high = end;
+    while (low + 1U < high) {
+        --high;
+        (void)memcpy(kept, frames[low], sizeof kept);
+        (void)memcpy(frames[low], frames[high], sizeof kept);
+        (void)memcpy(frames[high], kept, sizeof kept);
+        ++low;
+    }
+}
+
+/* Puts the oldest frame first, in the place where it is. */
+static void put_in_order(void)
+{
+    if (next > 0U) {
+        reverse(0U, next);
+        reverse(next, WINDOW);
+        reverse(0U, WINDOW);
+        next = 0U;
+    }
+}
+
+/* The model's answer to the latest window. */
+static void classify(void)
 {
     int8_t logits[APPLICATION_CLASSES];
+    put_in_order();
     const uint64_t start = responder_ticks();
-    const bool done = classifier_run(frames[first], logits);
+    const bool done = classifier_run(frames[0], logits);
     model_ticks += responder_ticks() - start;
     if (done) {
         posterior_add(&posterior, logits);
-        responder_window(frames[first], logits);
+        responder_window(frames[0], logits);
     } else {
         working = false;
         responder_failure("The model failed");
@@ -52,13 +80,11 @@ static void classify(uint32_t first)
 /* A window is due as soon as there are frames for one, and then after each hop. */
 static void frame_is_complete(void)
 {
-    ++count;
-    if (count == WINDOW || count == ROOM) {
-        classify(count - WINDOW);
-    }
-    if (count == ROOM) {
-        (void)memmove(frames[0], frames[APPLICATION_HOP], WINDOW * sizeof frames[0]);
-        count = WINDOW;
+    next = (next + 1U < WINDOW) ? (next + 1U) : 0U;
+    --missing;
+    if (missing == 0U) {
+        classify();
+        missing = APPLICATION_HOP;
     }
 }
 
@@ -67,7 +93,8 @@ static void take(const int16_t *samples, size_t left)
     bool complete = true;
     while (complete && working) {
         const uint64_t start = responder_ticks();
-        complete = frontend_push(&frontend, &samples, &left, frames[count]);
+        complete =
+            frontend_push(&frontend, classifier_spectrum(), &samples, &left, frames[next]);
         frontend_ticks += responder_ticks() - start;
         if (complete) {
             frame_is_complete();
@@ -78,24 +105,25 @@ static void take(const int16_t *samples, size_t left)
 /* Silence before and after an utterance that is shorter than a window. */
 static void pad(void)
 {
+    const uint32_t count = next;
     const uint32_t before = (WINDOW - count) / 2U;
     const uint32_t after = WINDOW - count - before;
     (void)memmove(frames[before], frames[0], count * sizeof frames[0]);
     (void)memset(frames[0], FRONTEND_LEAST, before * sizeof frames[0]);
     (void)memset(frames[before + count], FRONTEND_LEAST, after * sizeof frames[0]);
-    count = WINDOW;
+    next = 0U;
 }
 
-/* The last window ends with the utterance. */
+/* The last window ends with the utterance, if none has just been classified that does. */
 static void classify_rest(void)
 {
-    if (count < WINDOW) {
+    if (posterior.windows == 0U) {
         pad();
-        classify(0U);
-    } else if (count > WINDOW) {
-        classify(count - WINDOW);
+        classify();
+    } else if (missing < APPLICATION_HOP) {
+        classify();
     } else {
-        /* The window that ends here was classified when it was complete. */
+        /* Nothing is left. */
     }
 }
 
@@ -114,7 +142,7 @@ static void respond(void)
     responder_utterance(&result);
 }
 
-void setup(void)
+void application_setup(void)
 {
     responder_start();
     if (!classifier_start()) {
@@ -127,7 +155,7 @@ void setup(void)
     }
 }
 
-void loop(void)
+void application_loop(void)
 {
     const int16_t *samples = NULL;
     size_t left = 0U;
@@ -137,7 +165,7 @@ void loop(void)
         take(samples, left);
         all_ticks += responder_ticks() - start;
     } else if (status == AUDIO_END) {
-        if (count > 0U) {
+        if (posterior.windows > 0U || next > 0U) {
             classify_rest();
             all_ticks += responder_ticks() - start;
         }

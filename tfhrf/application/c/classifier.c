@@ -5,6 +5,12 @@
 #include "model.h"
 #include "model_golden.h"
 
+/* Front end and model never work at the same time. */
+static union {
+    frontend_complex_t spectrum[FRONTEND_FFT_POINTS];
+    int8_t model[MODEL_ARENA_BYTES];
+} memory;
+
 bool classifier_start(void)
 {
     int8_t logits[MODEL_OUTPUT_ELEMENTS];
@@ -14,7 +20,12 @@ bool classifier_start(void)
 
 bool classifier_run(const int8_t *window, int8_t *logits)
 {
-    return model_invoke(window, logits) == 0;
+    return model_invoke_in(memory.model, window, logits) == 0;
+}
+
+frontend_complex_t *classifier_spectrum(void)
+{
+    return memory.spectrum;
 }
 
 const char *const *classifier_labels(void)

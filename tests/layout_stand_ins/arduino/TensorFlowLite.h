@@ -1,0 +1,1 @@
+// Stands in for the header that tells Arduino which library is meant.

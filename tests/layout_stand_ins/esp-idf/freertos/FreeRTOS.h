@@ -1,0 +1,1 @@
+/* Stands in for FreeRTOS's header. */

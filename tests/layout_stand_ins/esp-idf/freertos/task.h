@@ -1,0 +1,2 @@
+/* Stands in for FreeRTOS's header. */
+void vTaskDelay(unsigned int ticks);
