@@ -6,11 +6,11 @@ from tfhrf.compiler.elementwise16 import lower_elementwise
 from tfhrf.compiler.movers import MOVERS
 from tfhrf.compiler.normalization16 import lower_layer_norm, lower_mean
 
-NAMES = ("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE", "LOGISTIC", "TANH", "RSQRT")
-NAMES += ("RELU", "LEAKY_RELU", "QUANTIZE")
+ELEMENTWISE = ["ADD", "SUB", "MUL", "SQUARED_DIFFERENCE", "LOGISTIC", "TANH", "RSQRT"]
+ELEMENTWISE += ["RELU", "LEAKY_RELU", "QUANTIZE"]
 LOWERINGS16 = {
     **MOVERS,
-    **dict.fromkeys(NAMES, lower_elementwise),
+    **dict.fromkeys(ELEMENTWISE, lower_elementwise),
     "FULLY_CONNECTED": lower_dense,
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), lower_conv),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), lower_pool),
