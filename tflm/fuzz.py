@@ -16,6 +16,7 @@ import tempfile
 import numpy as np
 
 import tfhrf
+from tfhrf.backbones import ConvTransformer
 from tfhrf.features import LogMelConfig
 from tfhrf.frontend import write_frontend
 
@@ -69,7 +70,7 @@ def run(program, seconds, runs):
 
 def examples():
     """Graphs of light ConvTransformers that are not trained."""
-    model = tfhrf.fold(tfhrf.backbones.ConvTransformer((100, 64), 4))
+    model = tfhrf.fold(ConvTransformer((100, 64), 4))
     windows = np.random.default_rng(0).standard_normal((16, 100, 64)).astype("float32")
     return [tfhrf.to_tflite(model, windows, precision) for precision in ("int8", "int16x8")]
 

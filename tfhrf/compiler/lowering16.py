@@ -6,10 +6,8 @@ from tfhrf.compiler.elementwise16 import lower_elementwise
 from tfhrf.compiler.movers import MOVERS
 from tfhrf.compiler.normalization16 import lower_layer_norm, lower_mean
 
-ELEMENTWISE = [
-    *("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"),
-    *("LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE"),
-]
+ELEMENTWISE = ["ADD", "SUB", "MUL", "SQUARED_DIFFERENCE", "LOGISTIC", "TANH", "RSQRT"]
+ELEMENTWISE += ["RELU", "LEAKY_RELU", "QUANTIZE"]
 LOWERINGS16 = {
     **MOVERS,
     **dict.fromkeys(ELEMENTWISE, lower_elementwise),
