@@ -5,8 +5,6 @@ import pathlib
 import shutil
 import subprocess
 
-import count_frontend
-import emulator
 import keras
 import numpy as np
 import pytest
@@ -15,6 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+import count_frontend
+import emulator
 
 from tfhrf import fold, micro, to_tflite
 from tfhrf.backbones import ConvTransformer
