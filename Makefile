@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train demo test test-slow test-newest tools lint format clean
+.PHONY: train demo fuzz test test-slow test-newest tools lint format clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python recipes/train_convtransformer.py
@@ -23,6 +23,10 @@ demo: tools $(VENV)/installed
 		|| $(MAKE) train
 	$(VENV)/bin/python tflm/demo.py $(if $(MODEL),--model_dir="$(MODEL)") \
 		$(if $(WAV),--wav="$(WAV)") $(if $(BOARD),--board="$(BOARD)")
+
+# Arbitrary bytes into generated C under sanitizers, for SECONDS, with MODEL=file.tflite if given.
+fuzz: tools $(VENV)/installed
+	$(VENV)/bin/python tflm/fuzz.py --seconds=$(or $(SECONDS),600) $(MODEL)
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
@@ -43,9 +47,9 @@ format: $(VENV)/installed
 test-newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest $(PYTEST_OPTIONS)
 
-# Compilers and the emulator that the tests of the C code use, and ffmpeg that M3ED's videos need,
-# from Debian packages.
-TOOLS := ffmpeg gcc clang gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+# Compilers, CMake and the emulator that the tests of the C code use, and ffmpeg that M3ED's videos
+# need, from Debian packages.
+TOOLS := ffmpeg gcc clang cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 tools:
 	dpkg -s $(TOOLS) > /dev/null 2>&1 || { $(SUDO) apt-get update -qq && \
