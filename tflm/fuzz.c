@@ -23,7 +23,10 @@ static void listen(const uint8_t *data, size_t size, frontend_level_t *in, front
     const size_t total = size / sizeof(int16_t);
     const size_t piece = size > 0U ? 1U + data[0] : 1U;
     int16_t *const samples = malloc(total * sizeof *samples + 1U);
-    if (samples == NULL) {
+    frontend_complex_t *const spectrum = malloc(FRONTEND_FFT_POINTS * sizeof *spectrum);
+    if (samples == NULL || spectrum == NULL) {
+        free(samples);
+        free(spectrum);
         return;
     }
     memcpy(samples, data, total * sizeof *samples);
@@ -33,7 +36,7 @@ static void listen(const uint8_t *data, size_t size, frontend_level_t *in, front
         const int16_t *next = samples + done;
         size_t count = pushed;
         frontend_level_t frame[FRONTEND_MELS];
-        while (frontend_push(&frontend, &next, &count, frame)) {
+        while (frontend_push(&frontend, spectrum, &next, &count, frame)) {
             memmove(in, in + FRONTEND_MELS,
                     (MODEL_INPUT_ELEMENTS - FRONTEND_MELS) * sizeof *in);
             memcpy(in + (MODEL_INPUT_ELEMENTS - FRONTEND_MELS), frame, sizeof frame);
@@ -42,6 +45,7 @@ static void listen(const uint8_t *data, size_t size, frontend_level_t *in, front
     }
     invoke(in, out);
     free(samples);
+    free(spectrum);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
