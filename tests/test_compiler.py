@@ -129,6 +129,36 @@ def test_common_stacks_equal_tflm(stack, tmp_path):
     compare(tfhrf.to_tflite(model, sounds(30, 20, 6)), tmp_path, 30)
 
 
+def mobile_net():
+    """Three convolutions of MobileNet, and a ReLU of its own after a Concatenate."""
+    inputs = keras.Input((12, 10, 3))
+    x = inputs
+    for convolution in (
+        layers.Conv2D(8, 3, 2, "same", use_bias=False),
+        layers.DepthwiseConv2D(3, padding="same", use_bias=False),
+        layers.Conv2D(8, 1, use_bias=False),
+    ):
+        x = layers.ReLU(6.0)(layers.BatchNormalization()(convolution(x)))
+    x = layers.ReLU(6.0)(layers.Concatenate()([layers.Dense(5)(x), x]))
+    x = layers.GlobalAveragePooling2D()(layers.MaxPooling2D(2)(x))
+    return keras.Model(inputs, layers.Dense(4, "softmax")(x))
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+def test_a_mobile_net_equals_tflm(precision, tmp_path):
+    model = mobile_net()
+    disturb(model)
+    data = sounds(40, 12, 30).reshape(40, 12, 10, 3)
+    content = tfhrf.to_tflite(model, data, precision)
+    found = tfhrf.micro.predict(content, data)
+    expected = model.predict(data, verbose=0)
+    print(np.abs(found - expected).max())
+    assert np.abs(found - expected).max() < 0.5
+    compare(content, tmp_path, 30)
+
+
 @needs_compiler
 @needs_tflm
 def test_several_inputs_and_outputs(tmp_path):

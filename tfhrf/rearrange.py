@@ -66,6 +66,26 @@ def slice_unequal_splits(graph):
     drop_unused_codes(graph)
 
 
+def rescale_bounds(graph):
+    """Has a MUL by 1 with the same bounds take the place of RELU6 and RELU_N1_TO_1.
+
+    TFLM's integer RELU6 does not rescale, its MUL does; for RELU_N1_TO_1 TFLM has no operator.
+    """
+    subgraph = graph.subgraphs[0]
+    for operator in subgraph.operators:
+        kind = operator_name(graph, operator)
+        if kind not in ("RELU6", "RELU_N1_TO_1"):
+            continue
+        name = tensor_name(subgraph.tensors[operator.outputs[0]])
+        options = schema.MulOptionsT()
+        options.fusedActivationFunction = getattr(schema.ActivationFunctionType, kind)
+        one = add_constant(graph, np.ones((), np.float32), f"{name}/one")
+        inputs = [operator.inputs[0], one]
+        new = make_operator(graph, "MUL", options, inputs, list(operator.outputs))
+        subgraph.operators[position(subgraph, operator)] = new
+    drop_unused_codes(graph)
+
+
 def spare_arena(graph):
     """Rewrites the attention of a float graph, in place, so that TFLM needs less memory.
 

@@ -3,15 +3,22 @@
 - TABLE: what an int8 operator, or a chain of them, makes of one varying value.
 - LAYER_NORM: mean, difference, squares, variance, RSQRT, product.
 - ATTENTION: product of queries and keys, SOFTMAX, product with values.
+
+What has no kernel with it is made two: CLAMP bounds 16-bit results from above.
 """
+
+import copy
+import dataclasses
 
 import numpy as np
 
 from tfhrf.compiler.operators import (
     BINARY,
+    BOUNDS,
     UNARY,
     Operator,
     activation,
+    bounds_of,
     evaluate,
     is_narrow,
     product_scale,
@@ -42,6 +49,7 @@ IDENTITY = np.arange(-128, 128)
 def fuse(graph):
     """Changes a Graph in place."""
     make_tables(graph)
+    part_upper_bounds(graph)
     for operator in [op for op in graph.operators if op.name == "MUL"]:
         fuse_layer_norm(graph, operator)
     for operator in [op for op in graph.operators if op.name == "SOFTMAX"]:
@@ -88,6 +96,22 @@ def make_tables(graph):
             "TABLE", [source], operator.outputs, extra={"table": table}
         )
     drop_unread(graph)
+
+
+def part_upper_bounds(graph):
+    """Makes a CLAMP of each 16-bit activation that bounds what is computed from above."""
+    for operator in [op for op in graph.operators if op.output.dtype == "int16"]:
+        if operator.name == "RELU6":
+            operator.name, operator.extra = "CLAMP", {"kind": "RELU6"}
+        kind, output = activation(operator), operator.output
+        if kind not in BOUNDS or bounds_of(kind, output)[1] == output.limits.max:
+            continue
+        raw = dataclasses.replace(output)
+        operator.options = copy.copy(operator.options)
+        operator.options.fusedActivationFunction = 0
+        operator.outputs = [raw]
+        new = Operator("CLAMP", [raw], [output], extra={"kind": kind})
+        graph.operators.insert(graph.operators.index(operator) + 1, new)
 
 
 def drop_unread(graph):
