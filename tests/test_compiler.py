@@ -152,10 +152,9 @@ def test_a_mobile_net_equals_tflm(precision, tmp_path):
     disturb(model)
     data = sounds(40, 12, 30).reshape(40, 12, 10, 3)
     content = tfhrf.to_tflite(model, data, precision)
-    found = tfhrf.micro.predict(content, data)
-    expected = model.predict(data, verbose=0)
-    print(np.abs(found - expected).max())
-    assert np.abs(found - expected).max() < 0.5
+    # Measured: 0.0091 and 0.0027.
+    error = np.abs(tfhrf.micro.predict(content, data) - model.predict(data, verbose=0)).max()
+    assert error < {"int8": 0.02, "int16x8": 0.006}[precision]
     compare(content, tmp_path, 30)
 
 
@@ -345,8 +344,8 @@ def test_what_has_no_kernel_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"must be int8 or int16. Received: float32"):
         tfhrf.to_c(tfhrf.to_tflite(model, precision="float32"), tmp_path)
     x, y = (Spec((1, 4), (0.1,)) for _ in range(2))
-    content = single("DIV", [x, x], [y], schema.DivOptionsT())
-    with pytest.raises(ValueError, match=r"No C code for operator DIV: .* Received: tensor '"):
+    content = single("MAXIMUM", [x, x], [y], schema.MaximumMinimumOptionsT())
+    with pytest.raises(ValueError, match=r"No C code for operator MAXIMUM: .* Received: tensor '"):
         tfhrf.to_c(content, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

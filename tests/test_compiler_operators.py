@@ -63,6 +63,38 @@ def test_binary(name, kind, seed, tmp_path):
     compare(single(name, [x, other], [y], made), tmp_path, 20, seed)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_quotients_of_all_pairs(seed, tmp_path):
+    """Zero as divisor, and shifts by more than 31 bits, are among them."""
+    rng = np.random.default_rng(seed)
+    pairs = [grid.astype(np.int8)[None] for grid in np.mgrid[-128:128, -128:128]]
+    x, other = (Spec((1, 256, 256), scale(rng), zero_point(rng)) for _ in range(2))
+    # The last quantizations make all quotients large, or small.
+    ratio = {6: 2.0**-20, 7: 2.0**8}.get(seed, 2.0 ** rng.uniform(-8, 3))
+    y = Spec(x.shape, (float(np.float32(ratio * x.scales[0] / other.scales[0])),), zero_point(rng))
+    made = options("Div", fusedActivationFunction=seed % 4)
+    compare(single("DIV", [x, other], [y], made), tmp_path, 1, examples=[pairs])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", ["column", "row", "divisor", "dividend", "chain"])
+def test_quotients(kind, seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    x = tensor(rng, 1, 6, 256)
+    y = Spec(x.shape, scale(rng), zero_point(rng))
+    other = {
+        "column": lambda: tensor(rng, 1, 6, 1),
+        "row": lambda: constant(int8(rng, 256), scale(rng), zero_point(rng)),
+    }.get(kind, lambda: constant(int8(rng, 1)[0], scale(rng), zero_point(rng)))()
+    operands = [other, x] if kind == "dividend" else [x, other]
+    operators = [("DIV", operands, [y], options("Div"))]
+    if kind == "chain":
+        z = Spec(x.shape, scale(rng), zero_point(rng))
+        operators = [("DIV", [x, tensor(rng, 1, 6, 256)], [y], options("Div"))]
+        operators.append(("RELU6", [y], [z], None))
+    compare(chained(operators), tmp_path, 10, seed)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     ("name", "y"),
@@ -284,7 +316,9 @@ def test_binary_of_16_bits(name, kind, seed, tmp_path):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", ["LOGISTIC", "TANH", "RSQRT", "RELU", "RELU6", "LEAKY_RELU", "QUANTIZE"])
+@pytest.mark.parametrize(
+    "name", ["LOGISTIC", "TANH", "RSQRT", "RELU", "RELU6", "LEAKY_RELU", "QUANTIZE"]
+)
 def test_functions_of_16_bits_on_all_values(name, seed, tmp_path, monkeypatch):
     # The golden input would have values below zero, where TFLM refuses RSQRT.
     zeros = np.zeros((1, 32768 if name == "RSQRT" else 65536), np.int16)

@@ -34,6 +34,7 @@ WITH_TABLE = {
     "BATCH_MATMUL",
     "CONV_2D",
     "DEPTHWISE_CONV_2D",
+    "DIV",
     "FULLY_CONNECTED",
     "LAYER_NORM",
     "MUL",

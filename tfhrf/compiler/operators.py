@@ -11,7 +11,7 @@ from tfhrf.compiler import arithmetic as exact
 
 ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
 BOUNDS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
-BINARY = {"ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"}
+BINARY = {"ADD", "SUB", "MUL", "DIV", "SQUARED_DIFFERENCE"}
 UNARY = {"LOGISTIC", "TANH", "RSQRT", "RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "QUANTIZE"}
 
 
@@ -163,6 +163,11 @@ def product_scale(operator):
     return exact.quantize_multiplier(a.scale * b.scale / operator.output.scale)
 
 
+def quotient_scale(operator):
+    a, b = operator.inputs[:2]
+    return exact.quantize_multiplier(a.scale / (b.scale * operator.output.scale))
+
+
 def is_narrow(multiplier, shift):
     """Whether a tfhrf_narrow_scale of 16-bit kernels can hold a quantized multiplier."""
     return shift <= -2
@@ -200,6 +205,8 @@ def evaluate(operator, *values):
 def evaluate_binary(operator, a, b):
     if operator.name == "MUL":
         return exact.rescale(a * b, *product_scale(operator))
+    if operator.name == "DIV":
+        return exact.divide(a, b, *quotient_scale(operator))
     bits, (scale_a, scale_b, scale) = shared_scale(operator)
     a, b = exact.rescale(a << bits, *scale_a), exact.rescale(b << bits, *scale_b)
     raw = a + b if operator.name == "ADD" else a - b
