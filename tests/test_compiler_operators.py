@@ -175,6 +175,19 @@ def test_fully_connected(seed, tmp_path):
     compare(single("FULLY_CONNECTED", inputs, [y], made), tmp_path, 20, seed)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_fully_connected_with_computed_weights(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    rows, depth, outputs = rng.integers(1, 20, 3)
+    x, given = tensor(rng, 1, rows, depth), tensor(rng, 1, outputs, depth)
+    weights = Spec((outputs, depth), given.scales, given.zero_point)
+    y = Spec((1, rows, outputs), scale(rng, -4, 2), zero_point(rng))
+    made = options("FullyConnected", keepNumDims=True, fusedActivationFunction=seed % 4)
+    flat = ("RESHAPE", [given, axes(outputs, depth)], [weights], options("Reshape"))
+    product = ("FULLY_CONNECTED", [x, weights, None], [y], made)
+    compare(chained([flat, product]), tmp_path, 20, seed)
+
+
 def out_length(length, kernel, stride, dilation, valid):
     reach = (kernel - 1) * dilation + 1
     return -(-(length - reach + 1) // stride) if valid else -(-length // stride)

@@ -25,5 +25,5 @@ def least(operator):
     """The least output that the fused activation leaves."""
     kind, output = activation(operator), operator.output
     low, high = limits_of(output) if kind == "NONE" else bounds_of(kind, output)
-    assert high == output.limits.max, "`fusion.part_upper_bounds` takes them away"
+    assert high == output.limits.max, "`fusion.part_activations` takes them away"
     return low
