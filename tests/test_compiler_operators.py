@@ -57,10 +57,42 @@ def test_binary(name, kind, seed, tmp_path):
     }[kind]()
     # ADD and SUB refuse to enlarge by 2**20.
     y = Spec((1, rows, columns), scale(rng, -8, 2), zero_point(rng))
-    relu = int(rng.integers(0, 2)) if name != "SQUARED_DIFFERENCE" else 0
+    relu = int(rng.integers(0, 4)) if name != "SQUARED_DIFFERENCE" else 0
     word = {"ADD": "Add", "SUB": "Sub", "MUL": "Mul", "SQUARED_DIFFERENCE": "SquaredDifference"}
     made = options(word[name], **({"fusedActivationFunction": relu} if relu else {}))
     compare(single(name, [x, other], [y], made), tmp_path, 20, seed)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_quotients_of_all_pairs(seed, tmp_path):
+    """Zero as divisor, and shifts by more than 31 bits, are among them."""
+    rng = np.random.default_rng(seed)
+    pairs = [grid.astype(np.int8)[None] for grid in np.mgrid[-128:128, -128:128]]
+    x, other = (Spec((1, 256, 256), scale(rng), zero_point(rng)) for _ in range(2))
+    # The last quantizations make all quotients large, or small.
+    ratio = {6: 2.0**-20, 7: 2.0**8}.get(seed, 2.0 ** rng.uniform(-8, 3))
+    y = Spec(x.shape, (float(np.float32(ratio * x.scales[0] / other.scales[0])),), zero_point(rng))
+    made = options("Div", fusedActivationFunction=seed % 4)
+    compare(single("DIV", [x, other], [y], made), tmp_path, 1, examples=[pairs])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", ["column", "row", "divisor", "dividend", "chain"])
+def test_quotients(kind, seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    x = tensor(rng, 1, 6, 256)
+    y = Spec(x.shape, scale(rng), zero_point(rng))
+    other = {
+        "column": lambda: tensor(rng, 1, 6, 1),
+        "row": lambda: constant(int8(rng, 256), scale(rng), zero_point(rng)),
+    }.get(kind, lambda: constant(int8(rng, 1)[0], scale(rng), zero_point(rng)))()
+    operands = [other, x] if kind == "dividend" else [x, other]
+    operators = [("DIV", operands, [y], options("Div"))]
+    if kind == "chain":
+        z = Spec(x.shape, scale(rng), zero_point(rng))
+        operators = [("DIV", [x, tensor(rng, 1, 6, 256)], [y], options("Div"))]
+        operators.append(("RELU6", [y], [z], None))
+    compare(chained(operators), tmp_path, 10, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -71,6 +103,7 @@ def test_binary(name, kind, seed, tmp_path):
         ("TANH", Spec((1, 256), (1 / 128,), 0)),
         ("RSQRT", None),
         ("RELU", None),
+        ("RELU6", None),
         ("LEAKY_RELU", None),
         ("HARD_SWISH", None),
         ("QUANTIZE", None),
@@ -137,9 +170,22 @@ def test_fully_connected(seed, tmp_path):
     bias_scales = tuple(float(np.float32(x.scales[0]) * np.float32(s)) for s in scales)
     bias = constant(rng.integers(-9999, 9999, outputs).astype(np.int32), bias_scales)
     y = Spec((1, rows, outputs), scale(rng, -6, 0), zero_point(rng))
-    made = options("FullyConnected", keepNumDims=True, fusedActivationFunction=seed % 2)
+    made = options("FullyConnected", keepNumDims=True, fusedActivationFunction=seed % 4)
     inputs = [x, weights, bias if seed % 3 else None]
     compare(single("FULLY_CONNECTED", inputs, [y], made), tmp_path, 20, seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fully_connected_with_computed_weights(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    rows, depth, outputs = rng.integers(1, 20, 3)
+    x, given = tensor(rng, 1, rows, depth), tensor(rng, 1, outputs, depth)
+    weights = Spec((outputs, depth), given.scales, given.zero_point)
+    y = Spec((1, rows, outputs), scale(rng, -4, 2), zero_point(rng))
+    made = options("FullyConnected", keepNumDims=True, fusedActivationFunction=seed % 4)
+    flat = ("RESHAPE", [given, axes(outputs, depth)], [weights], options("Reshape"))
+    product = ("FULLY_CONNECTED", [x, weights, None], [y], made)
+    compare(chained([flat, product]), tmp_path, 20, seed)
 
 
 def out_length(length, kernel, stride, dilation, valid):
@@ -183,7 +229,7 @@ def test_convolutions(dtype, name, seed, tmp_path):
             y.shape, (float(np.float32(bias_scales[0] * 2 ** rng.uniform(8, 10))),), 0, "int16"
         )
         bias.dtype = "int64"
-    made.padding, made.fusedActivationFunction = valid, seed % 2
+    made.padding, made.fusedActivationFunction = valid, seed % 4
     made.strideH, made.strideW = map(int, strides)
     made.dilationHFactor, made.dilationWFactor = map(int, dilations)
     compare(single(name, [x, weights, bias], [y], made), tmp_path, 10, seed)
@@ -202,6 +248,7 @@ def test_pools(name, dtype, seed, tmp_path):
     out = [out_length(*one, 1, valid) for one in zip((height, width), kernel, stride, strict=True)]
     made = options("Pool2D", padding=valid, strideH=int(stride[0]), strideW=int(stride[1]))
     made.filterHeight, made.filterWidth = map(int, kernel)
+    made.fusedActivationFunction = int(rng.integers(0, 4))
     y = Spec((1, *out, channels), x.scales, x.zero_point, dtype)
     compare(single(name, [x], [y], made), tmp_path, 10, seed)
 
@@ -275,12 +322,16 @@ def test_binary_of_16_bits(name, kind, seed, tmp_path):
         ]
         if kind == "constant":
             other.data = (values // 4).astype(np.int16)
-    content = single(name, [x, other], [y], options(word[name]))
-    compare(content, tmp_path, 20, seed, examples)
+    made = options(word[name])
+    if name != "SQUARED_DIFFERENCE":
+        made.fusedActivationFunction = int(rng.integers(0, 4))
+    compare(single(name, [x, other], [y], made), tmp_path, 20, seed, examples)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", ["LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE"])
+@pytest.mark.parametrize(
+    "name", ["LOGISTIC", "TANH", "RSQRT", "RELU", "RELU6", "LEAKY_RELU", "QUANTIZE"]
+)
 def test_functions_of_16_bits_on_all_values(name, seed, tmp_path, monkeypatch):
     # The golden input would have values below zero, where TFLM refuses RSQRT.
     zeros = np.zeros((1, 32768 if name == "RSQRT" else 65536), np.int16)
@@ -291,7 +342,7 @@ def test_functions_of_16_bits_on_all_values(name, seed, tmp_path, monkeypatch):
     x = Spec(values.shape, scales, 0, "int16")
     y_scale = scale(rng, -10, -8) if name == "RSQRT" else (1 / 32768,)
     made = None
-    if name in ("RELU", "LEAKY_RELU", "QUANTIZE"):
+    if name in ("RELU", "RELU6", "LEAKY_RELU", "QUANTIZE"):
         y_scale = scale(rng, -14, -10)
     if name == "LEAKY_RELU":
         made = options("LeakyRelu", alpha=float(rng.uniform(0, 1)))
@@ -337,7 +388,7 @@ def test_products_of_16_bits(seed, wide_sums, tmp_path):
     if wide_sums:
         bias.data = bias.data * 2**16
         y = Spec(y.shape, (bias_scales[0] * 2**18,), 0, "int16")
-    made = options("FullyConnected", keepNumDims=True, fusedActivationFunction=seed % 2)
+    made = options("FullyConnected", keepNumDims=True, fusedActivationFunction=seed % 4)
     content = single("FULLY_CONNECTED", [a, weights, bias if seed else None], [y], made)
     compare(content, tmp_path / "dense", 20, seed)
 

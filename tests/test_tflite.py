@@ -304,6 +304,36 @@ def test_ranges_are_not_read_from_overwritten_tensors():
     assert signal_to_noise(forward(model, data), found) > 34
 
 
+@needs_tflm
+@pytest.mark.parametrize(("low", "high"), [(0, 6), (-1, 1)])
+@pytest.mark.parametrize("precision", ["float32", "int8", "int16x8"])
+def test_bounded_activations_that_stand_alone(precision, low, high):
+    bounded = layers.ReLU(6.0) if low == 0 else lambda x: tf.clip_by_value(x, low, high)
+    model = chain(layers.Permute((2, 1)), bounded)
+    data = 4 * normal(20, 12, 8)
+    content = to_tflite(model, data, precision)
+    assert set(operators(content)) == {"MUL", "TRANSPOSE"}
+    found = micro.predict(content, data)
+    # Half a level of the input and half a level of the output.
+    levels = {"float32": np.inf, "int8": 255, "int16x8": 65535}[precision]
+    assert np.abs(forward(model, data) - found).max() <= (np.ptp(data) + high - low) / levels
+
+
+@needs_tflm
+@pytest.mark.parametrize("precision", ["float32", "int8", "int16x8"])
+@pytest.mark.parametrize("activation", [tf.identity, tf.nn.relu, tf.nn.relu6])
+def test_products_of_two_computed_matrices(activation, precision):
+    model = chain(lambda x: activation(tf.matmul(x[0], tf.tanh(x[0]), transpose_b=True))[None])
+    data = normal(20, 12, 8)
+    content = to_tflite(model, data, precision)
+    assert "FULLY_CONNECTED" not in operators(content)
+    expected = np.concatenate([forward(model, one[None]) for one in data])
+    # Measured: at most 1.6e-7, 0.018 and 8.2e-5 of the largest value.
+    tolerance = {"float32": 1e-5, "int8": 0.03, "int16x8": 0.0002}[precision]
+    error = np.abs(micro.predict(content, data) - expected).max()
+    assert error < tolerance * np.abs(expected).max()
+
+
 OPERATIONS = {
     "ADD": lambda x: x + tf.sigmoid(x),
     "AVERAGE_POOL_2D": layers.AveragePooling1D(2),

@@ -12,7 +12,8 @@ EIGHT_BITS = frozenset({"float32", "int8"})
 
 # What TensorFlow Lite Micro runs: the resolver's method for each operator, and the types of the
 # operator's first output. The tests run each of them in the tflite-micro interpreter. RELU6,
-# MAXIMUM and SUM are left out: TFLM has them, but integer kernels of theirs do not rescale.
+# MAXIMUM and SUM are left out: TFLM has them, but integer kernels of theirs do not rescale
+# (`rearrange.rescale_bounds` replaces RELU6).
 OPERATORS = {
     "ADD": ("AddAdd", ALL),
     "AVERAGE_POOL_2D": ("AddAveragePool2D", ALL),
@@ -234,13 +235,12 @@ def add_tensor(graph, shape, kind, name, buffer=0):
 
 
 def add_constant(graph, values, name):
-    """Index of a new constant tensor of integers."""
+    """Index of a new constant tensor."""
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(values.tobytes(), np.uint8)
     graph.buffers.append(buffer)
-    return add_tensor(
-        graph, values.shape, schema.TensorType.INT32, name, buffer=len(graph.buffers) - 1
-    )
+    kind = getattr(schema.TensorType, values.dtype.name.upper())
+    return add_tensor(graph, values.shape, kind, name, buffer=len(graph.buffers) - 1)
 
 
 def make_operator(graph, name, options, inputs, outputs):

@@ -32,6 +32,9 @@ MOVERS = {
     "STRIDED_SLICE",
     "TRANSPOSE",
 }
+ACTIVATION_NAMES = {
+    code: name for name, code in vars(schema.ActivationFunctionType).items() if name[0] != "_"
+}
 # The least score tensor of one head, in elements, for which computing head by head pays.
 LEAST_SCORES = 1024
 
@@ -64,6 +67,57 @@ def slice_unequal_splits(graph):
         subgraph.operators[at : at + 1] = new
     drop_unused_tensors(graph)
     drop_unused_codes(graph)
+
+
+def multiply_computed(graph):
+    """Has BATCH_MATMUL, and its activation, take the place of FULLY_CONNECTED of computed weights.
+
+    TFLM's 16-bit FULLY_CONNECTED takes 8-bit weights only.
+    """
+    subgraph = graph.subgraphs[0]
+    for operator in [o for o in subgraph.operators if operator_name(graph, o) == "FULLY_CONNECTED"]:
+        x, weights, *bias = operator.inputs
+        result = operator.outputs[0]
+        tensors = [subgraph.tensors[index] for index in (x, weights, result)]
+        same_rank = len({len(shape_of(tensor)) for tensor in tensors}) == 1
+        if is_constant(graph, tensors[1]) or any(index >= 0 for index in bias) or not same_rank:
+            continue
+        kind = ACTIVATION_NAMES[operator.builtinOptions.fusedActivationFunction]
+        options = schema.BatchMatMulOptionsT()
+        options.adjY = True
+        new = [make_operator(graph, "BATCH_MATMUL", options, [x, weights], [result])]
+        if kind != "NONE":
+            name = f"{tensor_name(tensors[2])}/product"
+            raw = add_tensor(graph, shape_of(tensors[2]), tensors[2].type, name)
+            new[0].outputs = [raw]
+            new.append(activate(graph, kind, raw, result))
+        at = position(subgraph, operator)
+        subgraph.operators[at : at + 1] = new
+    drop_unused_codes(graph)
+
+
+def rescale_bounds(graph):
+    """Has a MUL by 1 with the same bounds take the place of RELU6 and RELU_N1_TO_1.
+
+    TFLM's integer RELU6 does not rescale, its MUL does; for RELU_N1_TO_1 TFLM has no operator.
+    """
+    subgraph = graph.subgraphs[0]
+    for operator in subgraph.operators:
+        kind = operator_name(graph, operator)
+        if kind not in ("RELU6", "RELU_N1_TO_1"):
+            continue
+        new = activate(graph, kind, operator.inputs[0], operator.outputs[0])
+        subgraph.operators[position(subgraph, operator)] = new
+    drop_unused_codes(graph)
+
+
+def activate(graph, kind, index, result):
+    """A MUL by 1 with an activation."""
+    options = schema.MulOptionsT()
+    options.fusedActivationFunction = getattr(schema.ActivationFunctionType, kind)
+    name = tensor_name(graph.subgraphs[0].tensors[result])
+    one = add_constant(graph, np.ones((), np.float32), f"{name}/one")
+    return make_operator(graph, "MUL", options, [index, one], [result])
 
 
 def spare_arena(graph):

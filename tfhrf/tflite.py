@@ -92,6 +92,8 @@ def to_tflite(model, representative_data=None, precision="int8"):
         return content
     graph = graphs.read(content)
     rearrange.slice_unequal_splits(graph)
+    rearrange.multiply_computed(graph)
+    rearrange.rescale_bounds(graph)
     graphs.check(graph, False, layer_namer(model), INTEGERS.get(precision))
     rearrange.spare_arena(graph)
     if examples is not None:

@@ -92,6 +92,35 @@ def half_reciprocal(a):
     return x
 
 
+def bit_length(x):
+    """Bits of integers >= 0."""
+    return np.frexp(np.asarray(x, np.float64))[1].astype(np.int64)
+
+
+def reciprocals():
+    """2**(bits - 1) / v of v = 0 ... 255, which have so many bits, with no integer bits."""
+    values = np.arange(256)
+    inverse = shift_left(half_reciprocal((values << (32 - bit_length(values))) - (1 << 31)), 1)
+    # What Newton's steps come to, wrapping, where TFLM divides by zero.
+    inverse[0] = -1515870788
+    return inverse
+
+
+def divide_by_any_power(x, exponent):
+    """`divide_by_power` for arrays of exponents; beyond 31, where C leaves it open, as on x86."""
+    mask = ((np.int64(1) << (exponent & 63)) - 1).astype(np.int32).astype(np.int64)
+    return (x >> (exponent & 31)) + ((x & mask) > (mask >> 1) + (x < 0))
+
+
+def divide(a, b, multiplier, shift):
+    """Quotients of 9-bit integers, times a quantized multiplier."""
+    a, b = np.where(b < 0, -a, a), np.abs(b)
+    headroom = 31 - bit_length(np.where(a < 0, ~a, a))
+    quotient = high_multiply(a << headroom, reciprocals()[b])
+    exponent = bit_length(b) - 1 + headroom - shift
+    return divide_by_any_power(high_multiply(quotient, multiplier), exponent)
+
+
 def logistic(a, integer_bits=4):
     """Sigmoid of fixed-point values, with no integer bits."""
     a = np.asarray(a, np.int64)

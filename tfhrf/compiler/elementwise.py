@@ -2,9 +2,10 @@
 
 import dataclasses
 
+from tfhrf.compiler import arithmetic as exact
 from tfhrf.compiler.fusion import raw_output
 from tfhrf.compiler.literals import final_table, inner_scale, scale_literal, table_pointer
-from tfhrf.compiler.operators import product_scale, refuse, shared_scale
+from tfhrf.compiler.operators import product_scale, quotient_scale, refuse, shared_scale
 from tfhrf.compiler.steps import Operand, broadcast_rows
 from tfhrf.compiler.views import strides_of
 
@@ -25,7 +26,7 @@ def in_rows(lowering, operator):
 
 
 def lower_elementwise(lowering, operator):
-    """TABLE, ADD, SUB, MUL and SQUARED_DIFFERENCE."""
+    """TABLE, ADD, SUB, MUL, DIV and SQUARED_DIFFERENCE."""
     sources, target, strides = in_rows(lowering, operator)
     columns = target.address.shape[-1]
     arguments = [f"(tfhrf_strides){{{row}, {step}}}" for row, step in strides]
@@ -37,6 +38,10 @@ def lower_elementwise(lowering, operator):
                 f"tfhrf_table_rows({pointers[0]}, {arguments[0]}, {pointers[1]}, {arguments[1]}, "
                 f"{rows}, {columns}, {table});"
             ]
+        operands = ", ".join(f"{p}, {a}" for p, a in zip(pointers, arguments, strict=True))
+        if operator.name == "DIV":
+            name = write.struct("tfhrf_division", division_body(write, operator, columns))
+            return [f"tfhrf_divide_rows({operands}, {rows}, &{name});"]
         name = binary_struct(write, operator, columns)
         kernel = {
             "ADD": "add",
@@ -44,7 +49,6 @@ def lower_elementwise(lowering, operator):
             "MUL": "multiply",
             "SQUARED_DIFFERENCE": "squared_difference",
         }[operator.name]
-        operands = ", ".join(f"{p}, {a}" for p, a in zip(pointers, arguments, strict=True))
         return [f"tfhrf_{kernel}_rows({operands}, {rows}, &{name});"]
 
     reads = [Operand(source, True) for source in sources]
@@ -54,7 +58,7 @@ def lower_elementwise(lowering, operator):
         reads,
         Operand(target, True),
         call,
-        kernels=("elementwise",),
+        kernels=("divide",) if operator.name == "DIV" else ("elementwise",),
     )
 
 
@@ -78,6 +82,18 @@ def binary_body(write, operator, columns):
         body.append(literal if exact_half else inner_scale(write, scale, zero_point, largest))
     body.append(table_pointer(write, final_table(operator)))
     return f"{{{', '.join(body)}}}"
+
+
+def division_body(write, operator, columns):
+    """Initializer of a tfhrf_division."""
+    a, b = operator.inputs[:2]
+    y = raw_output(operator)
+    plain = dataclasses.replace(operator, outputs=[y])
+    multiplier, shift = quotient_scale(plain)
+    body = [columns, a.zero_point, b.zero_point, multiplier, shift, y.zero_point]
+    body += [write.array("int32_t", exact.reciprocals(), "reciprocals")]
+    body += [table_pointer(write, final_table(operator))]
+    return f"{{{', '.join(map(str, body))}}}"
 
 
 def binary_struct(write, operator, columns):

@@ -8,10 +8,10 @@ from tfhrf.compiler import arithmetic as exact
 from tfhrf.compiler.elementwise import in_rows
 from tfhrf.compiler.literals import scale_literal
 from tfhrf.compiler.literals16 import least, scale16
-from tfhrf.compiler.operators import product_scale, shared_scale, shrinks
+from tfhrf.compiler.operators import bounds_of, product_scale, shared_scale, shrinks
 from tfhrf.compiler.steps import Operand
 
-SLOPES = ("RELU", "LEAKY_RELU", "QUANTIZE")
+SLOPES = ("RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
 KINDS = ("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE")
 
 
@@ -38,10 +38,15 @@ def binary_body(operator, columns):
 def slopes_body(operator, columns):
     """Initializer of a tfhrf_slopes16."""
     x, y = operator.inputs[0], operator.output
+    low, high = 0 if operator.name == "RELU" else -32768, 32767
+    if operator.name == "CLAMP":
+        # Without rescaling: in steps of the input.
+        low, high = bounds_of(operator.extra["kind"], x)
+        y = x
     alpha = float(np.float32(operator.options.alpha)) if operator.name == "LEAKY_RELU" else 1.0
     scales = [exact.quantize_multiplier(x.scale * slope / y.scale) for slope in (1.0, alpha)]
-    low = 0 if operator.name == "RELU" else -32768
-    return f"{{{columns}, {', '.join(scale_literal(scale, 0) for scale in scales)}, {low}}}"
+    parts = [scale_literal(scale, 0) for scale in scales]
+    return f"{{{columns}, {', '.join(parts)}, {low}, {high}}}"
 
 
 def root_scale(operator):
@@ -102,7 +107,7 @@ def sigmoid_table():
 
 
 def lower_elementwise(lowering, operator):
-    """Binary operators, LOGISTIC, TANH, RSQRT, RELU, LEAKY_RELU and QUANTIZE."""
+    """Binary operators, LOGISTIC, TANH, RSQRT, RELU, LEAKY_RELU, QUANTIZE and CLAMP."""
     sources, target, strides = in_rows(lowering, operator)
     columns = target.address.shape[-1]
     arguments = [f"(tfhrf_strides16){{{row}, {step}}}" for row, step in strides]

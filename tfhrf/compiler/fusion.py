@@ -3,15 +3,24 @@
 - TABLE: what an int8 operator, or a chain of them, makes of one varying value.
 - LAYER_NORM: mean, difference, squares, variance, RSQRT, product.
 - ATTENTION: product of queries and keys, SOFTMAX, product with values.
+
+What has no kernel with it is made two: CLAMP bounds 16-bit results. FULLY_CONNECTED with computed
+weights is a BATCH_MATMUL.
 """
+
+import copy
+import dataclasses
+import types
 
 import numpy as np
 
 from tfhrf.compiler.operators import (
     BINARY,
+    BOUNDS,
     UNARY,
     Operator,
     activation,
+    bounds_of,
     evaluate,
     is_narrow,
     product_scale,
@@ -27,6 +36,7 @@ WITH_TABLE = {
     "BATCH_MATMUL",
     "CONV_2D",
     "DEPTHWISE_CONV_2D",
+    "DIV",
     "FULLY_CONNECTED",
     "LAYER_NORM",
     "MUL",
@@ -41,7 +51,9 @@ IDENTITY = np.arange(-128, 128)
 
 def fuse(graph):
     """Changes a Graph in place."""
+    multiply_computed(graph)
     make_tables(graph)
+    part_activations(graph)
     for operator in [op for op in graph.operators if op.name == "MUL"]:
         fuse_layer_norm(graph, operator)
     for operator in [op for op in graph.operators if op.name == "SOFTMAX"]:
@@ -88,6 +100,39 @@ def make_tables(graph):
             "TABLE", [source], operator.outputs, extra={"table": table}
         )
     drop_unread(graph)
+
+
+def multiply_computed(graph):
+    """Makes a BATCH_MATMUL of each FULLY_CONNECTED whose weights are computed."""
+    for operator in graph.operators:
+        if operator.name != "FULLY_CONNECTED" or operator.inputs[1].data is not None:
+            continue
+        x, weights, *bias = operator.inputs
+        if any(bias) or x.dtype != weights.dtype or operator.output.shape[:-1] != x.shape[:-1]:
+            continue
+        operator.name, operator.inputs = "BATCH_MATMUL", [x, weights]
+        fused = operator.options.fusedActivationFunction
+        operator.options = types.SimpleNamespace(
+            adjX=False, adjY=True, fusedActivationFunction=fused
+        )
+
+
+def part_activations(graph):
+    """Makes a CLAMP of each 16-bit activation that its operator's kernel has not."""
+    for operator in [op for op in graph.operators if op.output.dtype == "int16"]:
+        if operator.name == "RELU6":
+            operator.name, operator.extra = "CLAMP", {"kind": "RELU6"}
+        kind, output = activation(operator), operator.output
+        if kind not in BOUNDS:
+            continue
+        if bounds_of(kind, output)[1] == output.limits.max and operator.name != "BATCH_MATMUL":
+            continue
+        raw = dataclasses.replace(output)
+        operator.options = copy.copy(operator.options)
+        operator.options.fusedActivationFunction = 0
+        operator.outputs = [raw]
+        new = Operator("CLAMP", [raw], [output], extra={"kind": kind})
+        graph.operators.insert(graph.operators.index(operator) + 1, new)
 
 
 def drop_unread(graph):

@@ -28,6 +28,7 @@ WINDOWS = {"conv", "depthwise", "pool"}
 # The header files that a kernel's header includes.
 INCLUDES = {
     "attention": ("elementwise", "dense", "matmul", "softmax"),
+    "divide": ("elementwise",),
     "layer_norm": ("elementwise",),
     "matmul": ("dense",),
     "conv": ("dense", "window"),
@@ -374,12 +375,15 @@ def model_source(name, report, planned, write, kernels, body):
     if planned.scratch:
         place = f"(tfhrf_pair *)memory + {planned.arena // 4}"
         memory.append(f"    tfhrf_pair *const scratch = {place};")
+    if planned.looped:
+        lines += [
+            "",
+            "TFHRF_INLINE int32_t least(int32_t a, int32_t b)",
+            "{",
+            "    return a < b ? a : b;",
+            "}",
+        ]
     lines += [
-        "",
-        "TFHRF_INLINE int32_t least(int32_t a, int32_t b)",
-        "{",
-        "    return a < b ? a : b;",
-        "}",
         "",
         prototype(name, report, "_invoke_in"),
         "{",

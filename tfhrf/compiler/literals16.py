@@ -1,7 +1,7 @@
 """What the structs of several 16-bit C kernels hold: scales and the least output."""
 
 from tfhrf.compiler import arithmetic as exact
-from tfhrf.compiler.operators import activation, refuse
+from tfhrf.compiler.operators import activation, bounds_of, limits_of
 
 
 def wide_scale(multiplier, shift):
@@ -23,7 +23,7 @@ def scale16(multiplier, shift):
 
 def least(operator):
     """The least output that the fused activation leaves."""
-    kind = activation(operator)
-    if kind not in ("NONE", "RELU"):
-        refuse(operator, f"its fused activation is {kind}")
-    return 0 if kind == "RELU" else -32768
+    kind, output = activation(operator), operator.output
+    low, high = limits_of(output) if kind == "NONE" else bounds_of(kind, output)
+    assert high == output.limits.max, "`fusion.part_activations` takes them away"
+    return low

@@ -187,7 +187,7 @@ def derived(graph, tensor):
 LOWERINGS = {
     **MOVERS,
     "FULLY_CONNECTED": lower_dense,
-    **dict.fromkeys(("TABLE", "ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"), lower_elementwise),
+    **dict.fromkeys(("TABLE", "ADD", "SUB", "MUL", "DIV", "SQUARED_DIFFERENCE"), lower_elementwise),
     "LAYER_NORM": lower_layer_norm,
     "SOFTMAX": lower_softmax,
     "BATCH_MATMUL": lower_matmul,

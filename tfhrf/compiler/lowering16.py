@@ -7,7 +7,7 @@ from tfhrf.compiler.movers import MOVERS
 from tfhrf.compiler.normalization16 import lower_layer_norm, lower_mean
 
 ELEMENTWISE = ["ADD", "SUB", "MUL", "SQUARED_DIFFERENCE", "LOGISTIC", "TANH", "RSQRT"]
-ELEMENTWISE += ["RELU", "LEAKY_RELU", "QUANTIZE"]
+ELEMENTWISE += ["RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP"]
 LOWERINGS16 = {
     **MOVERS,
     **dict.fromkeys(ELEMENTWISE, lower_elementwise),

@@ -10,8 +10,9 @@ from tfhrf import graph as graphs
 from tfhrf.compiler import arithmetic as exact
 
 ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
-BINARY = {"ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"}
-UNARY = {"LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "HARD_SWISH", "QUANTIZE"}
+BOUNDS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
+BINARY = {"ADD", "SUB", "MUL", "DIV", "SQUARED_DIFFERENCE"}
+UNARY = {"LOGISTIC", "TANH", "RSQRT", "RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "QUANTIZE"}
 
 
 @dataclasses.dataclass(eq=False)
@@ -118,20 +119,22 @@ def activation(operator):
 
 def clamp(operator, values):
     """The fused activation of an operator, on values in its output's type."""
-    kind, output = activation(operator), operator.output
+    kind = activation(operator)
     if kind == "NONE":
         return values
-    bounds = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
-    if kind not in bounds:
+    if kind not in BOUNDS:
         refuse(operator, "its fused activation is unknown")
-    real = bounds[kind]
-    low, high = (
+    return np.clip(values, *bounds_of(kind, operator.output))
+
+
+def bounds_of(kind, tensor):
+    """The least and the largest value that an activation leaves, in steps of a tensor."""
+    return [
         limit
         if bound is None
-        else int(np.clip(output.zero_point + quantized(bound, output), *limits_of(output)))
-        for bound, limit in zip(real, limits_of(output), strict=True)
-    )
-    return np.clip(values, low, high)
+        else int(np.clip(tensor.zero_point + quantized(bound, tensor), *limits_of(tensor)))
+        for bound, limit in zip(BOUNDS[kind], limits_of(tensor), strict=True)
+    ]
 
 
 def limits_of(tensor):
@@ -158,6 +161,11 @@ def shared_scale(operator):
 def product_scale(operator):
     a, b = operator.inputs[:2]
     return exact.quantize_multiplier(a.scale * b.scale / operator.output.scale)
+
+
+def quotient_scale(operator):
+    a, b = operator.inputs[:2]
+    return exact.quantize_multiplier(a.scale / (b.scale * operator.output.scale))
 
 
 def is_narrow(multiplier, shift):
@@ -197,6 +205,8 @@ def evaluate(operator, *values):
 def evaluate_binary(operator, a, b):
     if operator.name == "MUL":
         return exact.rescale(a * b, *product_scale(operator))
+    if operator.name == "DIV":
+        return exact.divide(a, b, *quotient_scale(operator))
     bits, (scale_a, scale_b, scale) = shared_scale(operator)
     a, b = exact.rescale(a << bits, *scale_a), exact.rescale(b << bits, *scale_b)
     raw = a + b if operator.name == "ADD" else a - b
@@ -242,6 +252,12 @@ def evaluate_relu(operator, x):
     source, y = operator.inputs[0], operator.output
     scale = exact.quantize_multiplier(source.scale / y.scale)
     return np.maximum(y.zero_point, exact.rescale(x, *scale) + y.zero_point)
+
+
+def evaluate_relu6(operator, x):
+    # TFLM does not rescale: the bounds and the result are in steps of the input.
+    source = operator.inputs[0]
+    return np.clip(x + source.zero_point, *bounds_of("RELU6", source))
 
 
 def evaluate_leaky_relu(operator, x):

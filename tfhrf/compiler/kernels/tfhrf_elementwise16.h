@@ -188,12 +188,13 @@ TFHRF_KERNEL void tfhrf_sigmoid16_rows(const int16_t *in, tfhrf_strides16 from, 
     }
 }
 
-/* RELU, LEAKY_RELU, QUANTIZE: a scale for values from zero on, one for those below. */
+/* RELU, LEAKY_RELU, QUANTIZE, CLAMP: a scale for values from zero on, one for those below. */
 typedef struct {
     int32_t columns;
     tfhrf_scale above;
     tfhrf_scale below;
-    int32_t low; /* the least output */
+    int32_t low;  /* the least output */
+    int32_t high; /* the largest output */
 } tfhrf_slopes16;
 
 TFHRF_KERNEL void tfhrf_slopes16_rows(const int16_t *in, tfhrf_strides16 from, int16_t *out,
@@ -202,8 +203,9 @@ TFHRF_KERNEL void tfhrf_slopes16_rows(const int16_t *in, tfhrf_strides16 from, i
     for (; rows > 0; --rows) {
         for (int32_t i = 0; i < p->columns; ++i) {
             const int32_t x = in[i * from.step];
-            const int32_t q = tfhrf_rescale_any(x, x < 0 ? &p->below : &p->above);
-            out[i * to.step] = (int16_t)tfhrf_at_least(tfhrf_saturate16(q), p->low);
+            const int32_t q = tfhrf_at_least(
+                tfhrf_rescale_any(x, x < 0 ? &p->below : &p->above), p->low);
+            out[i * to.step] = (int16_t)(q < p->high ? q : p->high);
         }
         in += from.row;
         out += to.row;
