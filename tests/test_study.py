@@ -217,8 +217,8 @@ def test_recipe_of_daic_woz_decides_once_per_participant_and_keeps_nobody(tmp_pa
 
 def test_studies_share_their_features_and_a_fold_alone_is_the_same(corpora, tmp_path, monkeypatch):
     # In one process, so that a fold takes less time.
-    beside = study._beside
-    monkeypatch.setattr(study, "_beside", lambda apart: beside(False))
+    assessing = study._assessing
+    monkeypatch.setattr(study, "_assessing", lambda apart, advance: assessing(False, advance))
     train("iemocap", corpora / "iemocap", tmp_path / "one", folds=["1", "3"])
     (folder,) = (tmp_path / "runs" / "features").iterdir()
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
