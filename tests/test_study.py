@@ -71,6 +71,10 @@ def train(dataset, data_dir, out, **given):
     return json.loads((out / "results.json").read_text())
 
 
+def count_of(dataset, corpora):
+    return len(CORPORA[dataset].read(corpora / dataset))
+
+
 def noise(speaker, label, seed):
     return np.random.default_rng([speaker, seed]).normal(0, 0.1, 16_000)
 
@@ -119,12 +123,21 @@ def corpora(tmp_path_factory):
     ],
 )
 def test_folds_are_pooled_and_validation_is_scored_apart(
-    dataset, protocol, names, words, tested, validated, corpora, tmp_path, capsys
+    dataset, protocol, names, words, tested, validated, corpora, tmp_path, capsys, monkeypatch
 ):
+    totals, moves = [], []
+
+    def watched(total, unit):
+        totals.append(total)
+        return types.SimpleNamespace(add=moves.append)
+
+    monkeypatch.setattr(study, "progress_bar", watched)
     numbers = ["1", "3"][: len(names)]
     results = train(dataset, corpora / dataset, tmp_path, protocol=protocol, folds=numbers)
     assert list(results["folds"]) == names
     assert results["settings"]["protocol"] == protocol
+    steps = len(names) * max(1, count_of(dataset, corpora) // TRAINING.batch_size)
+    assert totals == [sum(moves)] == [steps + tested + validated + len(names)]
     assert results["labels"] == list(CORPORA[dataset].labels)
     assert results["utterances"] == np.sum(results["scores"]["folded"]["confusion"]) == tested
     assert ("validation" in results) == (validated > 0)
