@@ -1,11 +1,16 @@
 """Engines: the same results from local processes and from a Ray cluster that loses a node."""
 
+import dataclasses
 import functools
 import json
 import os
 import pathlib
+import signal
+import subprocess
 import sys
 import time
+import types
+import uuid
 
 import keras
 import numpy as np
@@ -13,24 +18,27 @@ import pytest
 
 pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
 
+import trees
 from sounds import write_wav
 
-from tfhrf import cache, engine, report, study
+from tfhrf import cache, commands, engine, report, study
 from tfhrf.corpora import CORPORA
 from tfhrf.engine import EngineError, Local, Task
 from tfhrf.fast import FastDropout
 from tfhrf.layers import HRFDense
 from tfhrf.training import TrainingSettings
 
+pytestmark = pytest.mark.filterwarnings("ignore::tfhrf.corpora.CorpusWarning")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TRAINING = TrainingSettings(frames=50, epochs=2, batch_size=4)
-SPEAKERS = ("03", "08", "09", "10")
+TRAINING = TrainingSettings(frames=50, epochs=1, batch_size=4)
+SPEAKERS = ("03", "08", "10")
 DEADLINE = 240  # seconds
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
-    """A tree in EMO-DB's layout, features in six shards under the current folder."""
+    """A tree in EMO-DB's layout, features in four shards under the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cache, "SHARD", 3)
     (tmp_path / "emodb" / "wav").mkdir(parents=True)
@@ -40,6 +48,13 @@ def corpus(tmp_path, monkeypatch):
             samples = rng.normal(0, 0.1, rng.integers(6_000, 16_000))
             write_wav(tmp_path / "emodb" / "wav" / f"{speaker}a01{letter}a.wav", samples)
     return tmp_path / "emodb"
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    """Folds are tested in this process, which takes less time for few."""
+    assessing = study._assessing
+    monkeypatch.setattr(study, "_assessing", lambda apart, advance: assessing(False, advance))
 
 
 def small_network(shape, classes):
@@ -54,13 +69,14 @@ def small_network(shape, classes):
     return keras.Sequential(stack)
 
 
-def run(corpus, out, engine=None, build=small_network, seeds=(0,), fold_numbers=None):
-    settings = {"model": "small", "dataset": "emodb"}
+def run(folder, out, engine=None, build=small_network, seeds=(0,), dataset="emodb", **given):
+    settings = {"model": "small", "dataset": dataset}
     studies = [study.Study(build, {**settings, "seed": seed}, out / f"{seed}") for seed in seeds]
-    emodb = CORPORA["emodb"]
-    utterances = emodb.read(corpus)
-    folds = emodb.protocols["leave_one_speaker_out"](utterances)
-    return study.run(studies, emodb, utterances, folds, TRAINING, fold_numbers, engine=engine)
+    corpus = CORPORA[dataset]
+    utterances = corpus.read(folder)
+    folds = next(iter(corpus.protocols.values()))(utterances)
+    given = {"training": TRAINING, "engine": engine or Local(1), **given}
+    return study.run(studies, corpus, utterances, folds, **given)
 
 
 def records(out):
@@ -130,23 +146,227 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch):
         engine.Ray()
 
 
+def test_one_process_alone_uses_the_gpus(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    assert Local().processes == 4
+    monkeypatch.setattr(engine.tf.config, "list_physical_devices", {"GPU": ["a", "b"]}.get)
+    assert Local().processes == 1
+    assert Local(3).processes == 3
+
+
+def error_line(function, monkeypatch, capsys):
+    """What a recipe prints that ends with an error."""
+    monkeypatch.setattr(commands, "limit_threads", lambda: None)
+    with pytest.raises(SystemExit) as caught:
+        commands._guarded(function, [], False)
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:70000"])
+def test_an_address_where_nothing_answers_is_named_at_once(address, monkeypatch, capsys):
+    pytest.importorskip("ray", reason="Ray is an extra of its own")
+    start = time.monotonic()
+    line = error_line(lambda: engine.Ray(address), monkeypatch, capsys)
+    assert time.monotonic() - start < engine.CONNECT
+    assert line.startswith("Error: No Ray cluster answers (")
+    assert line.endswith(f"). Received: --ray_address={address}\n")
+
+
+def watch_bars(monkeypatch):
+    """Units of every bar of a study, (in all, moved on by)."""
+    bars = []
+
+    def watched(total, unit):
+        bars.append([total, 0])
+
+        def add(units):
+            bars[-1][1] += units
+
+        return types.SimpleNamespace(add=add)
+
+    monkeypatch.setattr(study, "progress_bar", watched)
+    return bars
+
+
 @pytest.mark.slow  # two processes start and trace
-def test_several_processes_find_what_one_finds_for_every_seed(corpus, tmp_path):
+def test_several_processes_find_what_one_finds_for_every_seed(
+    corpus, tmp_path, monkeypatch, one_process
+):
+    bars = watch_bars(monkeypatch)
     expected = run(corpus, tmp_path / "one", seeds=(0, 1), fold_numbers=[1, 2])
     before = shards(tmp_path / "runs")
     for path in (tmp_path / "runs").rglob("*.tfrecord"):
         path.unlink()
     found = run(corpus, tmp_path / "two", Local(2), seeds=(0, 1), fold_numbers=[1, 2])
     assert shards(tmp_path / "runs") == before
-    assert len(before) == 6
+    assert len(before) == 4
     assert records(tmp_path / "two") == records(tmp_path / "one")
     for one, other in zip(expected, found, strict=True):
         assert report.table(one) == report.table(other)
-    # A fold alone, in a process that has trained others before.
-    run(corpus, tmp_path / "alone", seeds=(1,), fold_numbers=[2])
-    alone = records(tmp_path / "alone")
-    assert alone == {fold: records(tmp_path / "one")[fold] for fold in alone}
-    assert len(alone) == 1
+    # Each fold: 3 steps, 4 utterances to test, and the fold itself.
+    assert bars == [[4 * 8] * 2] * 2
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Ray on one node of one CPU, to which this process is connected."""
+    ray = pytest.importorskip("ray", reason="Ray is an extra of its own")
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'tests'}")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+        try:
+            engine.Ray(cluster.address)
+            yield cluster
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+
+
+def on_ray(test):
+    return pytest.mark.slow(pytest.mark.filterwarnings("default")(test))
+
+
+@on_ray
+def test_errors_of_nodes_end_as_those_of_this_process(
+    cluster, corpus, tmp_path, monkeypatch, capsys
+):
+    def line(where, **given):
+        return error_line(
+            lambda: run(corpus, tmp_path / "out", where, **given), monkeypatch, capsys
+        )
+
+    path = sorted(corpus.rglob("*.wav"))[5]
+    content = path.read_bytes()
+    path.write_bytes(content[:2000])
+    local, ray = line(Local(1)), line(engine.Ray())
+    assert local == ray == f"Error: Audio file cannot be decoded to its end: {path}\n"
+    assert not (tmp_path / "out").exists()
+
+    path.write_bytes(content)
+    given = {"training": dataclasses.replace(TRAINING, learning_rate=1e30), "fold_numbers": [1]}
+    local, ray = line(Local(1), **given), line(engine.Ray(), **given)
+    assert local == ray
+    assert ray.startswith("Error: Training diverged")
+    assert ray.endswith("learning_rate=1e+30\n")
+    assert [path.name for path in (tmp_path / "out" / "0").iterdir() if path.is_dir()] == []
+
+
+def die(folder, advance):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@on_ray
+def test_a_task_that_is_lost_for_good_is_one_line(cluster, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(engine, "RETRIES", 0)
+    tasks = [Task(die, (), tmp_path, 1)]
+    line = error_line(lambda: list(engine.Ray().map(tasks, None)), monkeypatch, capsys)
+    assert line.startswith("Error: The cluster lost a task for good. Received: ")
+    assert line.count("\n") == 1
+
+
+def counted_network(starts, shape, classes):
+    """As small_network; every start of a fit leaves a file."""
+    model = small_network(shape, classes)
+    fit = model.fit
+
+    def counted(*arguments, **options):
+        (starts / uuid.uuid4().hex).touch()
+        return fit(*arguments, **options)
+
+    model.fit = counted
+    return model
+
+
+def counted_run(corpus, out, starts, where):
+    starts.mkdir()
+    return run(corpus, out, where, functools.partial(counted_network, starts), fold_numbers=[1, 2])
+
+
+def killed_run(address, *folders):
+    """In a process of its own: a driver that is killed when the first fold is there."""
+
+    class Killed(engine.Ray):
+        def map(self, tasks, advance):
+            for result in super().map(tasks, advance):
+                if tasks[0].function is study.run_folds:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                yield result
+
+    counted_run(*map(pathlib.Path, folders), Killed(address))
+
+
+@on_ray
+def test_folds_that_came_back_before_the_driver_was_killed_stay(cluster, corpus, tmp_path):
+    out = tmp_path / "out"
+    code = "import sys, test_engine; test_engine.killed_run(*sys.argv[1:])"
+    arguments = [cluster.address, corpus, out, tmp_path / "before"]
+    killed = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (kept,) = out.glob("*/*/fold.json")
+    time_of = kept.stat().st_mtime_ns
+    (found,) = counted_run(corpus, out, tmp_path / "after", engine.Ray())
+    assert len(list((tmp_path / "before").iterdir())) >= 1
+    assert len(list((tmp_path / "after").iterdir())) == 1
+    assert kept.stat().st_mtime_ns == time_of
+    assert sorted(found["folds"]) == sorted(SPEAKERS[:2])
+
+
+@on_ray
+def test_logs_of_nodes_know_no_participant(cluster, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    daic = trees.small_daic(tmp_path / "daic", noise)
+    given = {"engine": engine.Ray(), "dataset": "daic_woz"}
+    (found,) = run(daic, tmp_path / "out", **given, fold_numbers=[1])
+    assert found["utterances"] == 2
+    path = daic / "303_P" / "303_AUDIO.wav"
+    path.write_bytes(path.read_bytes()[:2000])
+    line = error_line(lambda: run(daic, tmp_path / "two", **given), monkeypatch, capsys)
+    # The user learns the file, and that is all.
+    assert line.splitlines()[-1] == f"Error: Audio file cannot be decoded to its end: {path}"
+
+    logs = pathlib.Path(cluster.head_node.get_logs_dir_path())
+    texts = [path.read_text(errors="replace") for path in logs.rglob("*") if path.is_file()]
+    assert any(texts)
+    for text in texts:
+        for secret in (str(daic), "_AUDIO", "_TRANSCRIPT", "303_P", "Participant"):
+            assert secret not in text
+
+
+def noise(speaker, label, seed):
+    return np.random.default_rng([speaker, seed]).normal(0, 0.1, 32_000)
+
+
+@pytest.mark.slow  # two processes start and trace
+def test_two_processes_share_a_study(corpus, tmp_path, one_process):
+    code = (
+        "import pathlib, test_engine; test_engine.run("
+        "pathlib.Path('emodb'), pathlib.Path('both'), fold_numbers={})"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code.format(numbers)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+        )
+        for numbers in ([1, 2], [1])
+    ]
+    errors = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], errors
+    run(corpus, tmp_path / "alone", fold_numbers=[1, 2])
+    assert names(tmp_path / "both") == names(tmp_path / "alone")
+    assert records(tmp_path / "both") == records(tmp_path / "alone")
+    found, expected = (
+        json.loads((tmp_path / out / "0" / "results.json").read_text()) for out in ("both", "alone")
+    )
+    for key in ("scores", "folds", "history", "utterances"):
+        assert found[key] == expected[key]
 
 
 def watched_network(starts, victim, shape, classes):
@@ -176,46 +396,39 @@ def wait_for(condition):
         time.sleep(0.05)
 
 
-@pytest.mark.slow  # starts two nodes
-@pytest.mark.filterwarnings("default")
-def test_a_cluster_that_loses_a_node_finds_what_one_process_finds(corpus, tmp_path, monkeypatch):
-    ray = pytest.importorskip("ray", reason="Ray is an extra of its own")
-    from ray.cluster_utils import Cluster
+@on_ray
+def test_a_cluster_that_loses_a_node_finds_what_one_process_finds(
+    cluster, corpus, tmp_path, monkeypatch, one_process
+):
+    import ray
 
+    bars = watch_bars(monkeypatch)
     (expected,) = run(corpus, tmp_path / "one")
     before = shards(tmp_path / "runs")
     for path in (tmp_path / "runs").rglob("*.tfrecord"):
         path.unlink()
 
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'tests'}")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     starts, returned = tmp_path / "starts", []
     starts.mkdir()
-    options = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-    cluster = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
-    try:
-        second = cluster.add_node(**options)
-        cluster.wait_for_nodes()
-        nodes = engine.Ray(cluster.address)
-        here = ray.get_runtime_context().get_node_id()
-        (victim,) = {node["NodeID"] for node in ray.nodes() if node["Alive"]} - {here}
+    here = ray.get_runtime_context().get_node_id()
+    second = cluster.add_node(**NODE)
+    cluster.wait_for_nodes()
+    (victim,) = {node["NodeID"] for node in ray.nodes() if node["Alive"]} - {here}
 
-        class LosingOne(engine.Ray):
-            def map(self, tasks, advance):
-                for result in super().map(tasks, advance):
-                    yield result
-                    if tasks[0].function is study.run_folds:
-                        returned.append(result)
-                        if len(returned) == 1:
-                            wait_for((starts / f"{victim}-2").exists)
-                            cluster.remove_node(second, allow_graceful=False)
+    class LosingOne(engine.Ray):
+        def map(self, tasks, advance):
+            for result in super().map(tasks, advance):
+                yield result
+                if tasks[0].function is study.run_folds:
+                    returned.append(result)
+                    if len(returned) == 1:
+                        wait_for((starts / f"{victim}-2").exists)
+                        cluster.remove_node(second, allow_graceful=False)
 
-        assert (nodes.cpus, nodes.gpus) == (1, 0)
-        build = functools.partial(watched_network, starts, victim)
-        (found,) = run(corpus, tmp_path / "ray", LosingOne(), build)
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+    nodes = LosingOne()
+    assert (nodes.cpus, nodes.gpus) == (1, 0)
+    build = functools.partial(watched_network, starts, victim)
+    (found,) = run(corpus, tmp_path / "ray", nodes, build)
 
     # The victim gave one fold and was lost with a second, which the other node trained again.
     started = [path.name.rpartition("-")[0] for path in starts.iterdir()]
@@ -229,3 +442,4 @@ def test_a_cluster_that_loses_a_node_finds_what_one_process_finds(corpus, tmp_pa
     assert names(tmp_path / "ray") == names(tmp_path / "one")
     for key in ("scores", "folds", "history", "tflm", "utterances"):
         assert found[key] == expected[key]
+    assert bars == [[3 * 8 + 4] * 2] * 2

@@ -88,34 +88,6 @@ def test_recipe_trains_reports_and_resumes(corpus, tmp_path):
     assert "seed=1" in other.stderr
 
 
-@pytest.mark.slow  # two processes, one after the other on one core
-def test_two_processes_share_a_study(corpus, tmp_path):
-    out = tmp_path / "study"
-    arguments = ["--dataset=emodb", f"--data_dir={corpus}", "--epochs=1", f"--out={out}"]
-    command = [sys.executable, str(ROOT / "recipes" / "train_convtransformer.py"), *arguments]
-    both = [
-        subprocess.Popen(
-            [*command, f"--folds={folds}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        for folds in ("1,2", "1,3")
-    ]
-    errors = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], errors
-    results = json.loads((out / "results.json").read_text())
-    assert sorted(results["folds"]) == sorted(SPEAKERS)
-    assert results["utterances"] == len(SPEAKERS) * 8
-    assert [path.name for path in out.glob(".*")] == []
-    alone = recipe(*arguments[:-1], f"--out={tmp_path / 'alone'}", "--folds=1,2,3")
-    assert alone.returncode == 0, alone.stderr
-    expected = json.loads((tmp_path / "alone" / "results.json").read_text())
-    assert results["scores"] == expected["scores"]
-    assert results["history"] == expected["history"]
-
-
 @pytest.mark.parametrize("flag", ["--hrf=0,3", "--seed=0,x", "--seed=", "--variant=huge"])
 def test_a_wrong_value_in_a_list_is_named(flag):
     assert_one_line(recipe(flag), flag.partition("=")[0].lstrip("-"))

@@ -71,6 +71,10 @@ def train(dataset, data_dir, out, **given):
     return json.loads((out / "results.json").read_text())
 
 
+def count_of(dataset, corpora):
+    return len(CORPORA[dataset].read(corpora / dataset))
+
+
 def noise(speaker, label, seed):
     return np.random.default_rng([speaker, seed]).normal(0, 0.1, 16_000)
 
@@ -119,12 +123,21 @@ def corpora(tmp_path_factory):
     ],
 )
 def test_folds_are_pooled_and_validation_is_scored_apart(
-    dataset, protocol, names, words, tested, validated, corpora, tmp_path, capsys
+    dataset, protocol, names, words, tested, validated, corpora, tmp_path, capsys, monkeypatch
 ):
+    totals, moves = [], []
+
+    def watched(total, unit):
+        totals.append(total)
+        return types.SimpleNamespace(add=moves.append)
+
+    monkeypatch.setattr(study, "progress_bar", watched)
     numbers = ["1", "3"][: len(names)]
     results = train(dataset, corpora / dataset, tmp_path, protocol=protocol, folds=numbers)
     assert list(results["folds"]) == names
     assert results["settings"]["protocol"] == protocol
+    steps = len(names) * max(1, count_of(dataset, corpora) // TRAINING.batch_size)
+    assert totals == [sum(moves)] == [steps + tested + validated + len(names)]
     assert results["labels"] == list(CORPORA[dataset].labels)
     assert results["utterances"] == np.sum(results["scores"]["folded"]["confusion"]) == tested
     assert ("validation" in results) == (validated > 0)
@@ -217,8 +230,8 @@ def test_recipe_of_daic_woz_decides_once_per_participant_and_keeps_nobody(tmp_pa
 
 def test_studies_share_their_features_and_a_fold_alone_is_the_same(corpora, tmp_path, monkeypatch):
     # In one process, so that a fold takes less time.
-    beside = study._beside
-    monkeypatch.setattr(study, "_beside", lambda apart: beside(False))
+    assessing = study._assessing
+    monkeypatch.setattr(study, "_assessing", lambda apart, advance: assessing(False, advance))
     train("iemocap", corpora / "iemocap", tmp_path / "one", folds=["1", "3"])
     (folder,) = (tmp_path / "runs" / "features").iterdir()
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}

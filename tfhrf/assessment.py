@@ -22,12 +22,13 @@ CALIBRATION_WINDOWS = 200
 TEST_WINDOWS = 1024  # in memory at a time, and those of one utterance more
 
 
-def assess(work, folder, record, calibration, sides, corpus, settings, config):
+def assess(advance, work, folder, record, calibration, sides, corpus, settings, config):
     """Folds, quantizes and tests the model of an unfinished fold folder, and completes the folder.
 
     If another process has completed the fold meanwhile, its folder stays.
 
     Args:
+        advance: called with how many utterances were tested, and with 1 when all is done.
         work: folder that `begin_folder` made; trained.keras lies in it.
         folder: what it becomes.
         record: dict with "fold" and "seconds"; what is found here is added.
@@ -38,14 +39,15 @@ def assess(work, folder, record, calibration, sides, corpus, settings, config):
         config: LogMelConfig of the features.
     """
     with cleaning_up(work):
-        _complete(work, record, calibration, sides, corpus, settings, config)
+        _complete(advance, work, record, calibration, sides, corpus, settings, config)
         if (folder / "fold.json").exists():
             shutil.rmtree(work)
         else:
             finish_folder(work, folder)
+    advance(1)
 
 
-def _complete(work, record, calibration, sides, corpus, settings, config):
+def _complete(advance, work, record, calibration, sides, corpus, settings, config):
     start = time.perf_counter()
     trained = keras.saving.load_model(work / "trained.keras", compile=False)
     folded = fold(trained)
@@ -68,7 +70,7 @@ def _complete(work, record, calibration, sides, corpus, settings, config):
         record["summary"] = str(summary(trained))
         config.save(work / "front_end.json")
     for side, (features, targets, groups) in sides.items():
-        posteriors = posteriors_of(models, features, trained.input_shape[1], config)
+        posteriors = posteriors_of(models, features, trained.input_shape[1], config, advance)
         record[side] = _decide(posteriors, targets, groups, corpus)
     record["seconds"]["folding, quantization and test"] = time.perf_counter() - start
     write_text(work / "fold.json", json.dumps(record) + "\n")
@@ -98,7 +100,7 @@ def calibration_windows(features, frames, config):
     )
 
 
-def posteriors_of(models, features, frames, config):
+def posteriors_of(models, features, frames, config, advance=lambda utterances: None):
     """Posteriors of utterances by each kind of model, in bounded memory.
 
     Args:
@@ -106,6 +108,7 @@ def posteriors_of(models, features, frames, config):
         features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
         frames: length of a window.
         config: LogMelConfig of the features.
+        advance: called with how many utterances are done.
 
     Returns:
         Dict of float64 arrays of shape (utterances, classes).
@@ -115,6 +118,7 @@ def posteriors_of(models, features, frames, config):
         counts = [len(one) for one in windows]
         for kind, predict in models.items():
             posteriors[kind].append(utterance_posteriors(predict(np.concatenate(windows)), counts))
+        advance(len(windows))
     return {kind: np.concatenate(parts) for kind, parts in posteriors.items()}
 
 

@@ -5,12 +5,14 @@ folder that it is given, each complete or absent, and returns plain data.
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import itertools
 import logging
 import multiprocessing
 import os
 import pathlib
+import socket
 import tempfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,6 +26,7 @@ from tfhrf.files import replacing_folder, write_bytes
 THREADS = 2
 RETRIES = 10  # of a task whose process or node was lost
 POLL = 0.2  # seconds
+CONNECT = 5  # seconds that a cluster has to answer
 
 
 class EngineError(ValueError):
@@ -48,9 +51,15 @@ class Task(NamedTuple):
 
 
 class Local:
-    """Processes of this machine: one per two cores, or this one alone on up to three cores."""
+    """Processes of this machine: one per two cores.
+
+    Without a number it is this process alone on up to three cores, and where TensorFlow sees
+    GPUs: one process takes all of their memory.
+    """
 
     def __init__(self, processes=None):
+        if not processes and tf.config.list_physical_devices("GPU"):
+            processes = 1
         self.processes = processes or max(1, len(os.sched_getaffinity(0)) // THREADS)
 
     def runs(self, items, jobs=1):
@@ -80,34 +89,14 @@ class Local:
         Raises:
             What a task raises. The others end the next time they advance.
         """
-        workers = min(self.processes, len(tasks))
         if self.processes == 1:
             for index, task in enumerate(tasks):
                 yield index, task.function(task.folder, advance, *task.arguments)
             return
-        context = multiprocessing.get_context("spawn")
-        progress, stop = context.SimpleQueue(), context.Event()
-
-        def show():
-            while not progress.empty():
-                advance(progress.get())
-
-        with concurrent.futures.ProcessPoolExecutor(
-            workers, context, _begin_process, (progress, stop)
-        ) as pool:
-            waiting = {pool.submit(_in_process, task): index for index, task in enumerate(tasks)}
-            try:
-                while waiting:
-                    done, _ = concurrent.futures.wait(
-                        waiting, POLL, concurrent.futures.FIRST_COMPLETED
-                    )
-                    show()
-                    for call in done:
-                        yield waiting.pop(call), call.result()
-            except BaseException:
-                stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+        with beside(min(self.processes, len(tasks)), advance) as (submit, completed):
+            waiting = {submit(_run, task): index for index, task in enumerate(tasks)}
+            for call in completed(waiting):
+                yield waiting[call], call.result()
 
 
 class Ray:
@@ -123,6 +112,8 @@ class Ray:
         Raises:
             EngineError: Ray is not installed, or there is no cluster at the address.
         """
+        address = address or os.environ.get("RAY_ADDRESS")
+        _check_answers(address or "")
         # Ray reports its use to its makers unless told not to.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # A task without a GPU sees none; Ray asks for the choice.
@@ -136,7 +127,7 @@ class Ray:
         if not ray.is_initialized():
             try:
                 ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
-            except (ConnectionError, ValueError) as error:
+            except (ConnectionError, RuntimeError, ValueError) as error:
                 raise EngineError(f"Ray: {error} Received: --ray_address={address}") from None
         self.ray = ray
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -180,6 +171,9 @@ class Ray:
                 yield index, value
         except self.ray.exceptions.RayTaskError as error:
             raise error.cause or error from error
+        except self.ray.exceptions.RayError as error:
+            reason = str(error).partition("\n")[0]
+            raise EngineError(f"The cluster lost a task for good. Received: {reason}") from None
         finally:
             for call in waiting:
                 self.ray.cancel(call, force=True)
@@ -190,7 +184,53 @@ def limit_threads():
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
 
 
-_advance: Any = None  # in a process of Local
+@contextlib.contextmanager
+def beside(processes, advance):
+    """Processes beside this one, which move its progress bar.
+
+    At the end of the block they are done. If it fails, what they do ends the next time it advances.
+
+    Args:
+        processes: how many.
+        advance: function of how much a progress bar moves on.
+
+    Yields:
+        Two functions. submit(function, *arguments) has function(advance, *arguments) called in one
+        of the processes and returns a concurrent.futures.Future. completed(futures) yields them as
+        they are done. The bar moves in both.
+    """
+    context = multiprocessing.get_context("spawn")
+    progress, stop = context.SimpleQueue(), context.Event()
+
+    def show():
+        while not progress.empty():
+            advance(progress.get())
+
+    def submit(function, *arguments):
+        show()
+        return pool.submit(_in_process, function, arguments)
+
+    def completed(futures):
+        waiting = set(futures)
+        while waiting:
+            done, waiting = concurrent.futures.wait(
+                waiting, POLL, concurrent.futures.FIRST_COMPLETED
+            )
+            show()
+            yield from done
+
+    with concurrent.futures.ProcessPoolExecutor(
+        processes, context, _begin_process, (progress, stop)
+    ) as pool:
+        try:
+            yield submit, completed
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+_advance: Any = None  # in a process beside another
 
 
 def _begin_process(progress, stop):
@@ -203,8 +243,26 @@ def _begin_process(progress, stop):
         progress.put(units)
 
 
-def _in_process(task):
-    return task.function(task.folder, _advance, *task.arguments)
+def _in_process(function, arguments):
+    return function(_advance, *arguments)
+
+
+def _run(advance, task):
+    return task.function(task.folder, advance, *task.arguments)
+
+
+def _check_answers(address):
+    """Ray itself tries for many minutes where nothing answers."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise EngineError(
+            f"No Ray cluster answers ({reason}). Received: --ray_address={address}"
+        ) from None
 
 
 def _same(value):

@@ -6,12 +6,10 @@ any time. Folds run wherever tfhrf.engine runs them.
 """
 
 import collections
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
 import json
-import multiprocessing
 import pathlib
 import pickle
 import time
@@ -25,7 +23,7 @@ import tensorflow as tf
 
 from tfhrf.assessment import assess, calibration_windows
 from tfhrf.cache import prepare
-from tfhrf.engine import Local, Task, limit_threads
+from tfhrf.engine import Local, Task, beside
 from tfhrf.features import LogMelConfig
 from tfhrf.files import begin_folder, cleaning_up, write_text
 from tfhrf.folds import Fold
@@ -117,12 +115,12 @@ def run(
         for place, study in enumerate(studies):
             for part in engine.runs(missing[place], len(studies) - len(results)):
                 arguments = (data, shards, study.build, study.settings, strategy, part)
-                units = len(part) * training.epochs
+                units = sum(_units(fold, training, len(features)) for fold in part)
                 tasks.append(Task(run_folds, arguments, pathlib.Path(study.out), units))
                 places.append(place)
         print(f"Training {sum(map(len, missing))} folds of {training.epochs} epochs")
         left = collections.Counter(places)
-        bar = progress_bar(sum(task.units for task in tasks), "epoch")
+        bar = progress_bar(sum(task.units for task in tasks), "step")
         for index, _ in engine.map(tasks, bar.add):
             left[places[index]] -= 1
             if not left[places[index]]:
@@ -216,7 +214,8 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
 
     Args:
         folder: of the study, or one from which the folds' folders get there.
-        advance: called with 1 for every epoch.
+        advance: called with how many steps of training are done, utterances tested, and folds
+            complete.
         data: function that returns what all studies share: corpus, features (StoredFrames),
             class indices and groups of all utterances, TrainingSettings, LogMelConfig.
         shards: function that returns the folder in which the features' shards are here.
@@ -228,18 +227,17 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
     here = shards()
     features = [dataclasses.replace(one, shard=here / one.shard.name) for one in features]
     seed, shape = settings["seed"], (training.frames, config.mels)
-    # One number of steps for every fold: the graph is traced once.
-    steps_per_epoch = max(1, len(features) // training.batch_size)
+    steps_per_epoch = _steps_per_epoch(training, len(features))
     model, initial, scope = _compiled(
         pickle.dumps((build, shape, len(corpus.labels), training, steps_per_epoch, seed, strategy))
     )
-    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance(1))
+    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: advance(steps_per_epoch))
 
     def side(indices):
         some = [features[i] for i in indices]
         return some, targets[indices], [groups[i] for i in indices]
 
-    with _beside(len(folds) > 1) as assess_later:
+    with _assessing(len(folds) > 1, advance) as assess_later:
         for fold in folds:
             work = begin_folder(folder / fold.name)
             with cleaning_up(work):
@@ -269,7 +267,6 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
             chosen = [features[i] for i in fold.train]
             sides = {"validation": fold.validation, "test": fold.test}
             assess_later(
-                assess,
                 work,
                 folder / fold.name,
                 record,
@@ -279,6 +276,17 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                 settings,
                 config,
             )
+
+
+def _steps_per_epoch(training, utterances):
+    """One number for every fold: the graph is traced once."""
+    return max(1, utterances // training.batch_size)
+
+
+def _units(fold, training, utterances):
+    """By how much a fold moves the progress bar: steps, utterances to test, the fold itself."""
+    steps = training.epochs * _steps_per_epoch(training, utterances)
+    return steps + len(fold.validation) + len(fold.test) + 1
 
 
 def seed_of(seed, fold):
@@ -319,21 +327,25 @@ def _compiled(pickled):
 
 
 @contextlib.contextmanager
-def _beside(apart):
-    """A function that calls another one in a process beside this one, or at once in this one.
+def _assessing(apart, advance):
+    """The function `assess` but for its first argument, called beside this process or in it.
 
     While one fold is folded, quantized and tested, the next one trains. At the end of the block
-    all calls are done; an exception of theirs is raised there.
+    all folds are complete; an exception of theirs is raised there.
     """
     if not apart:
-        yield lambda function, *arguments: function(*arguments)
+        yield functools.partial(assess, advance)
         return
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, context, limit_threads) as pool:
-        calls = []
-        yield lambda function, *arguments: calls.append(pool.submit(function, *arguments))
-        for call in calls:
+    with beside(1, advance) as (submit, completed):
+        calls = [submit(_leave_gpus)]
+        yield lambda *arguments: calls.append(submit(assess, *arguments))
+        for call in completed(calls):
             call.result()
+
+
+def _leave_gpus(advance):
+    """The training has taken all memory of the GPUs."""
+    tf.config.set_visible_devices([], "GPU")
 
 
 class StepClock(keras.callbacks.Callback):
