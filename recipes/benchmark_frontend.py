@@ -13,14 +13,15 @@ import numpy as np
 from absl import flags
 
 import tfhrf
-from tfhrf import assessment, commands, micro
+from tfhrf import commands, micro
 from tfhrf.audio import decode
 from tfhrf.backbones import ConvTransformer
 from tfhrf.corpora import emodb
-from tfhrf.features import LogMelConfig, extract
+from tfhrf.extraction import extract
+from tfhrf.features import LogMelConfig
 from tfhrf.frontend import comparison
 from tfhrf.training import TrainingSettings, compile_model, fit
-from tfhrf.windows import test_windows
+from tfhrf.windows import hop_frames, test_windows
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "The EMO-DB folder.", required=True)
 MODEL_DIR = flags.DEFINE_string(
@@ -50,7 +51,7 @@ def main():
     for name, features in (("Python", expected), ("C", found)):
         counts = comparison.level_differences(exact, features, scale, zero_point)
         print(f"  {counts[1:].sum():9,} values of {name} differ from float64")
-    hop = assessment.hop_frames(config)
+    hop = hop_frames(config)
     decided = comparison.decision_differences(content, expected, found, hop, config)
     print("  " + ", ".join(f"{number:,} {name}" for name, number in decided.items()))
 
@@ -65,7 +66,7 @@ def train(utterances, features, config):
     steps = max(1, len(features) // settings.batch_size)
     compile_model(model, settings, steps)
     fit(model, features, targets, settings, steps, config, 0)
-    hop = assessment.hop_frames(config)
+    hop = hop_frames(config)
     windows = np.concatenate([test_windows(one, settings.frames, hop, config) for one in features])
     return tfhrf.to_tflite(tfhrf.fold(model), windows[::5])
 

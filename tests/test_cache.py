@@ -16,9 +16,10 @@ import keras
 import tensorflow as tf
 from sounds import sine, write_broken, write_wav
 
-from tfhrf import assessment, cache, features, windows
+from tfhrf import assessment, cache, extraction, windows
 from tfhrf.audio import AudioError
-from tfhrf.features import LogMelConfig, extract
+from tfhrf.extraction import extract
+from tfhrf.features import LogMelConfig
 from tfhrf.training import TrainingSettings, compile_model, fit
 from tfhrf.windows import test_windows
 
@@ -49,14 +50,14 @@ def sounds(tmp_path):
 def computed(monkeypatch):
     """The files whose frames are computed, in order; repeated for each span."""
     names = []
-    stream = features.stream
+    stream = extraction.stream
 
     def spied(paths, config, spans):
         for path, frames in zip(paths, stream(paths, config, spans), strict=True):
             names.append(path.name)
             yield frames
 
-    monkeypatch.setattr(features, "stream", spied)
+    monkeypatch.setattr(extraction, "stream", spied)
     return names
 
 
@@ -134,9 +135,9 @@ def test_an_interrupted_preparation_goes_on_with_the_shard_it_was_in(
     kept = left[0].stat().st_mtime_ns
 
     names = []
-    stream = features.stream
+    stream = extraction.stream
     monkeypatch.setattr(
-        features,
+        extraction,
         "stream",
         lambda paths, *rest: (names.extend(path.name for path in paths), stream(paths, *rest))[1],
     )

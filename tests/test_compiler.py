@@ -98,7 +98,8 @@ def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, precision, t
 @needs_tflm
 def test_real_speech_equals_tflm(emodb_dir, tmp_path):
     pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-    from tfhrf.features import LogMelConfig, extract
+    from tfhrf.extraction import extract
+    from tfhrf.features import LogMelConfig
     from tfhrf.windows import test_windows as evenly_spaced
 
     config = LogMelConfig()

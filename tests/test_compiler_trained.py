@@ -9,7 +9,8 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 import tfhrf
 from tfhrf.backbones import Conformer, ConvTransformer, SpeechFormer
 from tfhrf.corpora import emodb
-from tfhrf.features import LogMelConfig, extract
+from tfhrf.extraction import extract
+from tfhrf.features import LogMelConfig
 from tfhrf.training import TrainingSettings, compile_model, fit
 from tfhrf.windows import test_windows as evenly_spaced
 

@@ -10,7 +10,8 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 from sounds import sine, write_wav
 
 from tfhrf.corpora import CorpusError, emodb, of_speakers, synthetic
-from tfhrf.features import LogMelConfig, extract
+from tfhrf.extraction import extract
+from tfhrf.features import LogMelConfig
 from tfhrf.folds import leave_one_speaker_out
 
 

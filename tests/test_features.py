@@ -11,7 +11,8 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 from sounds import sine, write_wav
 
 from tfhrf.audio import AudioError
-from tfhrf.features import LogMelConfig, extract, log_mel, mel_filters
+from tfhrf.extraction import extract
+from tfhrf.features import LogMelConfig, log_mel, mel_filters
 
 CONFIG = LogMelConfig()
 

@@ -21,14 +21,14 @@ from sounds import sine, write_broken, write_float_wav, write_pcm_wav, write_wav
 from tiny_models import disturb
 
 import tfhrf
-from tfhrf import assessment, graph, micro
+from tfhrf import graph, micro
 from tfhrf.backbones import ConvTransformer
 from tfhrf.commands import DEVICES
 from tfhrf.corpora import synthetic
 from tfhrf.features import LogMelConfig, log_mel
 from tfhrf.frontend import host
+from tfhrf.windows import hop_frames, utterance_posteriors
 from tfhrf.windows import test_windows as evenly_spaced
-from tfhrf.windows import utterance_posteriors
 
 TFLM = pathlib.Path(__file__).resolve().parents[1] / "tflm"
 TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
@@ -84,7 +84,7 @@ class Deployed:
         _, (details,), _ = micro.load(self.content)
         scale, zero_point = micro.scale_and_zero_point(details)
         features = (self.levels(samples).astype(np.float32) - zero_point) * np.float32(scale)
-        hop = assessment.hop_frames(self.config)
+        hop = hop_frames(self.config)
         return micro.quantize(evenly_spaced(features, self.frames, hop, self.config), details)
 
     def make(self, *arguments, model=None):
@@ -146,7 +146,7 @@ def sounds(deployed):
     and all but one sample of the next frame, two windows whose hops leave nothing, and a rest.
     """
     length, window = deployed.length, deployed.frames
-    hop = assessment.hop_frames(deployed.config)
+    hop = hop_frames(deployed.config)
     return {
         "short": length(window // 2 + 1, 20),
         "one frame": length(1),

@@ -20,7 +20,8 @@ import emulator
 from tfhrf import fold, micro, to_tflite
 from tfhrf.backbones import ConvTransformer
 from tfhrf.corpora import emodb
-from tfhrf.features import LogMelConfig, extract, log_mel, mel_filters
+from tfhrf.extraction import extract
+from tfhrf.features import LogMelConfig, log_mel, mel_filters
 from tfhrf.frontend import comparison, host, write_frontend
 from tfhrf.frontend.tables import filters, make_tables, to_levels
 from tfhrf.training import TrainingSettings, compile_model, fit

@@ -25,7 +25,7 @@ from tfhrf.features import LogMelConfig
 from tfhrf.folds import Fold, FoldError
 from tfhrf.layers import HRFDense
 from tfhrf.training import TrainingSettings
-from tfhrf.windows import test_windows
+from tfhrf.windows import hop_frames, test_windows
 
 pytestmark = pytest.mark.filterwarnings("ignore::tfhrf.corpora.CorpusWarning")
 test_windows.__test__ = False
@@ -357,7 +357,7 @@ def test_a_participant_is_decided_by_the_mean_of_the_segments():
 def test_calibration_windows_are_those_of_all_windows_laid_out():
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, 16)).astype("f4") for n in (30, 50, 51, 150, 1000, 30_000)]
-    hop = assessment.hop_frames(CONFIG)
+    hop = hop_frames(CONFIG)
     windows = np.concatenate([test_windows(one, 50, hop, CONFIG) for one in features])
     picked = np.linspace(0, len(windows) - 1, assessment.CALIBRATION_WINDOWS).astype(int)
     assert len(windows) > assessment.CALIBRATION_WINDOWS

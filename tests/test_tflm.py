@@ -13,6 +13,7 @@ from tiny_models import disturb, encoder, sounds
 
 from tfhrf import arena, micro, to_tflite, to_tflm
 from tfhrf import graph as graphs
+from tfhrf.features import LogMelConfig
 from tfhrf.tflite import make_interpreter
 
 GXX = shutil.which("g++")
@@ -257,6 +258,16 @@ def test_without_the_wheel_the_sources_say_so(contents, precision, tmp_path, mon
     for part in ("model", "golden"):
         text = (tmp_path / f"without/model_{part}.h").read_text()
         assert "TensorFlow Lite Micro WAS NOT RUN" in text
+
+
+def test_a_layout_and_its_front_end_need_no_recipes(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((50, 16)), layers.Dense(8), layers.GlobalAveragePooling1D(), layers.Dense(3)]
+    )
+    content = to_tflite(model, sounds(20, mels=16, frames=50))
+    to_tflm(content, tmp_path / "emotion", layout="cmake", config=LogMelConfig(mels=16))
+    names = {path.name for path in (tmp_path / "emotion").iterdir()}
+    assert {"CMakeLists.txt", "application.c", "frontend.c", "model_model.cc"} <= names
 
 
 def test_several_inputs_and_outputs_are_all_described(tmp_path):

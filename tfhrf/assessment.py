@@ -16,7 +16,7 @@ from tfhrf.results import DEPLOYED
 from tfhrf.tflite import to_tflite
 from tfhrf.tflm import to_tflm
 from tfhrf.training import inference
-from tfhrf.windows import test_windows, utterance_posteriors
+from tfhrf.windows import hop_frames, test_windows, utterance_posteriors
 
 CALIBRATION_WINDOWS = 200
 TEST_WINDOWS = 1024  # in memory at a time, and those of one utterance more
@@ -74,11 +74,6 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
         record[side] = _decide(posteriors, targets, groups, corpus)
     record["seconds"]["folding, quantization and test"] = time.perf_counter() - start
     write_text(work / "fold.json", json.dumps(record) + "\n")
-
-
-def hop_frames(config):
-    """Frames between test windows, which begin every second."""
-    return max(1, round(config.sample_rate / config.hop))
 
 
 def calibration_windows(features, frames, config):

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_io as tfio
 
-from tfhrf import audio, features
+from tfhrf import audio, extraction, features
 from tfhrf.engine import Local, Task
 from tfhrf.files import replacing
 from tfhrf.progress import progress_bar
@@ -24,7 +24,7 @@ SHARD = 256  # utterances
 # A record of a TFRecord file: uint64 length, its CRC, the bytes, their CRC.
 _BEFORE, _AFTER = 12, 4
 # The frames depend on these, so a change of theirs makes another cache.
-_CODE = (audio.__file__, features.__file__, __file__)
+_CODE = (audio.__file__, features.__file__, extraction.__file__, __file__)
 
 
 class CacheError(ValueError):
@@ -72,7 +72,7 @@ def prepare(paths, config, spans=None, root=FOLDER, engine=None):
     computed again, as is one that an earlier preparation did not come to.
 
     Args:
-        paths, config, spans: as of `tfhrf.features.extract`.
+        paths, config, spans: as of `tfhrf.extraction.extract`.
         root: folder in which these utterances get a folder of their own.
         engine: what of tfhrf.engine computes shards, Local if None. Wherever that is, recordings
             are found by their paths.
@@ -136,7 +136,7 @@ def compute_shards(folder, advance, shards, config):
     paths, spans = (
         list(itertools.chain.from_iterable(shard[place] for shard in shards)) for place in (1, 2)
     )
-    stream = features.stream(paths, config, spans)
+    stream = extraction.stream(paths, config, spans)
     return {
         name: write_shard(
             folder / name, _counted(itertools.islice(stream, len(own_paths)), advance)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tfhrf import application as applications
 from tfhrf import arena, micro
 from tfhrf import graph as graphs
 from tfhrf.files import write_together
@@ -90,9 +91,6 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None, layout=None, con
     labels = check_labels(labels, outputs)
     application: dict = {}
     if layout is not None:
-        # Here, because audio needs tensorflow-io, which not every TensorFlow loads.
-        from tfhrf import application as applications
-
         applications.check_layout(layout, directory)
         application = applications.application_files(config, inputs, outputs, "tflm")
         application |= applications.classifier_files(name)

@@ -113,6 +113,11 @@ def middle_window(features, frames, config):
     return window
 
 
+def hop_frames(config):
+    """Frames between test windows, which begin every second."""
+    return max(1, round(config.sample_rate / config.hop))
+
+
 def test_windows(features, frames, hop, config):
     """All windows of one utterance: every `hop` frames, the last one flush with the end.
 

@@ -15,13 +15,13 @@ import emulator
 import keras
 import numpy as np
 
-from tfhrf import assessment
 from tfhrf.audio import decode
 from tfhrf.corpora import synthetic
-from tfhrf.features import LogMelConfig, extract
+from tfhrf.extraction import extract
+from tfhrf.features import LogMelConfig
 from tfhrf.files import replacing
 from tfhrf.training import inference
-from tfhrf.windows import test_windows, utterance_posteriors
+from tfhrf.windows import hop_frames, test_windows, utterance_posteriors
 
 DEFAULT_MODEL = "runs/conv_transformer-synthetic-light-*/deployed"
 EMOTION = "anger"
@@ -98,7 +98,7 @@ def in_keras(folder, config):
     """Mean posterior of the sound's windows by the model as trained."""
     model = keras.saving.load_model(folder / "trained.keras", compile=False)
     (features,) = extract([SOUND], config)
-    windows = test_windows(features, model.input_shape[1], assessment.hop_frames(config), config)
+    windows = test_windows(features, model.input_shape[1], hop_frames(config), config)
     return utterance_posteriors(inference(model)(windows), [len(windows)])[0]
 
 

@@ -4,9 +4,9 @@ import pathlib
 
 import numpy as np
 
-from tfhrf import assessment
 from tfhrf.frontend.writer import frontend_files
 from tfhrf.generated import wrapped
+from tfhrf.windows import hop_frames
 
 SOURCES = pathlib.Path(__file__).parent / "c"
 # What computes the model: C of `to_c`, or TensorFlow Lite Micro.
@@ -47,7 +47,7 @@ def application_files(config, inputs, outputs, runtime):
         **fixed,
         chosen: (SOURCES / chosen).read_text(),
         **frontend_files(config, levels["scale"], levels["zero_point"], levels["dtype"]),
-        **tables(shapes[0][1], assessment.hop_frames(config), shapes[1][1], logits["scale"]),
+        **tables(shapes[0][1], hop_frames(config), shapes[1][1], logits["scale"]),
     }
 
 

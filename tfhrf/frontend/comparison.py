@@ -5,14 +5,15 @@ import tensorflow as tf
 
 from tfhrf import micro
 from tfhrf.audio import decode
-from tfhrf.features import extract, mel_filters
+from tfhrf.extraction import extract
+from tfhrf.features import mel_filters
 from tfhrf.frontend import host
 from tfhrf.frontend.tables import to_levels
 from tfhrf.windows import test_windows, utterance_posteriors
 
 
 def features_of_both(paths, config, scale, zero_point, dtype="int8"):
-    """Features of recordings by `tfhrf.features.extract` and by the C front end.
+    """Features of recordings by `tfhrf.extraction.extract` and by the C front end.
 
     Args:
         paths: list of paths of 16-bit recordings.
