@@ -16,7 +16,7 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 
 import trees
 
-from tfhrf import assessment, commands, features, study
+from tfhrf import assessment, commands, extraction, study
 from tfhrf.audio import AudioError
 from tfhrf.corpora import CORPORA, CorpusError
 from tfhrf.engine import EngineError
@@ -237,7 +237,7 @@ def test_studies_share_their_features_and_a_fold_alone_is_the_same(corpora, tmp_
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert sorted(path.name for path in before) == ["00000-of-00001.tfrecord", "front_end.json"]
 
-    monkeypatch.setattr(features, "stream", lambda *_: pytest.fail("features are computed again"))
+    monkeypatch.setattr(extraction, "stream", lambda *_: pytest.fail("features are computed again"))
     train("iemocap", corpora / "iemocap", tmp_path / "two", folds=["3"])
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     weights = [
