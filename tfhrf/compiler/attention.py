@@ -182,46 +182,71 @@ def lower_attention(lowering, operator):
     query = left_rows(lowering, scores, q, batch)
     key = whole_blocks(lowering, right_rows(lowering, scores, k, batch))
     value = whole_blocks(lowering, right_rows(lowering, product, v, batch))
-    target = lowering.allocate(operator.output)
-    views = [query, key, value, target]
-    rows, keys = query.address.shape[-2], key.address.shape[-2]
+    views = attention_views(lowering, operator, query, key, value, rest)
+    depth, width = query.address.shape[-1], shape[-1]
+    keys = key.address.shape[-2]
+
+    def body(write):
+        table = extra.get("scores_table")
+        values = [matmul_body(write, scores, final_scores_table(scores, table), depth, keys)]
+        if rest:
+            add = extra["add"]
+            swapped = [add.inputs[extra["position"]], rest[0]]
+            add = dataclasses.replace(add, inputs=swapped)
+            values.append(f"&{binary_struct(write, add, keys)}")
+        else:
+            values.append("NULL")
+        values.append(exponentials_name(write, softmax))
+        product_now = dataclasses.replace(product, outputs=[raw_output(operator)])
+        values.append(matmul_body(write, product_now, final_table(operator), keys, width))
+        return values
+
+    scratch = 4 * pairs(max(depth, keys)) + 2 * keys
+    add_attention(lowering, views, body, scratch)
+
+
+def attention_views(lowering, operator, query, key, value, rest):
+    """Query, key, value, output and, if `rest` names it, what is added to the scores, in rows."""
+    views = [query, key, value, lowering.allocate(operator.output)]
     if rest:
+        rows, keys = query.address.shape[-2], key.address.shape[-2]
         added = lowering.view(rest[0])
-        address = np.broadcast_to(added.address, (*batch, rows, keys))
+        address = np.broadcast_to(added.address, (*operator.output.shape[:-2], rows, keys))
         view = View(added.storage, address)
         views.append(view if strides_of(address) is not None else lowering.copy(view))
     for view in views:
         if strides_of(view.address) is None:
             refuse(operator, "its output does not lie in rows")
-    views = merge_batch(views)
+    return merge_batch(views)
+
+
+def add_attention(lowering, views, body, scratch, suffix=""):
+    """Adds the step of an attention.
+
+    Args:
+        lowering: Lowering to add it to.
+        views: as of `attention_views`.
+        body: function of a writer; returns the values of the kernel's struct.
+        scratch: bytes.
+        suffix: of the kernel's names.
+    """
     batch = views[0].address.shape[:-2]
     strides = [strides_of(view.address) for view in views]
-    depth, width = query.address.shape[-1], shape[-1]
 
     def call(write, pointers, rows):
         reads, to = pointers[:-1], pointers[-1]
         opening, offsets, closing = batch_loops(batch, views)
-        table = extra.get("scores_table")
-        body = [matmul_body(write, scores, final_scores_table(scores, table), depth, keys)]
-        if rest:
-            add = extra["add"]
-            swapped = [add.inputs[extra["position"]], rest[0]]
-            add = dataclasses.replace(add, inputs=swapped)
-            body.append(f"&{binary_struct(write, add, keys)}")
-            added = f"{reads[3]}{offsets[4]}, (tfhrf_strides){{{strides[4][-2]}, {strides[4][-1]}}}"
-        else:
-            body.append("NULL")
-            added = "NULL, (tfhrf_strides){0, 0}"
-        body.append(exponentials_name(write, softmax))
-        product_now = dataclasses.replace(product, outputs=[raw_output(operator)])
-        body.append(matmul_body(write, product_now, final_table(operator), keys, width))
-        name = write.struct("tfhrf_attention", f"{{{', '.join(body)}}}")
+        added, steps = "NULL", "0, 0"
+        if len(views) > 4:
+            added, steps = f"{reads[3]}{offsets[4]}", f"{strides[4][-2]}, {strides[4][-1]}"
+        name = write.struct(f"tfhrf_attention{suffix}", f"{{{', '.join(body(write))}}}")
         indent = "    " * len(opening)
         return [
             *opening,
-            f"{indent}tfhrf_attention_rows({reads[0]}{offsets[0]}, {strides[0][-2]}, "
+            f"{indent}tfhrf_attention{suffix}_rows({reads[0]}{offsets[0]}, {strides[0][-2]}, "
             f"{reads[1]}{offsets[1]}, {strides[1][-2]}, {reads[2]}{offsets[2]}, "
-            f"{strides[2][-2]}, {added}, {to}{offsets[3]}, {strides[3][-2]}, {strides[3][-1]}, "
+            f"{strides[2][-2]}, {added}, (tfhrf_strides{suffix}){{{steps}}}, "
+            f"{to}{offsets[3]}, {strides[3][-2]}, {strides[3][-1]}, "
             f"{rows}, &{name}, {write.scratch});",
             *closing,
         ]
@@ -233,15 +258,14 @@ def lower_attention(lowering, operator):
         Operand(rows_first(value), False),
         *(Operand(rows_first(view), True) for view in others),
     ]
-    scratch = 4 * pairs(max(depth, keys)) + 2 * keys
     lowering.add(
         "attention",
-        rows,
+        query.address.shape[-2],
         reads,
         Operand(rows_first(target), True),
         call,
         scratch,
-        ("attention",),
+        (f"attention{suffix}",),
     )
 
 

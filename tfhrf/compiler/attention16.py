@@ -5,13 +5,20 @@ import dataclasses
 import numpy as np
 
 from tfhrf.compiler import arithmetic as exact
-from tfhrf.compiler.attention import batch_loops, left_rows, merge_batch, right_rows
+from tfhrf.compiler.attention import (
+    add_attention,
+    attention_views,
+    batch_loops,
+    left_rows,
+    merge_batch,
+    right_rows,
+)
 from tfhrf.compiler.dense import pairs
 from tfhrf.compiler.elementwise16 import sum_struct
 from tfhrf.compiler.literals16 import narrow_scale, scale16, wide_scale
 from tfhrf.compiler.operators import product_scale, refuse
 from tfhrf.compiler.steps import Operand, matrix_strides, rows_first
-from tfhrf.compiler.views import View, strides_of
+from tfhrf.compiler.views import strides_of
 
 
 def matmul_body(operator, depth, columns):
@@ -123,63 +130,27 @@ def lower_attention(lowering, operator):
     query = left_rows(lowering, scores, q, batch)
     key = right_rows(lowering, scores, k, batch)
     value = right_rows(lowering, product, v, batch)
-    views = [query, key, value, lowering.allocate(operator.output)]
-    rows, keys = query.address.shape[-2], key.address.shape[-2]
-    if rest:
-        added = lowering.view(rest[0])
-        view = View(added.storage, np.broadcast_to(added.address, (*batch, rows, keys)))
-        views.append(view if strides_of(view.address) is not None else lowering.copy(view))
-    for view in views:
-        if strides_of(view.address) is None:
-            refuse(operator, "its output does not lie in rows")
-    views = merge_batch(views)
-    batch = views[0].address.shape[:-2]
-    strides = [strides_of(view.address) for view in views]
+    views = attention_views(lowering, operator, query, key, value, rest)
     depth, width = query.address.shape[-1], operator.output.shape[-1]
+    keys = key.address.shape[-2]
 
-    def call(write, pointers, rows):
-        reads, to = pointers[:-1], pointers[-1]
-        opening, offsets, closing = batch_loops(batch, views)
-        body = [matmul_body(scores, depth, keys)]
+    def body(write):
         factor = extra.get("factor")
-        body.append(str(extra["factor_value"] if factor else 0))
-        body.append(scale16(*product_scale(factor)) if factor else "{0, 0, 0, 0, 0}")
+        values = [matmul_body(scores, depth, keys)]
+        values.append(str(extra["factor_value"] if factor else 0))
+        values.append(scale16(*product_scale(factor)) if factor else "{0, 0, 0, 0, 0}")
         if rest:
             add = extra["add"]
             add = dataclasses.replace(add, inputs=[add.inputs[extra["position"]], rest[0]])
-            body.append(f"&{sum_struct(write, add, keys)}")
-            added = (
-                f"{reads[3]}{offsets[4]}, (tfhrf_strides16){{{strides[4][-2]}, {strides[4][-1]}}}"
-            )
+            values.append(f"&{sum_struct(write, add, keys)}")
         else:
-            body.append("NULL")
-            added = "NULL, (tfhrf_strides16){0, 0}"
-        body += [softmax_body(write, softmax), str(width), narrow_scale(*product_scale(product))]
-        name = write.struct("tfhrf_attention16", f"{{{', '.join(body)}}}")
-        indent = "    " * len(opening)
+            values.append("NULL")
         return [
-            *opening,
-            f"{indent}tfhrf_attention16_rows({reads[0]}{offsets[0]}, {strides[0][-2]}, "
-            f"{reads[1]}{offsets[1]}, {strides[1][-2]}, {reads[2]}{offsets[2]}, "
-            f"{strides[2][-2]}, {added}, {to}{offsets[3]}, {strides[3][-2]}, {strides[3][-1]}, "
-            f"{rows}, &{name}, {write.scratch});",
-            *closing,
+            *values,
+            softmax_body(write, softmax),
+            str(width),
+            narrow_scale(*product_scale(product)),
         ]
 
-    query, key, value, target, *others = views
-    reads = [
-        Operand(rows_first(query), True),
-        Operand(rows_first(key), False),
-        Operand(rows_first(value), False),
-        *(Operand(rows_first(view), True) for view in others),
-    ]
     scratch = 4 * pairs(max(depth, keys)) + 4 * keys
-    lowering.add(
-        "attention",
-        rows,
-        reads,
-        Operand(rows_first(target), True),
-        call,
-        scratch,
-        ("attention16",),
-    )
+    add_attention(lowering, views, body, scratch, "16")
