@@ -8,7 +8,7 @@ import pathlib
 
 from absl import flags
 
-from tfhrf import commands, pictures, report, results
+from tfhrf.studies import cli, pictures, results, tables
 
 FOLDS = flags.DEFINE_list("folds", None, "Names of the folds that count, such as test speakers.")
 OUT = flags.DEFINE_string("out", "runs/collected", "Folder of the pictures.")
@@ -18,13 +18,13 @@ def main(folders):
     if not folders:
         raise results.ResultsError("Give the folders of one or more studies")
     groups = results.group(folders, FOLDS.value)
-    print("\n\n".join(report.seeds_table(*group) for group in groups))
+    print("\n\n".join(tables.seeds_table(*group) for group in groups))
     for comparable in results.by_corpus(groups):
         if len(comparable) > 1:
-            print(f"\n{report.comparison(comparable)}")
+            print(f"\n{tables.comparison(comparable)}")
         pictures.save_groups(pathlib.Path(OUT.value), comparable)
     print(f"\nPictures are in {OUT.value}")
 
 
 if __name__ == "__main__":
-    commands.run(main, positional=True)
+    cli.run(main, positional=True)

@@ -4,8 +4,8 @@ python recipes/train_conformer.py
 python recipes/train_conformer.py --dataset=emodb --data_dir=PATH/TO/emodb
 """
 
-from tfhrf import commands
-from tfhrf.backbones import Conformer
+from tfhrf.models import Conformer
+from tfhrf.studies import cli
 
 if __name__ == "__main__":
-    commands.train("conformer", Conformer)
+    cli.train("conformer", Conformer)

@@ -5,8 +5,8 @@ python recipes/train_convtransformer.py --dataset=emodb --data_dir=PATH/TO/emodb
 python recipes/train_convtransformer.py --variant=tiny
 """
 
-from tfhrf import commands
-from tfhrf.backbones import ConvTransformer
+from tfhrf.models import ConvTransformer
+from tfhrf.studies import cli
 
 if __name__ == "__main__":
-    commands.train("conv_transformer", ConvTransformer, variants=("light", "large", "tiny"))
+    cli.train("conv_transformer", ConvTransformer, variants=("light", "large", "tiny"))

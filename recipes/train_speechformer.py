@@ -4,11 +4,11 @@ python recipes/train_speechformer.py
 python recipes/train_speechformer.py --dataset=emodb --data_dir=PATH/TO/emodb
 """
 
-from tfhrf import commands
-from tfhrf.backbones import SpeechFormer
-from tfhrf.training import TrainingSettings
+from tfhrf.models import SpeechFormer
+from tfhrf.studies import cli
+from tfhrf.studies.training import TrainingSettings
 
 DEFAULTS = {"emodb": TrainingSettings(epochs=60, gain=0.5)}
 
 if __name__ == "__main__":
-    commands.train("speech_former", SpeechFormer, DEFAULTS)
+    cli.train("speech_former", SpeechFormer, DEFAULTS)

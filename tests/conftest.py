@@ -1,11 +1,8 @@
 """Fixtures that several test modules use."""
 
-import pathlib
-
 import keras
 import pytest
-
-SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+from places import SHARED
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import tfhrf
-from tfhrf import graph as graphs
-from tfhrf import micro
-from tfhrf.generated import describe
+from tfhrf.deploy import runners
+from tfhrf.deploy.c_text import describe
+from tfhrf.deploy.tflite import graph as graphs
 
 COMPILERS = [path for path in map(shutil.which, ("gcc", "clang")) if path]
 needs_compiler = pytest.mark.skipif(not COMPILERS, reason="no C compiler (gcc or clang) here")
-needs_tflm = pytest.mark.skipif(not micro.available(), reason="tflite-micro has no wheel here")
+needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 
 
@@ -73,7 +73,7 @@ def compare(content, folder, count, seed=0, examples=None):
     report, call = compile_c(content, folder)
     examples = examples or random_inputs(content, count, seed)
     batches = [np.concatenate(arrays) for arrays in zip(*examples, strict=True)]
-    expected = micro.invoke(content, batches)
+    expected = runners.invoke(content, batches)
     expected = expected if len(report["outputs"]) > 1 else [expected]
     found = [np.concatenate(arrays) for arrays in zip(*map(call, examples), strict=True)]
     for one, other in zip(expected, found, strict=True):

@@ -1,14 +1,13 @@
 """The examples of docs/cluster.md: they parse, and the recipes know their flags."""
 
 import os
-import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
+from places import ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "cluster.md").read_text()
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from sounds import write_wav
 
-from tfhrf.corpora import cremad, daic_woz, iemocap, m3ed, synthetic
+from tfhrf.data.corpora import cremad, daic_woz, iemocap, m3ed, synthetic
 
 VOICES = ("anger", "happiness", "neutral", "sadness")
 

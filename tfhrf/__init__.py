@@ -1,12 +1,40 @@
 """Transformer re-parameterization (HRF, deHRF) for speech models on very small devices."""
 
-from tfhrf.accounting import summary
-from tfhrf.compiler import to_c
-from tfhrf.expansion import expand
-from tfhrf.folding import fold
-from tfhrf.layers import HRFDense
-from tfhrf.tflite import to_tflite
-from tfhrf.tflm import to_tflm
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from tfhrf.version import __version__
 
+if TYPE_CHECKING:
+    from tfhrf.deploy.c.compile import to_c
+    from tfhrf.deploy.tflite.convert import to_tflite
+    from tfhrf.deploy.tflm_sources import to_tflm
+    from tfhrf.hrf.expand import expand
+    from tfhrf.hrf.fold import fold
+    from tfhrf.hrf.layers import HRFDense
+    from tfhrf.hrf.summary import summary
+
 __all__ = ["HRFDense", "__version__", "expand", "fold", "summary", "to_c", "to_tflite", "to_tflm"]
+
+# Imported on first use: TensorFlow takes seconds to load.
+_HOMES = {
+    "HRFDense": "tfhrf.hrf.layers",
+    "expand": "tfhrf.hrf.expand",
+    "fold": "tfhrf.hrf.fold",
+    "summary": "tfhrf.hrf.summary",
+    "to_c": "tfhrf.deploy.c.compile",
+    "to_tflite": "tfhrf.deploy.tflite.convert",
+    "to_tflm": "tfhrf.deploy.tflm_sources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tfhrf' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -15,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 import tfhrf
-from tfhrf.backbones import ConvTransformer
-from tfhrf.commands import DEVICES
-from tfhrf.corpora import synthetic
-from tfhrf.features import LogMelConfig, log_mel
-from tfhrf.windows import test_windows
+from tfhrf.data.corpora import synthetic
+from tfhrf.data.windows import test_windows
+from tfhrf.log_mel import LogMelConfig, log_mel
+from tfhrf.models import ConvTransformer
+from tfhrf.studies.cli import DEVICES
 
 CLASSES = 4
 # Front end, frames of the window, boards.

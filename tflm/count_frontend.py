@@ -12,11 +12,11 @@ import tempfile
 import emulator
 import numpy as np
 
-from tfhrf.corpora import synthetic
-from tfhrf.features import LogMelConfig
-from tfhrf.frontend import comparison
-from tfhrf.frontend.writer import write_frontend
-from tfhrf.generated import wrapped
+from tfhrf.data.corpora import synthetic
+from tfhrf.deploy.c_text import wrapped
+from tfhrf.deploy.frontend.host import to_int16
+from tfhrf.deploy.frontend.writer import write_frontend
+from tfhrf.log_mel import LogMelConfig
 
 PROCESSORS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7")
 
@@ -71,7 +71,7 @@ def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
 def main():
     config = LogMelConfig()
     wave = synthetic.utterance(1, "neutral", np.random.default_rng(0))
-    samples = comparison.to_int16(wave)
+    samples = to_int16(wave)
     print("instructions per frame; bytes of one stream, of stack, of code, of tables")
     for cpu in PROCESSORS:
         # A scale that takes speech over the range of int8.

@@ -15,13 +15,13 @@ import emulator
 import keras
 import numpy as np
 
-from tfhrf.audio import decode
-from tfhrf.corpora import synthetic
-from tfhrf.extraction import extract
-from tfhrf.features import LogMelConfig
+from tfhrf.data.corpora import synthetic
+from tfhrf.data.decode import decode
+from tfhrf.data.extract import extract
+from tfhrf.data.windows import hop_frames, test_windows, utterance_posteriors
 from tfhrf.files import replacing
-from tfhrf.training import inference
-from tfhrf.windows import hop_frames, test_windows, utterance_posteriors
+from tfhrf.log_mel import LogMelConfig
+from tfhrf.studies.training import inference
 
 DEFAULT_MODEL = "runs/conv_transformer-synthetic-light-*/deployed"
 EMOTION = "anger"

@@ -16,9 +16,9 @@ import tempfile
 import numpy as np
 
 import tfhrf
-from tfhrf.backbones import ConvTransformer
-from tfhrf.features import LogMelConfig
-from tfhrf.frontend import write_frontend
+from tfhrf.deploy.frontend import write_frontend
+from tfhrf.log_mel import LogMelConfig
+from tfhrf.models import ConvTransformer
 
 HERE = pathlib.Path(__file__).resolve().parent
 FLAGS = ["-std=c99", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror"]

@@ -11,11 +11,11 @@ import pathlib
 import sys
 
 import tfhrf
-from tfhrf import graph
-from tfhrf.application import application_files, class_names, classifier_files
-from tfhrf.features import LogMelConfig
+from tfhrf.deploy.c_text import describe
+from tfhrf.deploy.project import application_files, class_names, classifier_files
+from tfhrf.deploy.tflite import graph
 from tfhrf.files import write_together
-from tfhrf.generated import describe
+from tfhrf.log_mel import LogMelConfig
 
 
 def write_sources(folder, directory, runtime="c"):
@@ -24,7 +24,7 @@ def write_sources(folder, directory, runtime="c"):
     - For the runtime "c": model.h, model.c, model_golden.h, tfhrf_*.h, by `tfhrf.to_c`.
     - For "tflm": emotion_model.h, emotion_model.cc, emotion_ops.h, emotion_golden.h, by
       `tfhrf.to_tflm`, and classifier_model.h.
-    - The application and its front end: `tfhrf.application.application_files`.
+    - The application and its front end: `tfhrf.deploy.project.application_files`.
 
     Raises:
         ValueError: a file of the folder is missing or not what it should be; says which.

@@ -1,0 +1,123 @@
+"""The readers of RAVDESS and CREMA-D."""
+
+import collections
+
+import pytest
+import trees
+from sounds import write_wav
+
+from tfhrf.data.corpora import CorpusError, CorpusWarning, cremad, ravdess
+
+partial = pytest.mark.filterwarnings("ignore:Partial copy:tfhrf.data.corpora.CorpusWarning")
+
+
+@partial
+def test_ravdess_labels_and_actors(tmp_path):
+    trees.ravdess_file(tmp_path, "03-01-05-02-02-01-12")
+    trees.ravdess_file(tmp_path, "03-01-02-01-01-02-03", channels=2)
+    trees.ravdess_file(tmp_path, "03-02-05-01-01-01-03")  # a song
+    (tmp_path / "Actor_03" / "._03-01-02-01-01-02-03.wav").write_bytes(b"junk")
+    found = [(u.path.name, u.label, u.speaker, u.group) for u in ravdess.read(tmp_path)]
+    assert found == [
+        ("03-01-02-01-01-02-03.wav", "calm", "03", "03"),
+        ("03-01-05-02-02-01-12.wav", "angry", "12", "12"),
+    ]
+
+
+def test_ravdess_stereo_at_48_khz_is_mono_at_16_khz(tmp_path):
+    pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+    from tfhrf.data.decode import decode
+
+    speech = trees.speech(1, "anger", 0)
+    paths = [
+        trees.ravdess_file(tmp_path, f"03-01-05-02-02-01-{actor}", speech, channels=channels)
+        for actor, channels in (("01", 1), ("02", 2))
+    ]
+    mono, stereo = decode(paths)
+    assert abs(len(mono) - len(speech) / 3) <= 2
+    assert abs(mono - stereo).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "message"),
+    [
+        ("03-01-09-01-01-01-01", "Actor_01", r"Unknown emotion '09'.*03-01-09"),
+        ("03-01-05-01-01-01-02", "Actor_01", r"another actor, 02: .*Actor_01/03-01-05"),
+        ("03-01-01-02-01-01-01", "Actor_01", r"no such recording: .*03-01-01-02"),
+        ("03-01-05-01-01-01-25", "Actor_25", r"no such recording: .*Actor_25"),
+        ("hello", "Actor_01", r"Not a file name of RAVDESS .*hello\.wav"),
+    ],
+)
+def test_ravdess_errors_name_the_file(tmp_path, name, folder, message):
+    trees.quiet(tmp_path / folder, f"{name}.wav")
+    with pytest.raises(CorpusError, match=message):
+        ravdess.read(tmp_path)
+
+
+def test_ravdess_complete_and_partial(tmp_path):
+    for actor in range(1, 25):
+        folder = tmp_path / f"Actor_{actor:02d}"
+        folder.mkdir()
+        for emotion in range(1, 9):
+            for tail in ("01-01-01", "01-01-02", "01-02-01", "01-02-02"):
+                (folder / f"03-01-{emotion:02d}-{tail}-{actor:02d}.wav").touch()
+                if emotion > 1:
+                    (folder / f"03-01-{emotion:02d}-02{tail[2:]}-{actor:02d}.wav").touch()
+    utterances = ravdess.read(tmp_path)
+    counts = collections.Counter(utterance.label for utterance in utterances)
+    assert len(utterances) == 1440
+    assert set(counts.values()) == {96, 192}
+    assert counts["neutral"] == 96
+    (tmp_path / "Actor_07" / "03-01-05-01-01-01-07.wav").unlink()
+    with pytest.warns(CorpusWarning, match=r"1439 of 1,440 .* missing 03-01-05-01-01-01-07\.wav"):
+        ravdess.read(tmp_path)
+
+
+def test_nothing_to_read_is_named(tmp_path):
+    with pytest.raises(CorpusError, match=r"No RAVDESS recordings .*nowhere"):
+        ravdess.read(tmp_path / "nowhere")
+    with pytest.raises(CorpusError, match=r"No CREMA-D recordings .*nowhere"):
+        cremad.read(tmp_path / "nowhere")
+
+
+@partial
+@pytest.mark.parametrize("folder", ["AudioWAV", "."])
+def test_cremad_labels_and_actors(tmp_path, folder):
+    for name in ("1001_DFA_ANG_XX", "1040_ITH_SAD_X", "1091_IEO_NEU_LO"):
+        trees.quiet(tmp_path / folder, f"{name}.wav")
+    (tmp_path / folder / "._1001_DFA_ANG_XX.wav").write_bytes(b"junk")
+    found = [(u.path.stem, u.label, u.speaker) for u in cremad.read(tmp_path)]
+    assert found == [
+        ("1001_DFA_ANG_XX", "anger", "1001"),
+        ("1040_ITH_SAD_X", "sadness", "1040"),
+        ("1091_IEO_NEU_LO", "neutral", "1091"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("1001_DFA_JOY_XX.wav", r"Unknown emotion 'JOY'.*1001_DFA_JOY"),
+        ("1001-DFA-ANG-XX.wav", r"Not a file name of CREMA-D .*1001-DFA"),
+    ],
+)
+def test_cremad_errors_name_the_file(tmp_path, name, message):
+    write_wav(tmp_path / name, [0.0] * 400)
+    with pytest.raises(CorpusError, match=message):
+        cremad.read(tmp_path)
+
+
+def test_cremad_complete_partial_and_too_many(tmp_path):
+    folder = tmp_path / "AudioWAV"
+    folder.mkdir()
+    for number in range(7442):
+        actor, take = 1001 + number % 91, number // 91
+        sentence = "".join(chr(65 + take // 26**place % 26) for place in range(3))
+        (folder / f"{actor}_{sentence}_ANG_XX.wav").touch()
+    assert len(cremad.read(tmp_path)) == 7442
+    (folder / "1001_AAA_ANG_XX.wav").rename(tmp_path / "aside")
+    with pytest.warns(CorpusWarning, match=r"7,441 of 7,442 recordings and 91 of 91 actors"):
+        cremad.read(tmp_path)
+    (tmp_path / "aside").rename(folder / "1999_AAA_ANG_XX.wav")
+    with pytest.raises(CorpusError, match=r"7,442 recordings of 91 actors .*Received: 7,442 of 92"):
+        cremad.read(tmp_path)

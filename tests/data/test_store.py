@@ -1,0 +1,358 @@
+"""Features on disk: equal to those in memory, resumed, never stale, read in bounded memory."""
+
+import dataclasses
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from places import ROOT
+
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+import keras
+import tensorflow as tf
+from sounds import sine, write_broken, write_wav
+
+from tfhrf.data import extract as extraction
+from tfhrf.data import store, windows
+from tfhrf.data.decode import AudioError
+from tfhrf.data.extract import extract
+from tfhrf.data.windows import test_windows
+from tfhrf.log_mel import LogMelConfig
+from tfhrf.studies import assess
+from tfhrf.studies.training import TrainingSettings, compile_model, fit
+
+test_windows.__test__ = False
+CONFIG = LogMelConfig(mels=8)
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    monkeypatch.setattr(store, "SHARD", 3)
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    """Eight utterances of different lengths: seven files, one of them with two spans."""
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    paths = [
+        write_wav(folder / f"{number}.wav", rng.normal(0, 0.1, 4000 + 900 * number))
+        for number in range(7)
+    ]
+    return [*paths, paths[-1]], [None] * 6 + [(0.0, 0.2), (0.1, 0.55)]
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """The files whose frames are computed, in order; repeated for each span."""
+    names = []
+    stream = extraction.stream
+
+    def spied(paths, config, spans):
+        for path, frames in zip(paths, stream(paths, config, spans), strict=True):
+            names.append(path.name)
+            yield frames
+
+    monkeypatch.setattr(extraction, "stream", spied)
+    return names
+
+
+def shards(root):
+    return sorted(path for path in root.rglob("*") if path.suffix == ".tfrecord")
+
+
+def assert_equal(found, paths, spans, config=CONFIG):
+    expected = extract(paths, config, spans)
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert len(one) == len(other)
+        read = np.asarray(one)
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(read, other)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_what_is_read_equals_what_is_extracted_bit_for_bit(sounds, tmp_path):
+    found = store.prepare(sounds[0], CONFIG, sounds[1], tmp_path / "features")
+    assert_equal(found, *sounds)
+    assert_equal(pickle.loads(pickle.dumps(found)), *sounds)
+    assert [path.name for path in shards(tmp_path)] == [
+        f"{number:05}-of-00003.tfrecord" for number in range(3)
+    ]
+
+
+def test_spans_of_emodb_recordings_equal_too(emodb_dir, tmp_path):
+    paths = sorted((emodb_dir / "wav").glob("*.wav"))[:40]
+    spans = [None if number % 3 else (0.25, 1.0) for number in range(len(paths))]
+    config = LogMelConfig()
+    assert_equal(store.prepare(paths, config, spans, tmp_path), paths, spans, config)
+
+
+def test_a_shard_is_a_plain_tfrecord_of_float32(sounds, tmp_path):
+    found = store.prepare(sounds[0], CONFIG, sounds[1], tmp_path)
+    (shard,) = shards(tmp_path)
+    for record, one in zip(tf.data.TFRecordDataset(str(shard)), found, strict=True):
+        frames = tf.reshape(tf.io.decode_raw(record, tf.float32), (-1, CONFIG.mels))
+        np.testing.assert_array_equal(frames, one)
+    assert LogMelConfig.load(shard.with_name("front_end.json")) == CONFIG
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_what_is_there_is_not_computed_again(sounds, tmp_path, computed):
+    store.prepare(sounds[0], CONFIG, sounds[1], tmp_path / "features")
+    assert len(computed) == 8
+    computed.clear()
+    found = store.prepare(sounds[0], CONFIG, sounds[1], tmp_path / "features")
+    assert computed == []
+    assert_equal(found, *sounds)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_an_interrupted_preparation_goes_on_with_the_shard_it_was_in(
+    sounds, tmp_path, computed, monkeypatch
+):
+    root = tmp_path / "features"
+
+    class Interrupting:
+        left = 4
+
+        def add(self, number):
+            self.left -= number
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "progress_bar", lambda total, unit: Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        store.prepare(sounds[0], CONFIG, sounds[1], root)
+    monkeypatch.undo()
+    monkeypatch.setattr(store, "SHARD", 3)
+    left = [path for path in root.rglob("*") if path.is_file()]
+    assert [path.name for path in left] == ["00000-of-00003.tfrecord"]
+    kept = left[0].stat().st_mtime_ns
+
+    names = []
+    stream = extraction.stream
+    monkeypatch.setattr(
+        extraction,
+        "stream",
+        lambda paths, *rest: (names.extend(path.name for path in paths), stream(paths, *rest))[1],
+    )
+    found = store.prepare(sounds[0], CONFIG, sounds[1], root)
+    assert names == ["3.wav", "4.wav", "5.wav", "6.wav", "6.wav"]
+    assert left[0].stat().st_mtime_ns == kept
+    assert_equal(found, *sounds)
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("damage", ["missing", "cut", "cut after a record", "flipped", "longer"])
+def test_a_damaged_shard_alone_is_computed_again(sounds, tmp_path, computed, damage):
+    root = tmp_path / "features"
+    before = store.prepare(sounds[0], CONFIG, sounds[1], root)
+    shard = shards(root)[1]
+    content = shard.read_bytes()
+    if damage == "missing":
+        shard.unlink()
+    elif damage == "cut":
+        shard.write_bytes(content[:-100])
+    elif damage == "cut after a record":
+        shard.write_bytes(content[: before[4].offset - 12])
+    elif damage == "flipped":
+        middle = len(content) // 2
+        shard.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    else:
+        shard.write_bytes(content + content[: before[1].offset - 12])
+    computed.clear()
+    found = store.prepare(sounds[0], CONFIG, sounds[1], root)
+    assert computed == ["3.wav", "4.wav", "5.wav"]
+    assert shard.read_bytes() == content
+    assert_equal(found, *sounds)
+
+
+def changed_content(paths, spans):
+    """Same size, and the time of modification put back."""
+    before = paths[2].stat()
+    write_wav(paths[2], sine(300, 5800 / 16_000))
+    os.utime(paths[2], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert paths[2].stat().st_size == before.st_size
+    assert paths[2].stat().st_mtime_ns == before.st_mtime_ns
+    return paths, spans, CONFIG
+
+
+CHANGES = {
+    "content": changed_content,
+    "span": lambda paths, spans: (paths, [*spans[:-1], (0.1, 0.5500001)], CONFIG),
+    "order": lambda paths, spans: (paths[::-1], spans[::-1], CONFIG),
+    "fewer": lambda paths, spans: (paths[:-1], spans[:-1], CONFIG),
+    "configuration": lambda paths, spans: (paths, spans, dataclasses.replace(CONFIG, mean=-3.0)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_nothing_stale_is_used(sounds, tmp_path, computed, change):
+    root = tmp_path / "features"
+    store.prepare(sounds[0], CONFIG, sounds[1], root)
+    paths, spans, config = CHANGES[change](*sounds)
+    computed.clear()
+    found = store.prepare(paths, config, spans, root)
+    assert computed == [path.name for path in paths]
+    assert_equal(found, paths, spans, config)
+    assert len(list(root.iterdir())) == 2
+
+
+def test_the_name_changes_with_all_that_frames_depend_on_and_with_nothing_else(sounds, monkeypatch):
+    paths, spans = sounds
+    name = store.folder_name(paths, CONFIG, spans)
+    assert name.startswith("8mels-")
+    for field in dataclasses.fields(CONFIG):
+        other = dataclasses.replace(CONFIG, **{field.name: getattr(CONFIG, field.name) + 1})
+        assert store.folder_name(paths, other, spans) != name
+    monkeypatch.chdir(paths[0].parent)
+    relative = [path.name for path in paths]
+    arrays = [span and [np.float64(second) for second in span] for span in spans]
+    assert store.folder_name(relative, CONFIG, arrays) == name
+    monkeypatch.setattr(store, "_CODE", store._CODE[:2])
+    assert store.folder_name(paths, CONFIG, spans) != name
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("kind", ["empty", "junk", "zero seconds", "cut", "not finite"])
+def test_a_broken_file_is_named_and_complete_shards_stay(sounds, tmp_path, kind, computed):
+    root = tmp_path / "features"
+    broken = write_broken(tmp_path, kind)
+    paths, spans = [*sounds[0][:4], broken], [None] * 5
+    with pytest.raises(AudioError, match=broken.name):
+        store.prepare(paths, CONFIG, spans, root)
+    left = [path.name for path in root.rglob("*") if path.is_file()]
+    # What the header tells is told before anything is computed.
+    assert left == (["00000-of-00002.tfrecord"] if kind in ("cut", "not finite") else [])
+    with pytest.raises(AudioError, match=r"does not exist: .*nowhere"):
+        store.prepare([*paths, tmp_path / "nowhere.wav"], CONFIG, [*spans, None], root)
+
+
+def test_a_span_outside_its_file_and_a_short_one_are_named(sounds, tmp_path):
+    paths = sounds[0][:2]
+    with pytest.raises(AudioError, match=r"must be within.*1\.wav"):
+        store.prepare(paths, CONFIG, [None, (0.1, 2.0)], tmp_path / "features")
+    with pytest.raises(AudioError, match=r"shorter than one frame.*1\.wav"):
+        store.prepare(paths, CONFIG, [None, (0.1, 0.11)], tmp_path / "features")
+    assert shards(tmp_path) == []
+
+
+def test_frames_whose_shard_is_gone_are_an_error_that_names_it(sounds, tmp_path):
+    found = store.prepare(sounds[0], CONFIG, sounds[1], tmp_path)
+    (shard,) = shards(tmp_path)
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(store.CacheError, match=r"cut short.*00000-of-00001"):
+        np.asarray(found[-1])
+    shard.unlink()
+    with pytest.raises(store.CacheError, match=r"cannot be read \(No such file.*00000-of-00001"):
+        np.asarray(found[0])
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_training_sees_the_same_from_disk_as_from_memory(sounds, tmp_path, monkeypatch):
+    stored = store.prepare(sounds[0], CONFIG, sounds[1], tmp_path / "features")
+    arrays = extract(sounds[0], CONFIG, sounds[1])
+    settings = TrainingSettings(frames=20, batch_size=3)
+
+    def batches(some, in_memory):
+        monkeypatch.setattr(windows, "IN_MEMORY", in_memory)
+        keras.utils.set_random_seed(3)
+        dataset = windows.training_batches(some, np.arange(len(some)), settings, 8, CONFIG, 3)
+        return list(dataset.take(10).as_numpy_iterator())
+
+    # Balanced training repeats utterances.
+    for chosen in (range(8), [6, 2, 2, 7, 2]):
+        expected = batches([arrays[i] for i in chosen], 2**20)
+        for in_memory in (2**20, 0):
+            found = batches([stored[i] for i in chosen], in_memory)
+            for pair in zip(found, expected, strict=True):
+                for one, other in zip(*pair, strict=True):
+                    np.testing.assert_array_equal(one, other)
+
+
+def test_a_shard_that_vanishes_while_training_reads_it_is_one_line(sounds, tmp_path, monkeypatch):
+    stored = store.prepare(sounds[0], CONFIG, sounds[1], tmp_path)
+    (shard,) = shards(tmp_path)
+    shard.unlink()
+    monkeypatch.setattr(windows, "IN_MEMORY", 0)
+    settings = TrainingSettings(frames=20, epochs=1, batch_size=3)
+    pool = keras.layers.GlobalAveragePooling1D()
+    model = keras.Sequential([keras.Input((20, 8)), pool, keras.layers.Dense(8)])
+    compile_model(model, settings, 2)
+    with pytest.raises(store.CacheError, match=rf"^Features cannot be read .*{shard.name}$"):
+        fit(model, stored, np.arange(8), settings, 2, CONFIG, seed=0)
+
+
+def test_windows_to_test_and_to_calibrate_are_the_same_from_disk(sounds, tmp_path):
+    stored = store.prepare(sounds[0], CONFIG, sounds[1], tmp_path / "features")
+    arrays = extract(sounds[0], CONFIG, sounds[1])
+    np.testing.assert_array_equal(
+        assess.calibration_windows(stored, 20, CONFIG),
+        assess.calibration_windows(arrays, 20, CONFIG),
+    )
+    np.testing.assert_array_equal(
+        test_windows(stored[5], 20, 7, CONFIG), test_windows(arrays[5], 20, 7, CONFIG)
+    )
+
+
+def test_no_more_frames_are_in_memory_than_are_in_use(tmp_path, monkeypatch):
+    """Of 3,000 utterances, training for a while reads those of its batches and a few more."""
+    array = np.zeros((50, CONFIG.mels), "f4")
+    shard = tmp_path / "00000-of-00001.tfrecord"
+    sizes = store.write_shard(shard, [array] * 3000)
+    stored = list(store._stored(shard, sizes, CONFIG.mels))
+    reads = []
+    read = store.StoredFrames.__array__
+    monkeypatch.setattr(
+        store.StoredFrames, "__array__", lambda one, *rest: (reads.append(one), read(one, *rest))[1]
+    )
+    settings = TrainingSettings(frames=20, batch_size=8)
+    monkeypatch.setattr(windows, "IN_MEMORY", sum(4 * one.frames * one.mels for one in stored) - 1)
+    dataset = windows.training_batches(stored, [0] * 3000, settings, 2, CONFIG, 0)
+    taken = list(dataset.take(10))
+    assert 80 <= len(reads) <= 8 * (10 + 6) + windows.READ
+    assert len({one.offset for one in reads}) == len(reads)
+    assert len(taken) == 10
+    # A pickle, as another process gets one, holds no frames.
+    assert len(pickle.dumps(stored)) < 3000 * array.nbytes / 10
+
+
+def test_posteriors_are_computed_a_part_at_a_time(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(n, CONFIG.mels)).astype("f4") for n in (30, 250, 900, 30, 400, 120)]
+    sizes = store.write_shard(tmp_path / "a.tfrecord", arrays)
+    stored = list(store._stored(tmp_path / "a.tfrecord", sizes, CONFIG.mels))
+    seen = []
+
+    def predict(some):
+        seen.append(len(some))
+        return some.mean(axis=1)[:, :3]
+
+    whole = assess.posteriors_of({"trained": predict}, arrays, 50, CONFIG)["trained"]
+    assert len(seen) == 1
+    seen.clear()
+    monkeypatch.setattr(assess, "TEST_WINDOWS", 8)
+    parts = assess.posteriors_of({"trained": predict}, stored, 50, CONFIG)["trained"]
+    np.testing.assert_array_equal(parts, whole)
+    assert seen == [14, 8]
+
+
+def test_the_benchmark_prints_hours_per_minute(tmp_path):
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "recipes/benchmarks/benchmark_features.py"), "--hours=0.01"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "10 files, 0.01 h of 16 kHz audio" in result.stdout
+    for name in ("computed", "read again", "librosa"):
+        assert name in result.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,150 @@
+"""Windows, augmentation and the average over windows."""
+
+import keras
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+import tensorflow as tf
+
+from tfhrf.data.augment import MASKS, MEL_MASK, SHIFT, STRETCH, TIME_MASK, augment, change_voice
+from tfhrf.data.windows import (
+    silence,
+    test_windows,
+    training_batches,
+    utterance_posteriors,
+    validation_batches,
+)
+from tfhrf.log_mel import LogMelConfig
+from tfhrf.studies.training import TrainingSettings
+
+test_windows.__test__ = False
+CONFIG = LogMelConfig(mels=8)
+SETTINGS = TrainingSettings(frames=30, batch_size=2)
+QUIET = silence(CONFIG)
+
+
+def ramp(frames):
+    return np.tile(np.arange(frames, dtype="f4")[:, None], (1, CONFIG.mels))
+
+
+def test_windows_step_and_end_flush():
+    windows = test_windows(ramp(25), 10, 6, CONFIG)
+    assert windows.shape == (4, 10, 8)
+    np.testing.assert_array_equal(windows[:, 0, 0], [0, 6, 12, 15])
+
+
+@pytest.mark.parametrize("frames", [10, 16])
+def test_windows_that_fit_exactly_come_once(frames):
+    windows = test_windows(ramp(frames), 10, 6, CONFIG)
+    np.testing.assert_array_equal(windows[:, 0, 0], [0, 6][: 1 + (frames > 10)])
+
+
+def test_short_utterance_is_padded_with_silence():
+    (window,) = test_windows(ramp(5), 10, 6, CONFIG)
+    np.testing.assert_array_equal(window[:, 0], [QUIET] * 2 + [0, 1, 2, 3, 4] + [QUIET] * 3)
+
+
+def test_silence_is_what_the_front_end_says():
+    assert pytest.approx((np.log(CONFIG.floor) - CONFIG.mean) * CONFIG.scale) == QUIET
+
+
+def test_posteriors_are_averaged_per_utterance():
+    logits = np.log([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8]])
+    np.testing.assert_allclose(utterance_posteriors(logits, [2, 1]), [[0.6, 0.4], [0.2, 0.8]])
+
+
+def batches(seed, count=3):
+    rng = np.random.default_rng(0)
+    features = [rng.normal(size=(n, 8)).astype("f4") for n in (12, 40, 80, 33)]
+    keras.utils.set_random_seed(7)
+    dataset = training_batches(features, [0, 1, 2, 1], SETTINGS, 3, CONFIG, seed)
+    return list(dataset.take(count).as_numpy_iterator())
+
+
+def test_training_batches_have_the_stated_shapes_and_repeat_with_the_seed():
+    first, again, other = batches(1), batches(1), batches(2)
+    for (windows, labels), (windows_again, labels_again) in zip(first, again, strict=True):
+        assert windows.shape == (2, 30, 8)
+        assert windows.dtype == np.float32
+        assert labels.sum(axis=1).tolist() == [1, 1]
+        np.testing.assert_array_equal(windows, windows_again)
+        np.testing.assert_array_equal(labels, labels_again)
+    assert any((a[0] != b[0]).any() for a, b in zip(first, other, strict=True))
+
+
+def test_an_epoch_sees_every_utterance_once():
+    labels = np.concatenate([labels for _, labels in batches(3, count=2)])
+    assert labels.sum(axis=0).tolist() == [1, 2, 1]
+
+
+def test_batches_depend_on_their_seed_alone():
+    expected = batches(1)
+    tf.random.uniform(())
+    for (windows, _), (again, _) in zip(expected, batches(1), strict=True):
+        np.testing.assert_array_equal(windows, again)
+    seen = np.concatenate([windows for windows, _ in batches(1, count=40)])
+    assert len(np.unique(seen.reshape(len(seen), -1), axis=0)) == len(seen)
+
+
+def test_validation_windows_are_the_middle_ones():
+    settings = TrainingSettings(frames=10, batch_size=2)
+    some = [ramp(frames) for frames in (25, 5, 10)]
+    dataset = validation_batches(some, [0, 2, 1], settings, 3, CONFIG)
+    (first, labels), (last, last_labels) = dataset.as_numpy_iterator()
+    np.testing.assert_array_equal(first[0, :, 0], np.arange(7, 17))
+    np.testing.assert_array_equal(first[1], test_windows(some[1], 10, 1, CONFIG)[0])
+    np.testing.assert_array_equal(last, [some[2]])
+    np.testing.assert_array_equal(np.concatenate([labels, last_labels]), np.eye(3)[[0, 2, 1]])
+
+
+def varied(mels, number, gain=0.0, hop=0.01):
+    return augment(tf.constant(mels), -9.0, [0, number], gain, hop).numpy()
+
+
+@pytest.mark.parametrize("bands", [32, 64])
+def test_voice_changes_within_bounds(bands):
+    mels = np.tile(np.arange(bands, dtype="f4"), (200, 1))
+    lengths, shifts = [], []
+    for rate, shift in np.random.default_rng(0).random((50, 2)).astype("f4"):
+        changed = change_voice(tf.constant(mels), -9.0, rate, shift).numpy()
+        lengths.append(len(changed))
+        shifts.append(changed[0, bands // 2] - bands // 2)
+    assert 200 / (1 + STRETCH) - 1 <= min(lengths) < 190
+    assert 210 < max(lengths) <= 200 / (1 - STRETCH) + 1
+    assert np.abs(shifts).max() <= SHIFT * bands
+    assert np.abs(shifts).max() > SHIFT * bands / 2
+
+
+@pytest.mark.parametrize(("bands", "hop"), [(64, 0.01), (32, 0.025)])
+def test_masks_are_no_larger_than_stated_and_reach_everywhere(bands, hop):
+    masked_mels, masked_frames = [], []
+    for number in range(200):
+        masked = varied(np.ones((200, bands), "f4"), number, hop=hop) == 0
+        masked_mels.append(masked.all(axis=0))
+        masked_frames.append(masked.all(axis=1))
+    sizes = [[one.sum() for one in some] for some in (masked_mels, masked_frames)]
+    mel_mask, frame_mask = MEL_MASK * bands - 1, TIME_MASK / hop
+    assert MASKS * mel_mask * 0.8 < max(sizes[0]) <= MASKS * mel_mask
+    assert MASKS * frame_mask * 0.8 < max(sizes[1]) <= MASKS * frame_mask
+    assert min(sizes[0]) < mel_mask / 2
+    # As published, a mask starts before the last place that it would fit.
+    assert np.any(masked_mels, axis=0)[:-1].all()
+    assert np.mean(sizes[0]) == pytest.approx(MASKS * mel_mask / 2, rel=0.15)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_the_shortest_utterances_are_augmented_too(frames):
+    for number in range(20):
+        assert np.isfinite(varied(np.ones((frames, 8), "f4"), number)).all()
+
+
+def test_the_level_changes_within_bounds_and_never_below_silence():
+    ones = np.ones((200, 64), "f4")
+    levels = [varied(ones, number, 0.5).max() for number in range(50)]
+    assert 0.5 <= min(levels) < 0.75
+    assert 1.25 < max(levels) <= 1.5
+    assert {varied(ones, number).max() for number in range(5)} == {1.0}
+    silent = np.full((200, 64), -9.0, "f4")
+    assert all((varied(silent, number, 0.5) >= -9.0).all() for number in range(5))

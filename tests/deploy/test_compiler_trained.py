@@ -1,0 +1,47 @@
+"""Light backbones trained on EMO-DB, in C: equal to TensorFlow Lite Micro on real speech."""
+
+import numpy as np
+import pytest
+from generated_c import compare, needs_compiler, needs_tflm, quantized, random_inputs
+
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+import tfhrf
+from tfhrf.data.corpora import emodb
+from tfhrf.data.extract import extract
+from tfhrf.data.windows import test_windows as evenly_spaced
+from tfhrf.log_mel import LogMelConfig
+from tfhrf.models import Conformer, ConvTransformer, SpeechFormer
+from tfhrf.studies.training import TrainingSettings, compile_model, fit
+
+pytestmark = [pytest.mark.slow, needs_compiler, needs_tflm]
+CONFIG = LogMelConfig()
+INPUTS = 1000
+
+
+@pytest.fixture(scope="module")
+def speech(emodb_dir):
+    """(features of each recording, classes, windows of all of them)."""
+    utterances = emodb.read(emodb_dir)
+    features = extract([one.path for one in utterances], CONFIG)
+    labels = sorted({one.label for one in utterances})
+    targets = np.array([labels.index(one.label) for one in utterances])
+    windows = np.concatenate([evenly_spaced(one, 200, 100, CONFIG) for one in features])
+    return features, targets, windows
+
+
+@pytest.mark.parametrize("backbone", [ConvTransformer, Conformer, SpeechFormer])
+def test_trained_backbones_equal_tflm_on_a_thousand_inputs(backbone, speech, tmp_path):
+    features, targets, windows = speech
+    settings = TrainingSettings(epochs=3)
+    model = backbone((settings.frames, CONFIG.mels), int(targets.max()) + 1, hrf=4)
+    compile_model(model, settings, steps_per_epoch=10)
+    fit(model, features, targets, settings, 10, CONFIG, seed=0)
+    for precision in ("int8", "int16x8"):
+        content = tfhrf.to_tflite(tfhrf.fold(model), windows[::5], precision)
+        examples = [[one[None]] for one in quantized(windows, content)]
+        assert len(examples) >= 600
+        # The first two are the least and the largest values everywhere.
+        examples += random_inputs(content, INPUTS - len(examples))
+        assert len(examples) == INPUTS
+        compare(content, tmp_path / precision, 0, examples=examples)

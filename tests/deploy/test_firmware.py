@@ -1,0 +1,452 @@
+"""The application on emulated boards: every figure that it prints against Python, bit for bit."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from places import TFLM
+
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+from sounds import sine, write_broken, write_float_wav, write_pcm_wav, write_wav
+from tiny_models import disturb
+
+import tfhrf
+from tfhrf.data.corpora import synthetic
+from tfhrf.data.windows import hop_frames, utterance_posteriors
+from tfhrf.data.windows import test_windows as evenly_spaced
+from tfhrf.deploy import runners
+from tfhrf.deploy.frontend import host
+from tfhrf.deploy.tflite import graph
+from tfhrf.log_mel import LogMelConfig, log_mel
+from tfhrf.models import ConvTransformer
+from tfhrf.studies.cli import DEVICES
+
+TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
+MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}"),
+    pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here"),
+]
+LABELS = list(synthetic.EMOTIONS)
+# Bytes of RAM, and those of them that are kept for the stack.
+BOARDS = {
+    "mps2-an386": (2**22, 4096),
+    "mps2-an500": (2**22, 4096),
+    "mps3-an547": (2**19, 4096),
+    "netduinoplus2": (2**17, 4096),
+    "stm32vldiscovery": (2**13, 1024),
+}
+ONE = 2**24  # POSTERIOR_ONE
+PORT = pathlib.Path(__file__).with_name("firmware_port.c")
+STAND_IN = pathlib.Path(__file__).with_name("tflm_stand_in")
+WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+
+
+def speech(samples):
+    """Utterances of different speakers and emotions, one after the other."""
+    parts = [
+        synthetic.utterance(number, LABELS[number % 4], np.random.default_rng(number))
+        for number in range(-(-samples // 25_600))
+    ]
+    return np.concatenate(parts)[:samples]
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployed:
+    """What a study deploys, of an untrained ConvTransformer, and what the front end in C makes."""
+
+    folder: pathlib.Path
+    build: pathlib.Path
+    config: LogMelConfig
+    frames: int
+    levels: object  # from int16 samples to the model's input
+
+    @property
+    def content(self):
+        return (self.folder / "int8.tflite").read_bytes()
+
+    def length(self, frames, more=0):
+        """Samples of so many frames."""
+        return self.config.frame_length + (frames - 1) * self.config.hop + more
+
+    def windows(self, samples):
+        """What the model sees of a sound, int8."""
+        _, (details,), _ = runners.load(self.content)
+        scale, zero_point = runners.scale_and_zero_point(details)
+        features = (self.levels(samples).astype(np.float32) - zero_point) * np.float32(scale)
+        hop = hop_frames(self.config)
+        return runners.quantize(evenly_spaced(features, self.frames, hop, self.config), details)
+
+    def make(self, *arguments, model=None):
+        command = ["make", "-C", str(TFLM), f"BUILD={self.build}", f"PYTHON={sys.executable}"]
+        return subprocess.run(
+            [*command, f"MODEL={self.folder if model is None else model}", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+def deploy(folder, build, preset, config, frames):
+    model = ConvTransformer((frames, config.mels), len(LABELS), preset)
+    disturb(model)
+    model.save(folder / "trained.keras")
+    wave = speech(config.frame_length + 799 * config.hop)
+    features = log_mel(tf.constant(wave.astype("f4")), config).numpy()
+    content = tfhrf.to_tflite(tfhrf.fold(model), evenly_spaced(features, frames, 50, config))
+    (folder / "int8.tflite").write_bytes(content)
+    (folder / "fold.json").write_text(json.dumps({"tflm": {"labels": LABELS}}))
+    config.save(folder / "front_end.json")
+    scale, zero_point = runners.scale_and_zero_point(runners.load(content)[1][0])
+    return Deployed(folder, build, config, frames, host.make(config, scale, zero_point))
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory):
+    folders = tmp_path_factory.mktemp("light"), tmp_path_factory.mktemp("build")
+    return deploy(*folders, "light", LogMelConfig(), 300)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folders = tmp_path_factory.mktemp("tiny"), tmp_path_factory.mktemp("build")
+    return deploy(*folders, "tiny", DEVICES["tiny"]["config"], DEVICES["tiny"]["frames"])
+
+
+def integer_posterior(logits, scale):
+    """The device's mean posterior, in parts of ONE: exact integers."""
+    exponentials = [round(ONE * np.exp(-scale * levels)) for levels in range(256)]
+    sums = [0] * logits.shape[1]
+    for window in logits.astype(int):
+        parts = [exponentials[window.max() - logit] for logit in window]
+        for place, part in enumerate(parts):
+            sums[place] += (part * ONE + sum(parts) // 2) // sum(parts)
+    return [(total + len(logits) // 2) // len(logits) for total in sums]
+
+
+def decimals(posterior):
+    """As the device prints it; eight digits tell parts of ONE apart."""
+    digits = (posterior * 10**8 + ONE // 2) // ONE
+    return f"{digits // 10**8}.{digits % 10**8:08d}"
+
+
+def sounds(deployed):
+    """Samples of sounds shorter than a window by an odd number of frames, of one frame, a window
+    and all but one sample of the next frame, two windows whose hops leave nothing, and a rest.
+    """
+    length, window = deployed.length, deployed.frames
+    hop = hop_frames(deployed.config)
+    return {
+        "short": length(window // 2 + 1, 20),
+        "one frame": length(1),
+        "a window": length(window, deployed.config.hop - 1),
+        "whole hops": length(window + 2 * hop),
+        "a rest": length(window + hop + 37, 80),
+    }
+
+
+NAMES = ["short", "one frame", "a window", "whole hops", "a rest"]
+CASES = [("light", "mps2-an386", name) for name in NAMES]
+CASES += [("light", board, "a rest") for board in BOARDS if board not in CASES[0]]
+CASES.remove(("light", "stm32vldiscovery", "a rest"))
+CASES += [("tiny", "stm32vldiscovery", name) for name in NAMES]
+CASES += [("tiny", "mps2-an386", "a rest"), ("tiny", "mps3-an547", "a rest")]
+
+
+@pytest.mark.parametrize(("preset", "board", "name"), CASES)
+def test_boards_say_what_python_computes(preset, board, name, request, tmp_path):
+    deployed = request.getfixturevalue(preset)
+    wave = speech(sounds(deployed)[name])
+    wav = write_wav(tmp_path / "a sound.wav", wave, deployed.config.sample_rate)
+    windows_file = tmp_path / "windows"
+    done = deployed.make(f"BOARD={board}", f"WAV={wav}", f"WINDOWS={windows_file}", "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = re.sub(r"make.*\n", "", done.stdout + done.stderr)
+
+    windows = deployed.windows(np.round(wave * 32767).astype(np.int16))
+    assert windows_file.read_bytes() == windows.tobytes()
+
+    logits = runners.invoke(deployed.content, windows)
+    found = re.findall(r"^window (\d+):((?: -?\d+)+)$", printed, re.MULTILINE)
+    assert [int(number) for number, _ in found] == list(range(1, len(windows) + 1))
+    np.testing.assert_array_equal([row.split() for _, row in found], logits.astype(str))
+
+    _, _, (output,) = runners.load(deployed.content)
+    scale, _ = runners.scale_and_zero_point(output)
+    expected = integer_posterior(logits, scale)
+    found = re.findall(r"^posterior: (\S+) (.*)$", printed, re.MULTILINE)
+    assert found == [(decimals(part), label) for part, label in zip(expected, LABELS, strict=True)]
+    (exact,) = utterance_posteriors(logits * scale, [len(logits)])
+    # Exponentials, quotients and mean are rounded, each by half a part at most.
+    np.testing.assert_allclose(np.array(expected) / ONE, exact, rtol=0, atol=3 / ONE)
+    assert re.search(r"^class: (.*)$", printed, re.MULTILINE)[1] == LABELS[exact.argmax()]
+    seconds = len(wave) / deployed.config.sample_rate
+    check_costs(printed, preset, board, len(windows), deployed.config.frames(seconds))
+
+
+# Instructions of a frame and of a window at most, by what was measured: on a Cortex-M4, of `light`
+# 24 thousand and 9 million; on a Cortex-M3, of `tiny` 21 thousand and 2.2 million.
+MOST = {"light": (26_000, 10e6), "tiny": (23_000, 2.4e6)}
+
+
+def check_costs(printed, preset, board, windows, frames):
+    pattern = r"^instructions: front end (\d+), model (\d+), in all (\d+)$"
+    frontend, model, total = map(int, re.search(pattern, printed, re.MULTILINE).groups())
+    of_frame, of_window = MOST[preset]
+    assert of_frame / 4 * frames < frontend < of_frame * frames + 20_000
+    assert of_window / 5 * windows < model < of_window * windows
+    if (preset, board, frames) == ("light", "mps2-an386", 300):
+        # From 3 s of sound to the answer.
+        assert total <= 17e6
+    assert 0 < total - frontend - model < 250_000 * windows
+    stack, ram, flash = (
+        int(re.search(rf"^{kind}: (\d+) bytes", printed, re.MULTILINE)[1])
+        for kind in ("stack", "RAM", "flash")
+    )
+    memory, reserved = BOARDS[board]
+    assert 200 < stack < reserved
+    # The least is a window of frames.
+    assert {"light": 300 * 64, "tiny": 80 * 24}[preset] < ram <= memory - reserved
+    assert 30_000 < flash < 128 * 1024
+
+
+def test_what_does_not_fit_does_not_link(light):
+    done = light.make("BOARD=stm32vldiscovery")
+    assert done.returncode != 0
+    assert "region `RAM' overflowed by" in done.stderr
+
+
+def last_error(done):
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "rror: " in line]
+    assert done.returncode != 0
+    assert len(lines) == 1, done.stdout + done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("empty", "this is no WAV file: "),
+        ("junk", "this is no WAV file: "),
+        ("zero seconds", "the sound is shorter than one frame: "),
+        ("cut", "the WAV file is cut off: "),
+        ("short", "the sound is shorter than one frame: "),
+        ("8 kHz", "Received: format 1, 16 bits, 1 channels, 8000 Hz: "),
+        ("stereo", "Received: format 1, 16 bits, 2 channels, 16000 Hz: "),
+        ("24 bits", "Received: format 1, 24 bits, 1 channels, 16000 Hz: "),
+        ("float", "Received: format 3, 32 bits, 1 channels, 16000 Hz: "),
+    ],
+)
+def test_other_files_are_one_line(kind, message, light, tmp_path):
+    writers = {
+        "short": lambda path: write_wav(path, speech(399)),
+        "8 kHz": lambda path: write_wav(path, sine(200, 1.0, 8000), 8000),
+        "stereo": lambda path: write_wav(path, sine(200, 1.0), channels=2),
+        "24 bits": lambda path: write_pcm_wav(path, sine(200, 1.0), 24),
+        "float": lambda path: write_float_wav(path, sine(200, 1.0)),
+    }
+    write = writers.get(kind)
+    wav = write(tmp_path / "sound.wav") if write else write_broken(tmp_path, kind)
+    assert last_error(light.make(f"WAV={wav}", "run")).endswith(f"{message}{wav}")
+
+
+def test_what_is_missing_is_one_line(light, tmp_path):
+    make = light.make
+    assert last_error(make("run")) == "Error: WAV=file.wav is needed"
+    assert last_error(make("WAV=/nowhere.wav", "run")).endswith("Received: WAV=/nowhere.wav")
+    assert last_error(make(model="")).startswith("Error: MODEL=folder with int8.tflite")
+    for tool in ("QEMU", "CC", "PYTHON"):
+        done = make(f"{tool}=no-such-tool", "WAV=/nowhere.wav", "run")
+        assert "no-such-tool is needed" in last_error(done)
+    assert set(runpy.run_path(str(TFLM / "emulator.py"))["BOARDS"]) == set(BOARDS)
+    done = make("RUNTIME=x", f"OUT={tmp_path}", "folder")
+    assert last_error(done).endswith("RUNTIME must be c or tflm. Received: RUNTIME=x")
+    done = make("BOARD=nothing")
+    assert done.returncode != 0
+    assert (
+        "BOARD must be one of mps2-an386 mps2-an500 mps3-an547 netduinoplus2 stm32vldiscovery"
+        in done.stderr
+    )
+    assert "Received: BOARD=nothing" in done.stderr
+
+
+def test_folders_that_hold_no_model_are_named(light, tmp_path):
+    write_sources = runpy.run_path(str(TFLM / "write_sources.py"))["write_sources"]
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match=r"folder with int8.tflite. Received: MODEL=.*model$"):
+        write_sources(tmp_path / "model", out)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/int8.tflite").write_bytes(light.content)
+    with pytest.raises(ValueError, match=r"folder with front_end.json. Received: "):
+        write_sources(tmp_path / "model", out)
+    LogMelConfig(mels=40).save(tmp_path / "model/front_end.json")
+    with pytest.raises(ValueError, match=r"frames, 40\).* \[\[1, 300, 64\], \[1, 4\]\] in"):
+        write_sources(tmp_path / "model", out)
+    assert not out.exists()
+
+
+def test_a_board_that_computes_otherwise_says_so(light, tmp_path):
+    """The self-test at start."""
+    assert light.make().returncode == 0
+    shutil.copytree(light.build, tmp_path / "build")
+    golden = tmp_path / "build/sources/model_golden.h"
+    text, output = re.match(
+        r"(.*model_golden_output\S* = \{\s*)(.*)", golden.read_text(), re.S
+    ).groups()
+    value = int(re.match(r"-?\d+", output)[0])
+    golden.write_text(text + re.sub(r"-?\d+", str(value ^ 1), output, count=1))
+    (tmp_path / "build/mps2-an386/emulator.elf").unlink()
+    wav = write_wav(tmp_path / "sound.wav", speech(light.length(1)))
+    done = light.make(f"BUILD={tmp_path / 'build'}", f"WAV={wav}", "run")
+    assert last_error(done) == "Error: The model's golden output differs"
+
+
+@pytest.fixture(scope="module")
+def dialogs(light, tiny):
+    """By preset, a stream for PORT of several utterances in pieces of any size, and the answers."""
+    return {"light": dialog(light), "tiny": dialog(tiny)}
+
+
+def dialog(deployed):
+    _, _, (output,) = runners.load(deployed.content)
+    scale, _ = runners.scale_and_zero_point(output)
+    rng = np.random.default_rng(0)
+    stream, expected = b"", []
+    too_short = deployed.config.frame_length - 1
+    # One is too short for a frame: no answer, and nothing of it in the next one.
+    lengths = [*sounds(deployed).values(), too_short, deployed.length(10)]
+    for number, samples in enumerate(lengths):
+        wave = np.round(np.roll(speech(samples), 1000 * number) * 32767).astype("<i2")
+        cuts = np.sort(rng.integers(0, samples + 1, 20))
+        for piece in np.split(wave, cuts):
+            size = len(piece) or -1
+            stream += np.int32(size).tobytes() + piece.tobytes()
+        stream += np.int32(0).tobytes()
+        if samples > too_short:
+            logits = runners.invoke(deployed.content, deployed.windows(wave))
+            posterior = integer_posterior(logits, scale)
+            expected.append([int(np.argmax(posterior)), len(logits), *posterior])
+    return stream, expected
+
+
+def check_answers(program, dialog):
+    stream, expected = dialog
+    done = subprocess.run([program], input=stream, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    found = np.frombuffer(done.stdout, np.uint32).reshape(-1, 2 + len(LABELS))
+    np.testing.assert_array_equal(found, expected)
+
+
+def compile_model(compiler, sources, out):
+    """The generated model alone: its own tests have it sanitized, which takes the most time."""
+    command = [compiler, *WARNINGS, "-O1", "-c", sources / "model.c"]
+    subprocess.run([*command, "-o", out], check=True)
+    return out
+
+
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+
+
+@pytest.mark.parametrize(
+    ("compiler", "preset"), [("gcc", "light"), ("clang", "light"), ("gcc", "tiny")]
+)
+def test_utterances_in_pieces_of_any_size(compiler, preset, dialogs, request, tmp_path):
+    """One stream after the other on this machine, with sanitizers; none leaves a trace."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here")
+    deployed = request.getfixturevalue(preset)
+    assert deployed.make().returncode == 0
+    generated = deployed.build / "sources"
+    sources = [TFLM / "standalone/main.c", PORT, *generated.glob("*.c")]
+    sources.remove(generated / "model.c")
+    sources += [compile_model(compiler, generated, tmp_path / "model.o")]
+    includes = [f"-I{generated}"]
+    program = tmp_path / "application"
+    command = [compiler, *WARNINGS, *SANITIZERS, *includes, *sources, "-o", program]
+    subprocess.run(command, check=True)
+    check_answers(program, dialogs[preset])
+
+
+def test_the_application_on_tflm(light, dialogs, tmp_path):
+    """Against headers that stand in for TensorFlow Lite Micro, which no package has."""
+    if not (shutil.which("gcc") and shutil.which("g++")):
+        pytest.skip("no gcc and g++ here")
+    assert light.make().returncode == 0
+    runpy.run_path(str(TFLM / "write_sources.py"))["write_sources"](light.folder, tmp_path, "tflm")
+    methods = {method for method, *_ in graph.OPERATORS.values() if method}
+    lines = [f"  TfLiteStatus {method}() {{ return Count(); }}" for method in sorted(methods)]
+    (tmp_path / "resolver_methods.inc").write_text("\n".join(lines) + "\n")
+
+    model = compile_model("gcc", light.build / "sources", tmp_path / "model.o")
+    warnings = [*WARNINGS[1:], *SANITIZERS, "-c"]
+    parts = [*tmp_path.glob("*.c"), TFLM / "standalone/main.c", PORT]
+    includes = [f"-I{tmp_path}", f"-I{STAND_IN}", f"-I{light.build / 'sources'}"]
+    subprocess.run(["gcc", "-std=c99", *warnings, *includes[:1], *parts], cwd=tmp_path, check=True)
+    parts = ["classifier.cc", "emotion_model.cc"]
+    command = ["g++", "-std=c++11", "-pedantic", *warnings, *includes, *parts]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    objects = {model, *tmp_path.glob("*.o")}
+    subprocess.run(["g++", *SANITIZERS, *objects, "-o", tmp_path / "application"], check=True)
+    check_answers(tmp_path / "application", dialogs["light"])
+
+
+RESPONDER = """
+#include "responder.h"
+volatile uint32_t light;
+void responder_start(void) {}
+void responder_window(const int8_t *window, const int8_t *logits) { (void)window; (void)logits; }
+void responder_utterance(const result_t *result) { light = result->best; }
+void responder_failure(const char *what) { (void)what; }
+uint64_t responder_ticks(void) { return 0U; }
+"""
+
+
+def test_the_guide_has_a_port_that_builds(light, tmp_path):
+    text = (TFLM.parent / "docs/firmware.md").read_text()
+    code = re.search(r"^    #include \"audio_provider.h\"\n((    .*)?\n)+", text, re.MULTILINE)[0]
+    microphone = "bool microphone_start(int16_t *to, uint32_t samples)"
+    provider = textwrap.dedent(code).replace('r.h"\n', f'r.h"\n{microphone};\n', 1)
+    (tmp_path / "audio_provider.c").write_text(
+        f"{provider}\n{microphone} {{ (void)samples; return to != NULL; }}\n"
+        "void half_is_full(uint32_t half);\n"
+    )
+    (tmp_path / "responder.c").write_text(RESPONDER)
+    done = light.make("BOARD=netduinoplus2", f"PORT={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (light.build / "netduinoplus2" / f"{tmp_path.name}.elf").is_file()
+
+
+@pytest.mark.slow
+def test_the_demo_shows_both_sides(light, tmp_path):
+    wav = write_wav(tmp_path / "sound.wav", speech(light.length(310)), channels=2)
+    command = [sys.executable, str(TFLM / "demo.py"), f"--model_dir={light.folder}"]
+    root = str(TFLM.parent)
+    done = subprocess.run(
+        [*command, f"--wav={wav}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": root, "BUILD": str(light.build)},
+    )
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(
+        r"^(Keras, float32|mps2-an386, int8) +(.*)   (\S+)$", done.stdout, re.MULTILINE
+    )
+    assert [label in LABELS for _, _, label in rows] == [True, True]
+    keras_row, board_row = (np.array(values.split(), float) for _, values, _ in rows)
+    # The quantization of a model that nobody trained is all that differs.
+    np.testing.assert_allclose(keras_row, board_row, atol=0.1)
+    assert "millions of instructions: front end 7." in done.stdout

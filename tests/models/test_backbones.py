@@ -1,0 +1,80 @@
+"""The backbones: shapes, sizes, errors, folding, and the TFLite Micro budget of `light`."""
+
+import keras
+import numpy as np
+import pytest
+
+import tfhrf
+from tfhrf.deploy import runners
+from tfhrf.models import ConvTransformer
+
+SHAPE, CLASSES = (300, 64), 4
+
+
+@pytest.mark.parametrize("preset", ["tiny", "light", "large"])
+@pytest.mark.parametrize("hrf", [2, 4, 8])
+def test_folded_is_the_plain_model(preset, hrf):
+    plain = ConvTransformer(SHAPE, CLASSES, preset)
+    folded = tfhrf.fold(ConvTransformer(SHAPE, CLASSES, preset, hrf=hrf))
+    assert [w.shape for w in folded.weights] == [w.shape for w in plain.weights]
+    assert [layer.name for layer in folded.layers if layer.weights] == [
+        layer.name for layer in plain.layers if layer.weights
+    ]
+    assert all(type(layer).__module__.startswith("keras.") for layer in folded.layers)
+
+
+@pytest.mark.parametrize(("where", "count"), [("ffn", 2), ("attention", 4), ("all", 6)])
+def test_where_chooses_the_hrf_layers(where, count):
+    model = ConvTransformer(SHAPE, CLASSES, hrf=4, hrf_depth=3, where=where)
+    layers = [layer for layer in model.layers if isinstance(layer, tfhrf.HRFDense)]
+    assert len(layers) == count
+    assert all(layer.depth == 3 for layer in layers)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"preset": "small"}, "Received: preset='small'"),
+        ({"where": "everywhere"}, "Received: where='everywhere'"),
+        ({"units": 50}, "Received: units=50, heads=4"),
+        ({"input_shape": (299, 64)}, r"Received: input_shape=\(299, 64\)"),
+    ],
+)
+def test_errors_end_with_what_was_received(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ConvTransformer(**{"input_shape": SHAPE, "classes": CLASSES, **arguments})
+
+
+def test_light_is_small_and_fits_its_arena(tmp_path):
+    folded = tfhrf.fold(ConvTransformer(SHAPE, CLASSES, hrf=4))
+    large = ConvTransformer(SHAPE, CLASSES, "large")
+    assert folded.count_params() <= min(60_000, large.count_params() / 8)
+    windows = np.random.default_rng(0).standard_normal((8, *SHAPE)).astype("f4")
+    content = tfhrf.to_tflite(folded, windows)
+    assert len(content) <= 100_000
+    report = tfhrf.to_tflm(content, tmp_path, labels=["a", "b", "c", "d"])
+    if not runners.available():
+        pytest.skip("tflite-micro has no wheel here: the arena is not measured")
+    assert report["arena_bytes"] <= 64 * 1024
+
+
+def test_a_masked_model_ignores_padding_and_agrees_with_its_unmasked_twin():
+    masked, plain = (ConvTransformer((80, 16), 3, masked=flag) for flag in (True, False))
+    plain.set_weights(masked.get_weights())
+    windows = np.random.default_rng(0).standard_normal((2, 80, 16)).astype("f4")
+    mask = np.ones((2, 80), "f4")
+    np.testing.assert_allclose(masked([windows, mask]), plain(windows), rtol=1e-5, atol=1e-6)
+    mask[:, 60:] = 0
+    before = masked([windows, mask]).numpy()
+    windows[:, 68:] = 9.0  # beyond the reach of the convolutions of a real token
+    np.testing.assert_allclose(masked([windows, mask]), before, rtol=1e-5, atol=1e-6)
+    assert np.abs(plain(windows) - before).max() > 1e-3
+
+
+def test_saved_model_loads_in_safe_mode(tmp_path):
+    model = ConvTransformer((40, 16), 3, hrf=2)
+    path = tmp_path / "model.keras"
+    model.save(path)
+    loaded = keras.saving.load_model(path, safe_mode=True)
+    windows = np.random.default_rng(0).standard_normal((2, 40, 16)).astype("f4")
+    np.testing.assert_array_equal(model(windows), loaded(windows))

@@ -1,0 +1,94 @@
+"""The log-mel front end against its definition, and its frozen configuration."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
+
+from sounds import sine, write_wav
+
+from tfhrf.data.decode import AudioError
+from tfhrf.data.extract import extract
+from tfhrf.log_mel import LogMelConfig, log_mel, mel_filters
+
+CONFIG = LogMelConfig()
+
+
+def definition(wave, config):
+    """Frame by frame in float64, straight from the docstring."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.frame_length) / config.frame_length)
+    rows = []
+    for start in range(0, len(wave) - config.frame_length + 1, config.hop):
+        frame = wave[start : start + config.frame_length].astype(np.float64) * window
+        power = np.abs(np.fft.rfft(frame, config.fft_length)) ** 2
+        energies = np.maximum(power @ mel_filters(config).astype(np.float64), config.floor)
+        rows.append((np.log(energies) - config.mean) * config.scale)
+    return np.array(rows)
+
+
+def test_equals_its_definition():
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype("f4") + sine(300, 1.0)
+    wave = wave.astype("f4")
+    frames = log_mel(wave, CONFIG).numpy()
+    assert frames.shape == (CONFIG.frames(1.0), CONFIG.mels) == (98, 64)
+    np.testing.assert_allclose(frames, definition(wave, CONFIG), atol=2e-4)
+
+
+def test_silence_is_the_floor():
+    frames = log_mel(np.zeros(4000, "f4"), CONFIG).numpy()
+    np.testing.assert_allclose(
+        frames, (np.log(CONFIG.floor) - CONFIG.mean) * CONFIG.scale, rtol=1e-6
+    )
+
+
+def test_a_tone_excites_its_own_band():
+    bands = [
+        int(np.argmax(log_mel(sine(hertz, 0.5).astype("f4"), CONFIG).numpy().mean(axis=0)))
+        for hertz in (200, 1000, 4000)
+    ]
+    centres = 700 * (10 ** (np.linspace(*mel_range(), CONFIG.mels + 2)[1:-1] / 2595) - 1)
+    for band, hertz in zip(bands, (200, 1000, 4000), strict=True):
+        assert band == int(np.argmin(np.abs(centres - hertz)))
+
+
+def mel_range():
+    return [2595 * np.log10(1 + hertz / 700) for hertz in (CONFIG.lower_hz, CONFIG.upper_hz)]
+
+
+def test_every_filter_covers_a_bin():
+    assert (mel_filters(CONFIG).max(axis=0) > 0.2).all()
+
+
+def test_configuration_is_frozen_and_saved(tmp_path):
+    path = tmp_path / "front_end.json"
+    config = dataclasses.replace(CONFIG, mels=40)
+    config.save(path)
+    assert LogMelConfig.load(path) == config
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.mels = 41
+    path.write_text(json.dumps({"mels": 40, "melz": 1}))
+    with pytest.raises(ValueError, match=r"Received: \['mels', 'melz'\] in .*front_end.json"):
+        LogMelConfig.load(path)
+
+
+def test_extract_names_a_file_shorter_than_a_frame(tmp_path):
+    good = write_wav(tmp_path / "good.wav", sine(200, 0.5))
+    short = write_wav(tmp_path / "short.wav", sine(200, 0.02))
+    (features,) = extract([good], CONFIG)
+    assert features.shape == (48, 64)
+    with pytest.raises(AudioError, match=r"320 samples\): .*short\.wav"):
+        extract([good, short], CONFIG)
+
+
+def test_extract_cuts_spans(tmp_path):
+    path = write_wav(tmp_path / "a.wav", sine(200, 1.0))
+    (whole,) = extract([path], CONFIG)
+    part, every = extract([path, path], CONFIG, [(0.5, 1.0), None])
+    # 0.5 s is 50 hops.
+    np.testing.assert_allclose(part, whole[50:], atol=1e-5)
+    np.testing.assert_array_equal(every, whole)
+    with pytest.raises(AudioError, match=r"from 0.5 to 0.51 s is shorter than one frame.*a\.wav"):
+        extract([path], CONFIG, [(0.5, 0.51)])

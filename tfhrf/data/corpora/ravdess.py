@@ -1,0 +1,83 @@
+"""RAVDESS, North American actors, the speech part (Livingstone and Russo 2018; CC BY-NC-SA 4.0).
+
+Recordings are `Actor_01/03-01-05-01-02-01-01.wav`: modality, channel, emotion, intensity,
+statement, repetition, actor. 48 kHz, a few in stereo.
+"""
+
+import pathlib
+import re
+import warnings
+
+from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
+
+LABELS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fearful",
+    "07": "disgust",
+    "08": "surprised",
+}
+ACTORS = 24  # odd numbers are men
+_NAME = re.compile(r"03-0(?P<channel>[12])-(?P<emotion>\d\d)-\d\d-\d\d-\d\d-(?P<actor>\d\d)\.wav")
+_SONG = "2"
+
+
+def read(data_dir):
+    """Reads the speech of RAVDESS, eight classes; its songs are left out.
+
+    Args:
+        data_dir: the corpus folder, with `Actor_01` to `Actor_24` in it.
+
+    Returns:
+        List of Utterance, 1,440 of the complete corpus, by actor and file name. The speaker is
+        the actor's number, two digits. Warns of a partial copy.
+
+    Raises:
+        CorpusError: there are no recordings, or a file name is not one of the corpus.
+    """
+    data_dir = pathlib.Path(data_dir)
+    expected = {f"{actor:02d}": _names(actor) for actor in range(1, ACTORS + 1)}
+    utterances = []
+    for path in sorted(data_dir.glob("Actor_*/*.wav")):
+        if path.name.startswith("._"):
+            continue
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            raise CorpusError(f"Not a file name of RAVDESS (like 03-01-05-01-02-01-01.wav): {path}")
+        if match["emotion"] not in LABELS:
+            raise CorpusError(f"Unknown emotion '{match['emotion']}' in the file name: {path}")
+        if path.parent.name != f"Actor_{match['actor']}":
+            raise CorpusError(f"A recording of another actor, {match['actor']}: {path}")
+        if match["channel"] == _SONG:
+            continue
+        if path.name not in expected.get(match["actor"], ()):
+            raise CorpusError(f"RAVDESS has no such recording: {path}")
+        utterances.append(
+            Utterance(path, LABELS[match["emotion"]], match["actor"], group=match["actor"])
+        )
+    if not utterances:
+        raise CorpusError(f"No RAVDESS recordings (Actor_01/03-01-*.wav) in: {data_dir}")
+    every = sorted(name for names in expected.values() for name in names)
+    missing = sorted(set(every) - {utterance.path.name for utterance in utterances})
+    if missing:
+        warnings.warn(
+            f"Partial copy of RAVDESS in {data_dir}: {len(utterances)} of {len(every):,} "
+            f"recordings are there, missing {listed(missing)}",
+            CorpusWarning,
+            stacklevel=2,
+        )
+    return utterances
+
+
+def _names(actor):
+    """The names of an actor's recordings; there is no strong form of neutral."""
+    return {
+        f"03-01-{emotion}-{intensity:02d}-{statement:02d}-{repetition:02d}-{actor:02d}.wav"
+        for emotion in LABELS
+        for intensity in (1, 2)[: 1 if LABELS[emotion] == "neutral" else 2]
+        for statement in (1, 2)
+        for repetition in (1, 2)
+    }

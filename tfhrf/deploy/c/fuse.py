@@ -1,0 +1,377 @@
+"""Joins operators of a quantized graph where the joint result is the same, bit by bit.
+
+- TABLE: what an int8 operator, or a chain of them, makes of one varying value.
+- LAYER_NORM: mean, difference, squares, variance, RSQRT, product.
+- ATTENTION: product of queries and keys, SOFTMAX, product with values.
+
+What has no kernel with it is made two: CLAMP bounds 16-bit results. FULLY_CONNECTED with computed
+weights is a BATCH_MATMUL.
+"""
+
+import copy
+import dataclasses
+import types
+
+import numpy as np
+
+from tfhrf.deploy.c.ir import (
+    BINARY,
+    BOUNDS,
+    UNARY,
+    Operator,
+    activation,
+    bounds_of,
+    evaluate,
+    is_narrow,
+    product_scale,
+    refuse,
+    shrinks,
+    table_of,
+)
+
+# Operators whose kernels look their results up in a table at the end.
+WITH_TABLE = {
+    "ADD",
+    "ATTENTION",
+    "BATCH_MATMUL",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "DIV",
+    "FULLY_CONNECTED",
+    "LAYER_NORM",
+    "MUL",
+    "SQUARED_DIFFERENCE",
+    "SUB",
+    "TABLE",
+}
+# What may compute the scores of attention before something is added to them.
+SCORES = ("TABLE", "MUL", "BATCH_MATMUL")
+IDENTITY = np.arange(-128, 128)
+
+
+def fuse(graph):
+    """Changes a Graph in place."""
+    multiply_computed(graph)
+    make_tables(graph)
+    part_activations(graph)
+    for operator in [op for op in graph.operators if op.name == "MUL"]:
+        fuse_layer_norm(graph, operator)
+    for operator in [op for op in graph.operators if op.name == "SOFTMAX"]:
+        fuse_attention(graph, operator)
+    for operator in [op for op in graph.operators if op.name == "TABLE"]:
+        append_table(graph, operator)
+
+
+def look_up(table, values):
+    return np.asarray(table)[np.asarray(values) + 128]
+
+
+def scalar(tensor):
+    """The value of a constant of one element, or None."""
+    return int(tensor.data.flat[0]) if tensor.data is not None and tensor.data.size == 1 else None
+
+
+def make_tables(graph):
+    """Makes a TABLE of each int8 operator that is a function of one varying tensor's elements."""
+    sources: dict[int, tuple] = {}
+    for position, operator in enumerate(graph.operators):
+        if operator.name not in BINARY | UNARY or operator.output.dtype != "int8":
+            continue
+        if any(tensor.dtype != "int8" for tensor in operator.inputs):
+            continue
+        if operator.name == "RSQRT" and operator.inputs[0].zero_point != -128:
+            refuse(operator, "its input can be negative: TFLM would stop", operator.inputs[0])
+        constants = [scalar(tensor) for tensor in operator.inputs]
+        varying = [t for t, c in zip(operator.inputs, constants, strict=True) if c is None]
+        if not varying or any(tensor.data is not None for tensor in varying):
+            continue
+        roots = [sources.get(id(tensor), (tensor, IDENTITY)) for tensor in varying]
+        if any(root[0] is not roots[0][0] for root in roots):
+            continue
+        source = roots[0][0]
+        if operator.output.shape != source.shape:
+            continue
+        if len(varying) == 1:
+            table = look_up(table_of(operator, constants), roots[0][1])
+        else:
+            table = evaluate(operator, roots[0][1], roots[1][1])
+        sources[id(operator.output)] = (source, table)
+        graph.operators[position] = Operator(
+            "TABLE", [source], operator.outputs, extra={"table": table}
+        )
+    drop_unread(graph)
+
+
+def multiply_computed(graph):
+    """Makes a BATCH_MATMUL of each FULLY_CONNECTED whose weights are computed."""
+    for operator in graph.operators:
+        if operator.name != "FULLY_CONNECTED" or operator.inputs[1].data is not None:
+            continue
+        x, weights, *bias = operator.inputs
+        if any(bias) or x.dtype != weights.dtype or operator.output.shape[:-1] != x.shape[:-1]:
+            continue
+        operator.name, operator.inputs = "BATCH_MATMUL", [x, weights]
+        fused = operator.options.fusedActivationFunction
+        operator.options = types.SimpleNamespace(
+            adjX=False, adjY=True, fusedActivationFunction=fused
+        )
+
+
+def part_activations(graph):
+    """Makes a CLAMP of each 16-bit activation that its operator's kernel has not."""
+    for operator in [op for op in graph.operators if op.output.dtype == "int16"]:
+        if operator.name == "RELU6":
+            operator.name, operator.extra = "CLAMP", {"kind": "RELU6"}
+        kind, output = activation(operator), operator.output
+        if kind not in BOUNDS:
+            continue
+        if bounds_of(kind, output)[1] == output.limits.max and operator.name != "BATCH_MATMUL":
+            continue
+        raw = dataclasses.replace(output)
+        operator.options = copy.copy(operator.options)
+        operator.options.fusedActivationFunction = 0
+        operator.outputs = [raw]
+        new = Operator("CLAMP", [raw], [output], extra={"kind": kind})
+        graph.operators.insert(graph.operators.index(operator) + 1, new)
+
+
+def drop_unread(graph):
+    """Removes operators whose outputs nothing reads."""
+    for operator in reversed(graph.operators):
+        read = any(
+            graph.consumers(t) or any(t is o for o in graph.outputs) for t in operator.outputs
+        )
+        if not read:
+            graph.operators.remove(operator)
+
+
+def only_consumer(graph, tensor):
+    """The one operator that reads a tensor, if there is one and the tensor is no output."""
+    readers = graph.consumers(tensor)
+    inner = not any(tensor is output for output in graph.outputs)
+    return readers[0] if len(readers) == 1 and inner else None
+
+
+def past_reshapes(graph, tensor):
+    """(tensor, operators): the last of a chain of RESHAPEs, each with one reader."""
+    chain = []
+    reader = only_consumer(graph, tensor)
+    while reader is not None and reader.name == "RESHAPE":
+        chain.append(reader)
+        tensor = reader.output
+        reader = only_consumer(graph, tensor)
+    return tensor, chain
+
+
+def append_table(graph, operator):
+    """Lets the operator before a TABLE look its results up."""
+    source = operator.inputs[0]
+    before = graph.producer(source)
+    if before is None or before.name not in WITH_TABLE or only_consumer(graph, source) is None:
+        return
+    before.extra["table"] = look_up(operator.extra["table"], before.extra.get("table", IDENTITY))
+    if "through" not in before.extra:
+        before.extra["through"] = before.output
+    before.outputs = operator.outputs
+    graph.operators.remove(operator)
+
+
+def raw_output(operator):
+    """The tensor that an operator computes before it looks its results up."""
+    return operator.extra.get("through", operator.output)
+
+
+def last_axis(operator):
+    """Whether a MEAN runs over the last axis only."""
+    rank = len(operator.inputs[0].shape)
+    axes = {int(axis) % rank for axis in np.ravel(operator.inputs[1].data)}
+    return axes == {rank - 1}
+
+
+def fuse_layer_norm(graph, product):
+    """Joins a MUL with what computes its second factor, if that is a LayerNormalization."""
+    if product.output.dtype != "int8":
+        fuse_layer_norm16(graph, product)
+        return
+    difference, inverse = product.inputs
+    if difference.shape[:-1] != inverse.shape[:-1] or inverse.shape[-1] != 1:
+        return
+    subtract = graph.producer(difference)
+    if subtract is None or subtract.name != "SUB" or subtract.extra:
+        return
+    x, average = subtract.inputs
+    mean = graph.producer(average)
+    if mean is None or mean.name != "MEAN" or mean.inputs[0] is not x or not last_axis(mean):
+        return
+    gone = [mean, subtract, product]
+    tensor = inverse
+    producer = graph.producer(tensor)
+    tables = []
+    while producer is not None and producer.name in ("TABLE", "RESHAPE"):
+        if producer.name == "TABLE":
+            tables.append(producer.extra["table"])
+        gone.append(producer)
+        tensor = producer.inputs[0]
+        producer = graph.producer(tensor)
+    if producer is None or not tables:
+        return
+    table = IDENTITY
+    for step in reversed(tables):
+        table = look_up(step, table)
+    extra = {"inverse_table": table, "inverse": inverse, "difference": difference}
+    gone.append(producer)
+    if producer.name == "BATCH_MATMUL" and producer.inputs[0] is producer.inputs[1]:
+        tensor = producer.inputs[0]
+        before = graph.producer(tensor)
+        while before is not None and before.name == "RESHAPE":
+            gone.append(before)
+            tensor = before.inputs[0]
+            before = graph.producer(tensor)
+        rows = producer.inputs[0].shape
+        if tensor is not difference or not producer.options.adjY or rows[-2:] != (1, x.shape[-1]):
+            return
+    elif producer.name == "MEAN" and last_axis(producer):
+        squares = graph.producer(producer.inputs[0])
+        if squares is None or squares.name != "TABLE" or squares.inputs[0] is not difference:
+            return
+        gone.append(squares)
+        extra["squares_table"] = squares.extra["table"]
+    else:
+        return
+    extra.update(mean=mean, subtract=subtract, variance=producer, product=product)
+    join(graph, gone, Operator("LAYER_NORM", [x], product.outputs, extra=extra))
+
+
+def join(graph, gone, new):
+    """Puts one operator in the place of several, the last of which has its outputs.
+
+    Leaves the graph as it is where something else reads what the others compute.
+    """
+    last = graph.producer(new.output)
+    made = {id(t) for op in gone if op is not last for t in op.outputs}
+    readers = [op for op in graph.operators if any(id(t) in made for t in op.inputs)]
+    if any(all(op is not other for other in gone) for op in readers):
+        return
+    if any(id(t) in made for t in graph.outputs):
+        return
+    graph.operators[graph.operators.index(last)] = new
+    for operator in gone:
+        if operator is not last:
+            graph.operators.remove(operator)
+
+
+def before_reshapes(graph, tensor, gone):
+    """What computes a tensor, RESHAPEs passed over; those are added to `gone`."""
+    producer = graph.producer(tensor)
+    while producer is not None and producer.name == "RESHAPE":
+        gone.append(producer)
+        producer = graph.producer(producer.inputs[0])
+    return producer
+
+
+def fuse_layer_norm16(graph, product):
+    """The same for 16 bits, where RSQRT and what is added before it are no tables."""
+    difference, inverse = product.inputs
+    if difference.shape[:-1] != inverse.shape[:-1] or inverse.shape[-1] != 1:
+        return
+    subtract = graph.producer(difference)
+    if subtract is None or subtract.name != "SUB":
+        return
+    x, average = subtract.inputs
+    mean = graph.producer(average)
+    if mean is None or mean.name != "MEAN" or mean.inputs[0] is not x or not last_axis(mean):
+        return
+    gone = [mean, subtract, product]
+    root = before_reshapes(graph, inverse, gone)
+    if root is None or root.name != "RSQRT":
+        return
+    add = before_reshapes(graph, root.inputs[0], gone)
+    if add is None or add.name != "ADD" or scalar(add.inputs[1]) is None:
+        return
+    variance = before_reshapes(graph, add.inputs[0], gone)
+    if variance is None or variance.name != "BATCH_MATMUL" or not variance.options.adjY:
+        return
+    row = variance.inputs[0]
+    if row is not variance.inputs[1] or row.shape[-2:] != (1, x.shape[-1]):
+        return
+    if before_reshapes(graph, row, gone) is not subtract:
+        return
+    epsilon = scalar(add.inputs[1])
+    plain = all(activation(op) == "NONE" for op in (subtract, add, product))
+    # RSQRT of a negative value is an error that the joint kernel does not look for.
+    if not plain or epsilon < 0 or not shrinks(subtract) or not shrinks(product):
+        return
+    gone += [root, add, variance]
+    extra = {"mean": mean, "subtract": subtract, "variance": variance, "epsilon": epsilon}
+    extra |= {"add": add, "root": root, "product": product}
+    join(graph, gone, Operator("LAYER_NORM", [x], product.outputs, extra=extra))
+
+
+def fits_attention(softmax, product):
+    """Whether 32 bits hold the sums of 16-bit values weighted by probabilities.
+
+    Probabilities are rounded to 15 bits: n of them sum up to less than 32,900 + n / 2.
+    """
+    if softmax.output.dtype == "int8":
+        return True
+    return is_narrow(*product_scale(product)) and softmax.output.shape[-1] < 60000
+
+
+def is_factor(operator):
+    """Whether a 16-bit MUL multiplies by one value whose double has 16 bits."""
+    value = scalar(operator.inputs[1])
+    plain = value not in (None, 0, -32768) and activation(operator) == "NONE"
+    return plain and shrinks(operator)
+
+
+def fuse_attention(graph, softmax):
+    """Joins a SOFTMAX with the matrix products before and after it."""
+    scores, weights = softmax.inputs[0], softmax.output
+    if only_consumer(graph, scores) is None:
+        return
+    product = only_consumer(graph, weights)
+    if product is None or product.name != "BATCH_MATMUL" or product.inputs[0] is not weights:
+        return
+    if product.options.adjX or not fits_attention(softmax, product):
+        return
+    extra: dict = {"softmax": softmax, "product": product}
+    gone = [softmax, product]
+    producer = graph.producer(scores)
+    if producer is not None and producer.name == "ADD":
+        for position in (0, 1):
+            before = graph.producer(producer.inputs[position])
+            raw = producer.inputs[position]
+            if producer.output.shape != raw.shape or before is None:
+                continue
+            if scores.dtype == "int16" and not shrinks(producer):
+                continue
+            if only_consumer(graph, raw) is not None and before.name in SCORES:
+                extra["add"] = producer
+                extra["position"] = position
+                gone.append(producer)
+                producer = before
+                break
+    if producer is not None and producer.name in ("TABLE", "MUL"):
+        if only_consumer(graph, producer.inputs[0]) is None:
+            return
+        if producer.name == "TABLE":
+            extra["scores_table"] = producer.extra["table"]
+        elif is_factor(producer):
+            extra["factor"] = producer
+            extra["factor_value"] = scalar(producer.inputs[1])
+        else:
+            return
+        gone.append(producer)
+        producer = graph.producer(producer.inputs[0])
+    if producer is None or producer.name != "BATCH_MATMUL" or producer.options.adjX:
+        return
+    extra["scores"] = producer
+    gone.append(producer)
+    inputs = [*producer.inputs, product.inputs[1]]
+    if "add" in extra:
+        inputs.append(extra["add"].inputs[1 - extra["position"]])
+    new = Operator("ATTENTION", inputs, product.outputs, extra=extra)
+    graph.operators[graph.operators.index(product)] = new
+    for operator in gone:
+        if operator is not product:
+            graph.operators.remove(operator)

@@ -1,0 +1,315 @@
+"""Quantized TensorFlow Lite graphs as plain data, and what their operators do to single values."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from tfhrf.deploy.c import arithmetic as exact
+from tfhrf.deploy.tflite import graph as graphs
+
+ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
+BOUNDS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
+BINARY = {"ADD", "SUB", "MUL", "DIV", "SQUARED_DIFFERENCE"}
+UNARY = {"LOGISTIC", "TANH", "RSQRT", "RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "QUANTIZE"}
+
+
+@dataclasses.dataclass(eq=False)
+class Tensor:
+    """A tensor of a graph: real value = scale * (value - zero_point)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: np.ndarray
+    zero_point: int = 0
+    data: np.ndarray | None = None
+
+    @property
+    def scale(self):
+        return float(self.scales[0])
+
+    @property
+    def limits(self):
+        return np.iinfo(self.dtype)
+
+
+@dataclasses.dataclass(eq=False)
+class Operator:
+    """An operator; fused ones have names of their own and keep what they need in `extra`."""
+
+    name: str
+    inputs: list[Any]
+    outputs: list[Tensor]
+    options: Any = None
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def output(self):
+        return self.outputs[0]
+
+
+@dataclasses.dataclass
+class Graph:
+    operators: list[Operator]
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+    def consumers(self, tensor):
+        return [op for op in self.operators if any(x is tensor for x in op.inputs)]
+
+    def producer(self, tensor):
+        return next((op for op in self.operators if any(x is tensor for x in op.outputs)), None)
+
+
+def refuse(operator, reason, tensor=None):
+    """ValueError that names an operator and a tensor."""
+    tensor = tensor or operator.output
+    raise ValueError(
+        f"No C code for operator {operator.name}: {reason}. Received: tensor '{tensor.name}' of "
+        f"type {tensor.dtype} and shape {list(tensor.shape)}"
+    )
+
+
+def check_same_scale(operator):
+    x, y = operator.inputs[0], operator.output
+    if x.scale != y.scale or x.zero_point != y.zero_point:
+        refuse(operator, "its output has another scale than its input")
+
+
+def read(model):
+    """ModelT -> Graph."""
+    subgraph = model.subgraphs[0]
+    tensors = [read_tensor(model, tensor, i) for i, tensor in enumerate(subgraph.tensors)]
+    operators = [
+        Operator(
+            graphs.operator_name(model, op),
+            [tensors[i] if i >= 0 else None for i in op.inputs],
+            [tensors[i] for i in op.outputs],
+            op.builtinOptions,
+        )
+        for op in subgraph.operators
+    ]
+    return Graph(
+        operators, [tensors[i] for i in subgraph.inputs], [tensors[i] for i in subgraph.outputs]
+    )
+
+
+def read_tensor(model, tensor, index):
+    dtype = graphs.type_name(tensor)
+    quantization = tensor.quantization
+    scales, zero_points = np.zeros(0, np.float32), [0]
+    if quantization is not None and quantization.scale is not None:
+        scales = np.array(quantization.scale, np.float32)
+        zero_points = quantization.zeroPoint
+    shape = tuple(graphs.shape_of(tensor))
+    data = None
+    if graphs.is_constant(model, tensor):
+        raw = bytes(model.buffers[tensor.buffer].data)
+        data = np.frombuffer(raw, np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    name = graphs.tensor_name(tensor) or f"#{index}"
+    zero_point = int(zero_points[0]) if zero_points is not None and len(zero_points) else 0
+    return Tensor(name, shape, dtype, scales, zero_point, data)
+
+
+def activation(operator):
+    return ACTIVATIONS.get(getattr(operator.options, "fusedActivationFunction", 0), "another")
+
+
+def clamp(operator, values):
+    """The fused activation of an operator, on values in its output's type."""
+    kind = activation(operator)
+    if kind == "NONE":
+        return values
+    if kind not in BOUNDS:
+        refuse(operator, "its fused activation is unknown")
+    return np.clip(values, *bounds_of(kind, operator.output))
+
+
+def bounds_of(kind, tensor):
+    """The least and the largest value that an activation leaves, in steps of a tensor."""
+    return [
+        limit
+        if bound is None
+        else int(np.clip(tensor.zero_point + quantized(bound, tensor), *limits_of(tensor)))
+        for bound, limit in zip(BOUNDS[kind], limits_of(tensor), strict=True)
+    ]
+
+
+def limits_of(tensor):
+    return tensor.limits.min, tensor.limits.max
+
+
+def quantized(real, tensor):
+    """A real number in steps of a tensor, rounded away from zero in single precision."""
+    steps = np.float32(real) / np.float32(tensor.scale)
+    return int(math.copysign(math.floor(abs(float(steps)) + 0.5), steps))
+
+
+def shared_scale(operator):
+    """(bits, three quantized multipliers) of ADD, SUB and SQUARED_DIFFERENCE."""
+    (a, b), y = operator.inputs[:2], operator.output
+    square = operator.name == "SQUARED_DIFFERENCE"
+    wide = y.dtype == "int16"
+    bits = (0 if wide else 7) if square else (15 if wide else 20)
+    twice = 2 * max(a.scale, b.scale)
+    result = twice * twice / ((1 << 2 * bits) * y.scale) if square else twice / (2**bits * y.scale)
+    return bits, [exact.quantize_multiplier(m) for m in (a.scale / twice, b.scale / twice, result)]
+
+
+def product_scale(operator):
+    a, b = operator.inputs[:2]
+    return exact.quantize_multiplier(a.scale * b.scale / operator.output.scale)
+
+
+def quotient_scale(operator):
+    a, b = operator.inputs[:2]
+    return exact.quantize_multiplier(a.scale / (b.scale * operator.output.scale))
+
+
+def is_narrow(multiplier, shift):
+    """Whether a tfhrf_narrow_scale of 16-bit kernels can hold a quantized multiplier."""
+    return shift <= -2
+
+
+def shrinks(operator):
+    """Whether 16-bit ADD, SUB or MUL ends with a scale below 1, as the fast kernels need."""
+    if operator.name == "MUL":
+        return product_scale(operator)[1] <= 0
+    return operator.name in ("ADD", "SUB") and shared_scale(operator)[1][2][1] <= 0
+
+
+def mean_scale(operator, count):
+    """Quantized multiplier from a sum of `count` values to their mean."""
+    x, y = operator.inputs[0], operator.output
+    multiplier, shift = exact.quantize_multiplier(x.scale / y.scale)
+    bits = min(count.bit_length() - 1, 32, 31 + shift)
+    return (multiplier << bits) // count, shift - bits
+
+
+def evaluate(operator, *values):
+    """What an elementwise operator makes of quantized values: arrays in, array out."""
+    arrays = [np.asarray(value, np.int64) for value in values]
+    centered = [
+        array - tensor.zero_point for array, tensor in zip(arrays, operator.inputs, strict=True)
+    ]
+    y = operator.output
+    if operator.name in BINARY:
+        result = evaluate_binary(operator, *centered) + y.zero_point
+    else:
+        result = globals()[f"evaluate_{operator.name.lower()}"](operator, centered[0])
+    return clamp(operator, exact.saturate(result, y.limits))
+
+
+def evaluate_binary(operator, a, b):
+    if operator.name == "MUL":
+        return exact.rescale(a * b, *product_scale(operator))
+    if operator.name == "DIV":
+        return exact.divide(a, b, *quotient_scale(operator))
+    bits, (scale_a, scale_b, scale) = shared_scale(operator)
+    a, b = exact.rescale(a << bits, *scale_a), exact.rescale(b << bits, *scale_b)
+    raw = a + b if operator.name == "ADD" else a - b
+    return exact.rescale(raw * raw if operator.name == "SQUARED_DIFFERENCE" else raw, *scale)
+
+
+def fixed_point(operator, x):
+    """(values with four integer bits, whether they lie below, above the range of those)."""
+    multiplier, shift = exact.quantize_multiplier(operator.inputs[0].scale * 2**27)
+    radius = exact.input_radius(4, shift)
+    inside = np.clip(x, -radius + 1, radius - 1)
+    return exact.rescale(inside, multiplier, shift), x <= -radius, x >= radius
+
+
+def evaluate_logistic(operator, x):
+    inside, below, above = fixed_point(operator, x)
+    result = exact.divide_by_power(exact.logistic(inside), 23) - 128
+    return np.where(below, -128, np.where(above, 127, result))
+
+
+def evaluate_tanh(operator, x):
+    inside, below, above = fixed_point(operator, x)
+    result = exact.divide_by_power(exact.tanh(inside), 24)
+    return np.where(below, -128, np.where(above, 127, result))
+
+
+def evaluate_rsqrt(operator, x):
+    source, y = operator.inputs[0], operator.output
+    multiplier, shift = exact.quantize_multiplier(1 / (math.sqrt(source.scale) * y.scale))
+
+    def one(value):
+        # TFLM stops below zero; where no input can be below, it does not matter.
+        if value <= 0:
+            return y.limits.max
+        inverse, right = exact.inverse_square_root(value)
+        data = exact.rescale(1, inverse, 20 - right)
+        return int(exact.rescale(data, multiplier, shift - 20)) + y.zero_point
+
+    return np.array([one(int(value)) for value in x.flat], np.int64).reshape(x.shape)
+
+
+def evaluate_relu(operator, x):
+    source, y = operator.inputs[0], operator.output
+    scale = exact.quantize_multiplier(source.scale / y.scale)
+    return np.maximum(y.zero_point, exact.rescale(x, *scale) + y.zero_point)
+
+
+def evaluate_relu6(operator, x):
+    # TFLM does not rescale: the bounds and the result are in steps of the input.
+    source = operator.inputs[0]
+    return np.clip(x + source.zero_point, *bounds_of("RELU6", source))
+
+
+def evaluate_leaky_relu(operator, x):
+    source, y = operator.inputs[0], operator.output
+    alpha = float(np.float32(operator.options.alpha))
+    identity = exact.quantize_multiplier(source.scale / y.scale)
+    sloped = exact.quantize_multiplier(source.scale * alpha / y.scale)
+    return y.zero_point + np.where(x >= 0, exact.rescale(x, *identity), exact.rescale(x, *sloped))
+
+
+def evaluate_quantize(operator, x):
+    source, y = operator.inputs[0], operator.output
+    scale = exact.quantize_multiplier(source.scale / y.scale)
+    return exact.rescale(x, *scale) + y.zero_point
+
+
+def evaluate_hard_swish(operator, x):
+    source, y = operator.inputs[0], operator.output
+    int16 = np.iinfo(np.int16)
+    high = np.float32(1 / 128) * np.float32(source.scale)
+    output_multiplier, output_shift = sixteen_bits(float(high) / y.scale)
+    relu_multiplier, relu_shift = sixteen_bits(float(high) / float(np.float32(3 / 32768)))
+
+    def doubled(a, b):
+        return exact.saturate((a * b + (1 << 14)) >> 15, int16)
+
+    fine = x * 128
+    outer = doubled(fine, output_multiplier)
+    inner = fine
+    if relu_shift > 0:
+        inner = exact.saturate(inner << (relu_shift - 1), int16)
+    inner = doubled(inner, relu_multiplier)
+    if relu_shift > 0:
+        inner = exact.saturate(inner << 1, int16)
+    if relu_shift < 0:
+        inner = exact.divide_by_power(inner, -relu_shift)
+    inner = (inner + (1 << 15)) >> 1
+    product = inner * outer
+    truncated = np.where(product < 0, -(-product >> 15), product >> 15)
+    return exact.divide_by_power(truncated, -output_shift) + y.zero_point
+
+
+def sixteen_bits(real):
+    multiplier, shift = exact.quantize_multiplier(real)
+    return min((multiplier + (1 << 15)) >> 16, 32767), shift
+
+
+def table_of(operator, constants):
+    """256 outputs of an int8 operator for the inputs -128 ... 127.
+
+    Args:
+        constants: for each input its value if it is a constant scalar, or None.
+    """
+    x = np.arange(-128, 128)
+    return evaluate(operator, *(x if c is None else np.full(256, c) for c in constants))

@@ -1,0 +1,199 @@
+"""From operators to steps: each operator's lowering adds its steps, one operator after the other.
+
+Here lies what lowerings share: where tensors are, and the table of the 8-bit lowerings.
+"""
+
+import numpy as np
+
+from tfhrf.deploy.c.ir import refuse
+from tfhrf.deploy.c.operators.attention import lower_attention, lower_matmul, lower_softmax
+from tfhrf.deploy.c.operators.convolution import lower_window
+from tfhrf.deploy.c.operators.dense import lower_dense
+from tfhrf.deploy.c.operators.elementwise import lower_elementwise
+from tfhrf.deploy.c.operators.movers import MOVERS, VIEWS, move, part_of, view_of
+from tfhrf.deploy.c.operators.normalization import lower_layer_norm, lower_reduce
+from tfhrf.deploy.c.steps import Step
+from tfhrf.deploy.c.views import Storage, View, strides_of
+
+# Kernels that write several matrices, each anywhere.
+IN_BATCHES = {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D"}
+
+
+class Lowering:
+    """Lowers the operators of a graph in their order."""
+
+    def __init__(self, graph, layouts, lowerings):
+        self.graph = graph
+        self.layouts = layouts
+        self.steps = []
+        self.copied = 0
+        self.views = {}
+        self.candidates = {}
+        self.parts = {}
+        for tensor, name in zip(graph.inputs, argument_names("in", graph.inputs), strict=True):
+            storage = Storage("input", tensor.dtype, tensor_size(tensor), name)
+            self.views[id(tensor)] = View(
+                storage, np.arange(tensor_size(tensor)).reshape(tensor.shape)
+            )
+        self.find_parts()
+        for operator in graph.operators:
+            lower = lowerings.get(operator.name)
+            if lower is None:
+                refuse(operator, "there is no kernel")
+            for tensor in (*operator.inputs, *operator.outputs):
+                if tensor is not None and tensor.dtype not in ("int8", "int32", "int16", "int64"):
+                    refuse(operator, "it is not quantized to integers", tensor)
+            lower(self, operator)
+
+    def find_parts(self):
+        """Inputs of CONCATENATION and PACK that can be computed right where they belong."""
+        for operator in self.graph.operators:
+            if operator.name not in ("CONCATENATION", "PACK"):
+                continue
+            for position, tensor in enumerate(operator.inputs):
+                producer = self.graph.producer(tensor)
+                if (
+                    producer is not None
+                    and producer.name not in VIEWS | {"CONCATENATION", "PACK"}
+                    and id(tensor) not in self.parts
+                    and not any(tensor is output for output in self.graph.outputs)
+                    and sum(other is tensor for other in operator.inputs) == 1
+                ):
+                    self.parts[id(tensor)] = (operator, position)
+
+    def view(self, tensor):
+        """Where a tensor that is computed already, or constant, lies."""
+        if id(tensor) not in self.views:
+            if tensor.data is None:
+                raise ValueError(f"Tensor is read before it is computed. Received: {tensor.name}")
+            storage = Storage(
+                "constant", tensor.dtype, tensor.data.size, tensor.name, tensor.data.ravel()
+            )
+            self.views[id(tensor)] = View(
+                storage, np.arange(tensor.data.size).reshape(tensor.shape)
+            )
+        return self.views[id(tensor)]
+
+    def allocate(self, tensor):
+        """Where a tensor that is computed now goes."""
+        if id(tensor) in self.views:
+            return self.views[id(tensor)]
+        size = tensor_size(tensor)
+        view = self.part(tensor) if id(tensor) in self.parts else None
+        names = argument_names("out", self.graph.outputs)
+        named = [n for n, t in zip(names, self.graph.outputs, strict=True) if t is tensor]
+        if view is None and named:
+            storage = Storage("output", tensor.dtype, size, named[0])
+            view = View(storage, np.arange(size).reshape(tensor.shape))
+        elif view is None:
+            view = self.arrange(tensor)
+        self.views[id(tensor)] = view
+        return view
+
+    def part(self, tensor):
+        """Where a tensor lies inside a CONCATENATION's output, or None if a copy must do."""
+        operator, position = self.parts[id(tensor)]
+        whole = self.allocate(operator.output)
+        address = part_of(operator, whole.address, position)
+        if self.graph.producer(tensor).name not in IN_BATCHES:
+            address = address.reshape(-1, tensor.shape[-1])
+        if strides_of(address) is None:
+            del self.parts[id(tensor)]
+            return None
+        return View(whole.storage, address.reshape(tensor.shape))
+
+    def arrange(self, tensor):
+        """A new storage, in the order of the tensor that `layouts` names for it."""
+        chosen = self.layouts.get(id(tensor))
+        size = tensor_size(tensor)
+        self.candidates[id(tensor)] = derived(self.graph, tensor)
+        if chosen is None:
+            storage = Storage("arena", tensor.dtype, size, tensor.name)
+            return View(storage, np.arange(size).reshape(tensor.shape))
+        order, shape = self.candidates[id(tensor)][chosen]
+        width = -(-shape[-1] // 4) * 4
+        slots = np.arange(size // shape[-1] * width).reshape(-1, width)[:, : shape[-1]]
+        address = np.empty(size, np.int64)
+        address[order.ravel()] = slots.ravel()
+        storage = Storage("arena", tensor.dtype, size // shape[-1] * width, tensor.name)
+        return View(storage, address.reshape(tensor.shape))
+
+    def add(self, name, rows, reads, write, call, scratch=0, kernels=()):
+        self.steps.append(Step(name, rows, reads, write, call, scratch, kernels))
+
+    def copy(self, source, shape=None):
+        """A view with the same values in a storage of their own, one after the other."""
+        shape = source.address.shape if shape is None else shape
+        width = -(-shape[-1] // 4) * 4 if len(shape) > 1 else shape[-1]
+        count = int(np.prod(shape)) // shape[-1]
+        storage = Storage("arena", source.storage.dtype, count * width, "copy")
+        slots = np.arange(count * width).reshape(count, width)[:, : shape[-1]]
+        target = View(storage, slots.reshape(shape))
+        self.move(source, target)
+        return target
+
+    def move(self, source, target):
+        self.copied += source.address.size
+        move(self, source, target)
+
+    def contiguous(self, view, inner):
+        """The view, or a copy, with the last axis dense and the `inner` axes before it affine."""
+        strides = strides_of(view.address)
+        if strides is not None and (strides[-1] == 1 or view.address.shape[-1] == 1):
+            return view
+        return self.copy(view)
+
+    def matrix(self, view, columns):
+        """(view of shape (rows, columns), row stride), columns dense."""
+        flat = view.reshape(-1, columns)
+        strides = strides_of(flat.address)
+        if strides is None or (columns > 1 and strides[1] != 1):
+            flat = self.copy(flat)
+            strides = strides_of(flat.address)
+        return flat, strides[0]
+
+
+def argument_names(word, tensors):
+    """Names of the arguments for inputs or outputs: numbered where there are several."""
+    return [word] if len(tensors) == 1 else [f"{word}{i}" for i in range(len(tensors))]
+
+
+def tensor_size(tensor):
+    return int(np.prod(tensor.shape))
+
+
+def derived(graph, tensor):
+    """Tensors that hold all elements of a tensor in another order: [(order, shape)]."""
+    found: list[tuple] = []
+    pending = [(tensor, np.arange(tensor_size(tensor)).reshape(tensor.shape))]
+    while pending:
+        current, order = pending.pop()
+        for reader in graph.consumers(current):
+            if reader.name in ("RESHAPE", "TRANSPOSE") and reader.inputs[0] is current:
+                (new,) = view_of(reader, order)
+                pending.append((reader.output, new))
+                if reader.name == "TRANSPOSE" or len(found) > 0:
+                    found.append((new, new.shape))
+            elif (
+                reader.name == "ATTENTION"
+                and current is reader.inputs[2]
+                and not reader.extra["product"].options.adjY
+            ):
+                new = np.swapaxes(order, -1, -2)
+                found.append((new, new.shape))
+    return found
+
+
+LOWERINGS = {
+    **MOVERS,
+    "FULLY_CONNECTED": lower_dense,
+    **dict.fromkeys(("TABLE", "ADD", "SUB", "MUL", "DIV", "SQUARED_DIFFERENCE"), lower_elementwise),
+    "LAYER_NORM": lower_layer_norm,
+    "SOFTMAX": lower_softmax,
+    "BATCH_MATMUL": lower_matmul,
+    "ATTENTION": lower_attention,
+    **dict.fromkeys(("MEAN", "REDUCE_MAX"), lower_reduce),
+    **dict.fromkeys(
+        ("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"), lower_window
+    ),
+}

@@ -1,0 +1,195 @@
+"""The arena: where each storage lies while it is needed."""
+
+import dataclasses
+
+from tfhrf.deploy.c.schedule import groups_of, in_rows, readers, recompute, redirect, writers
+
+# Rows of a group that are computed at once; kernels take them in pairs.
+ROWS = 2
+ALIGNMENT = 4
+# Kernels that read an element before they write the one in its place.
+ELEMENTWISE = {"add", "sub", "mul", "table", "squared_difference", "layer_norm"}
+
+
+@dataclasses.dataclass(eq=False)
+class Plan:
+    """Groups, bytes of arena and scratch, offsets in bytes, and row strides of short buffers."""
+
+    groups: list
+    arena: int
+    scratch: int
+    offsets: dict
+    buffers: dict
+    looped: set
+
+
+def plan(steps):
+    """The plan with the smaller arena: with or without computing normalizations again."""
+    best = arrange(steps)
+    current = best
+    # Each normalization is computed again once at most.
+    for _ in range(sum(step.name == "layer_norm" for step in steps)):
+        again = recompute(steps, current.groups)
+        if again is None:
+            break
+        steps = again
+        current = arrange(steps)
+        if current.arena < best.arena:
+            best = current
+    merged = merge(best)
+    return best if merged is None or merged.arena > best.arena else merged
+
+
+def merge(planned):
+    """A plan in which no group computes the same normalization twice, or None."""
+    steps = [step for group in planned.groups for step in group.steps]
+    found = False
+    for group in planned.groups:
+        norms: dict = {}
+        for step in group.steps:
+            if step.name != "layer_norm":
+                continue
+            first = norms.setdefault(id(step.reads[0].view), step)
+            if first is not step:
+                found = True
+                steps = [
+                    redirect(other, step.write.storage, first.write.storage)
+                    for other in steps
+                    if other is not step
+                ]
+    return arrange(steps) if found else None
+
+
+def arrange(steps):
+    groups = []
+    buffers: dict = {}
+    looped = set()
+    for group in groups_of(steps):
+        short = buffered(group, steps)
+        if short and group.rows > 1:
+            buffers.update({storage: storage.elements // group.rows for storage in short})
+            looped.add(id(group))
+            groups.append(group)
+        else:
+            groups += [dataclasses.replace(group, steps=[s], rows=s.rows) for s in group.steps]
+    times = lifetimes(groups, looped, buffers)
+    same = in_place(groups, looped, buffers, times)
+    arena, offsets = place(times, buffers, same)
+    scratch = max((step.scratch for group in groups for step in group.steps), default=0)
+    return Plan(groups, arena, scratch, offsets, buffers, looped)
+
+
+def buffered(group, steps):
+    """Storages that only this group touches: a few rows of them suffice."""
+    inside = set(map(id, group.steps))
+    found = []
+    for step in group.steps:
+        storage = step.write.storage
+        if storage.role != "arena" or storage in found:
+            continue
+        touching = [*writers(steps, storage), *readers(steps, storage)]
+        if not all(id(other) in inside for other in touching) or not readers(steps, storage):
+            continue
+        operands = [s.write for s in group.steps if s.write.storage is storage]
+        operands += [op for s in group.steps for op in s.reads if op.storage is storage]
+        if all(in_rows(operand, group.rows) for operand in operands):
+            found.append(storage)
+    return found
+
+
+def lifetimes(groups, looped, buffers):
+    """{storage: (first, last) step that needs it}; in a loop, storages in full need all of it."""
+    times: dict = {}
+    clock = 0
+    for group in groups:
+        begin, end = clock, clock + len(group.steps) - 1
+        for step in group.steps:
+            for operand in (*step.reads, step.write):
+                storage = operand.storage
+                if storage.role != "arena":
+                    continue
+                whole = id(group) in looped and storage not in buffers
+                first, last = (begin, end) if whole else (clock, clock)
+                old = times.get(storage, (first, last))
+                times[storage] = (min(old[0], first), max(old[1], last))
+            clock += 1
+    return times
+
+
+def in_place(groups, looped, buffers, times):
+    """{storage: storage it takes the place of}, where rows are read before they are replaced."""
+    same: dict = {}
+    clock = 0
+    for group in groups:
+        begin, end = clock, clock + len(group.steps) - 1
+        clock = end + 1
+        for new in dict.fromkeys(step.write.storage for step in group.steps):
+            if new in buffers or times.get(new, (-1,))[0] != begin:
+                continue
+            for old in dict.fromkeys(op.storage for s in group.steps for op in s.reads):
+                if old.role != "arena" or old in buffers or times[old][1] != end:
+                    continue
+                if (
+                    old in same.values()
+                    or old.elements * old.itemsize != new.elements * new.itemsize
+                ):
+                    continue
+                if replaceable(group, old, new, id(group) in looped):
+                    same[new] = old
+                    break
+    return same
+
+
+def replaceable(group, old, new, loop):
+    rows = group.rows
+    reads = [(i, op) for i, s in enumerate(group.steps) for op in s.reads if op.storage is old]
+    writes = [(i, s) for i, s in enumerate(group.steps) if s.write.storage is new]
+    if loop and not all(
+        in_rows(op, rows) for op in [*(op for _, op in reads), *(s.write for _, s in writes)]
+    ):
+        return False
+    first = min(i for i, _ in writes)
+    for i, operand in reads:
+        if i < first and loop:
+            continue
+        step = group.steps[i]
+        if i != first or len(writes) > 1 or step.name not in ELEMENTWISE:
+            return False
+        if operand.view.address.shape != step.write.view.address.shape:
+            return False
+        if (operand.view.address != step.write.view.address).any():
+            return False
+    return True
+
+
+def place(times, buffers, same):
+    """(bytes of arena, {storage: offset}): the largest first, each in the lowest gap."""
+    roots: dict = {}
+    for storage in times:
+        root = storage
+        while root in same:
+            root = same[root]
+        roots.setdefault(root, []).append(storage)
+    items = []
+    for members in roots.values():
+        size = max(size_of(member, buffers) for member in members)
+        begin = min(times[member][0] for member in members)
+        end = max(times[member][1] for member in members)
+        items.append((size, begin, end, members))
+    placed: list = []
+    offsets = {}
+    for size, begin, end, members in sorted(items, key=lambda item: (-item[0], item[1])):
+        offset = 0
+        for low, high, first, last in sorted(placed):
+            if first <= end and begin <= last:
+                if offset + size <= low:
+                    break
+                offset = max(offset, high)
+        placed.append((offset, offset + size, begin, end))
+        offsets.update(dict.fromkeys(members, offset))
+    return max((high for _, high, _, _ in placed), default=0), offsets
+
+
+def size_of(storage, buffers):
+    elements = buffers[storage] * ROWS if storage in buffers else storage.elements + storage.beyond
+    return -(-elements * storage.itemsize // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,1 @@
+"""How operators become calls of kernels, one file a family."""

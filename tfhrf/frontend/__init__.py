@@ -1,5 +1,0 @@
-"""The front end in C: 16-bit samples to a model's quantized log-mel input, frame by frame."""
-
-from tfhrf.frontend.writer import write_frontend
-
-__all__ = ["write_frontend"]

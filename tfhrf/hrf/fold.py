@@ -1,0 +1,174 @@
+"""fold: merges what was factorized, so that a model of stock Keras layers remains (deHRF)."""
+
+import collections
+
+import keras
+from keras import ops
+
+from tfhrf.hrf.layers import HRFDense, merge_dense, obstacle
+from tfhrf.hrf.rebuild import (
+    check_model,
+    compare,
+    graph_of,
+    nodes_of,
+    own_variables,
+    rewrite,
+    scope_of,
+    walk,
+)
+
+
+def fold(model):
+    """A new model of the same function in which every HRF layer is merged into a plain one.
+
+    Two things are merged, in float64 and cast once:
+
+    - Every layer that has a method `fold()`, HRFDense or a third party's, wherever it stands:
+      the method returns a new, built layer with its weights set that takes its place.
+    - Linear Dense layers written one behind the other, the paper's own picture: a Dense without
+      activation merges with the Dense behind it, and so on along a chain. The first must be
+      called once, with the second as its only reader, and not be an output; the second must be
+      called once. Both must have the same dtype policy and no constraints, LoRA or
+      quantization, the first no activity regularizer. A pair stays if merging would make it
+      larger (input_dim * r + r * units < input_dim * units): a bottleneck is deliberate. The
+      merged layer has the second one's name and arguments, and a bias if either had one.
+
+    Everything else is copied, bit for bit: weights, random seeds, names, trainable flags. Shared
+    layers stay shared. The new model is not compiled; a functional model of a class of its own
+    comes back as a plain `keras.Model`. Folding a folded model changes nothing.
+
+    Before it returns, both models are called on the same random inputs (batch 2; integers are 0
+    or 1; unknown dimensions 16 long): no output may differ by more than 1e-4 of its largest
+    absolute value, or 5e-2 if any layer computes in half precision.
+
+    Source: Zhang et al., "Re-Parameterization of Lightweight Transformer for On-Device Speech
+    Emotion Recognition", IEEE Internet of Things Journal 2024.
+
+    Args:
+        model: a functional or built Sequential model; it stays as it is.
+
+    Raises:
+        ValueError: the model is subclassed or not built; a block makes an HRF layer itself, so
+            that it cannot be replaced; a weight or an output is not finite; or the outputs
+            differ by more than the tolerance.
+    """
+    check_model(model)
+    replaced = {
+        id(layer): folded(layer)
+        for layer in walk(model, stop=folds)
+        if folds(layer) and type(layer) is not HRFDense
+    }
+    bypassed: set[int] = set()
+    for chain in linear_chains(model, replaced):
+        *first, last = chain
+        with scope_of(last):
+            replaced[id(last)] = merge_dense([replaced.get(id(layer), layer) for layer in chain])
+        bypassed.update(map(id, first))
+    for layer in walk(model, stop=folds):
+        if type(layer) is HRFDense and id(layer) not in replaced and id(layer) not in bypassed:
+            replaced[id(layer)] = folded(layer)
+    new = rewrite(model, replaced, bypassed)
+    for layer in walk(new):
+        if folds(layer):
+            raise ValueError(
+                f"Layer '{layer.name}' can still be folded after folding. Received: {layer}"
+            )
+        floats = [weight for weight in own_variables(layer) if "float" in weight.dtype]
+        if not all(ops.all(ops.isfinite(weight)) for weight in floats):
+            raise ValueError(f"A weight of layer '{layer.name}' is not finite. Received: {layer}")
+    compare(model, new)
+    return new
+
+
+def folds(layer):
+    """Whether a layer offers `fold()`."""
+    return callable(getattr(layer, "fold", None))
+
+
+def folded(layer):
+    """What a layer folds into, checked."""
+    with scope_of(layer):
+        new = layer.fold()
+    if not isinstance(new, keras.Layer) or new is layer or not new.built:
+        raise ValueError(
+            f"Layer '{layer.name}': fold() must return a new, built Keras layer. Received: {new!r}"
+        )
+    return new
+
+
+def linear_chains(model, replaced):
+    """The chains of layers that merge into one Dense each, as lists of two or more layers.
+
+    Args:
+        model: a functional or Sequential model.
+        replaced: dict {id(layer): what it folds into} of third parties' layers.
+    """
+    holders = [model, *walk(model, stop=folds)]
+    calls: collections.Counter[int] = collections.Counter()
+    for holder in holders:
+        graph = graph_of(holder)
+        # A layer inside a wrapper or block counts as called there.
+        below = [node.operation for node in nodes_of(graph)] if graph else holder._layers
+        calls.update(map(id, below))
+
+    def merge(first, second):
+        if calls[id(first)] != 1 or calls[id(second)] != 1:
+            return False
+        first, second = (replaced.get(id(layer), layer) for layer in (first, second))
+        return (
+            is_plain(first)
+            and is_plain(second)
+            and first.activation is keras.activations.linear
+            and first.activity_regularizer is None
+            and first.compute_dtype == second.compute_dtype
+            and first.variable_dtype == second.variable_dtype
+        )
+
+    runs = []
+    for graph in filter(None, map(graph_of, holders)):
+        nodes = nodes_of(graph)
+        readers = collections.Counter(id(x) for node in nodes for x in node.input_tensors)
+        readers.update(map(id, graph.outputs))
+        # From the id of a tensor that has one reader to the run of layers that ends in it.
+        ends: dict[int, list] = {}
+        for node in nodes:
+            run = ends.get(id(node.input_tensors[0])) if len(node.input_tensors) == 1 else None
+            if run is not None and merge(run[-1], node.operation):
+                run.append(node.operation)
+            else:
+                run = [node.operation]
+                runs.append(run)
+            if len(node.outputs) == 1 and readers[id(node.outputs[0])] == 1:
+                ends[id(node.outputs[0])] = run
+    return [chain for run in runs if len(run) > 1 for chain in shrinking(run, replaced)]
+
+
+def is_plain(layer):
+    """Whether a layer is a Dense or HRFDense that may be merged with a neighbor."""
+    if type(layer) not in (keras.layers.Dense, HRFDense) or not layer.built:
+        return False
+    if type(layer) is keras.layers.Dense and obstacle(layer) is not None:
+        return False
+    return layer.bias_constraint is None
+
+
+def shrinking(run, replaced):
+    """Splits a run of linear layers where merging would make the model larger."""
+
+    def shape(layer):
+        layer = replaced.get(id(layer), layer)
+        first = layer.factors[0] if isinstance(layer, HRFDense) else layer.kernel
+        return first.shape[0], layer.units
+
+    chains = [[layer] for layer in run]
+    i = 0
+    while i < len(chains) - 1:
+        input_dim, inner = shape(chains[i][0])[0], shape(chains[i][-1])[1]
+        units = shape(chains[i + 1][-1])[1]
+        if input_dim * units <= input_dim * inner + inner * units:
+            chains[i : i + 2] = [chains[i] + chains[i + 1]]
+            # The longer chain may now merge with what stands in front of it.
+            i = max(i - 1, 0)
+        else:
+            i += 1
+    return [chain for chain in chains if len(chain) > 1]

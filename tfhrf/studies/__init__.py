@@ -1,0 +1,1 @@
+"""Studies of a corpus: training, testing, tables and pictures. Needs the extra "recipes"."""

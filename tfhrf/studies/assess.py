@@ -1,0 +1,149 @@
+"""What becomes of a trained model: folded, quantized, tested on held-out speakers, recorded."""
+
+import json
+import shutil
+import time
+
+import keras
+import numpy as np
+
+from tfhrf.data.windows import hop_frames, test_windows, utterance_posteriors
+from tfhrf.deploy import runners
+from tfhrf.deploy.tflite.convert import to_tflite
+from tfhrf.deploy.tflm_sources import to_tflm
+from tfhrf.files import cleaning_up, finish_folder, write_bytes, write_text
+from tfhrf.hrf.fold import fold
+from tfhrf.hrf.summary import summary
+from tfhrf.studies.metrics import confusion_counts
+from tfhrf.studies.results import DEPLOYED
+from tfhrf.studies.training import inference
+
+CALIBRATION_WINDOWS = 200
+TEST_WINDOWS = 1024  # in memory at a time, and those of one utterance more
+
+
+def assess(advance, work, folder, record, calibration, sides, corpus, settings, config):
+    """Folds, quantizes and tests the model of an unfinished fold folder, and completes the folder.
+
+    If another process has completed the fold meanwhile, its folder stays.
+
+    Args:
+        advance: called with how many utterances were tested, and with 1 when all is done.
+        work: folder that `begin_folder` made; trained.keras lies in it.
+        folder: what it becomes.
+        record: dict with "fold" and "seconds"; what is found here is added.
+        calibration: what `calibration_windows` returns for the training utterances.
+        sides: dict of ("validation", "test") to (features, targets, groups) of their utterances.
+        corpus: tfhrf.data.corpora.Corpus, for its classes and how they are scored.
+        settings: dict with "dataset" and "model", for names.
+        config: LogMelConfig of the features.
+    """
+    with cleaning_up(work):
+        _complete(advance, work, record, calibration, sides, corpus, settings, config)
+        if (folder / "fold.json").exists():
+            shutil.rmtree(work)
+        else:
+            finish_folder(work, folder)
+    advance(1)
+
+
+def _complete(advance, work, record, calibration, sides, corpus, settings, config):
+    start = time.perf_counter()
+    trained = keras.saving.load_model(work / "trained.keras", compile=False)
+    folded = fold(trained)
+    folded.save(work / "folded.keras")
+    content = to_tflite(folded, calibration, "int8")
+    write_bytes(work / "int8.tflite", content)
+    models = {"trained": inference(trained), "folded": inference(folded)}
+    expected = models["trained"](calibration)
+    difference = np.abs(models["folded"](calibration) - expected).max()
+    if runners.available():
+        models["int8"] = lambda windows: runners.predict(content, windows)
+    record |= {
+        "folding error": float(difference / np.abs(expected).max()),
+        "int8 bytes": len(content),
+        "parameters": {"trained": trained.count_params(), "folded": folded.count_params()},
+    }
+    if record["fold"] == DEPLOYED:
+        name = f"{settings['dataset']}_{settings['model']}"
+        record["tflm"] = to_tflm(content, work / "tflm", name, list(corpus.labels))
+        record["summary"] = str(summary(trained))
+        config.save(work / "front_end.json")
+    for side, (features, targets, groups) in sides.items():
+        posteriors = posteriors_of(models, features, trained.input_shape[1], config, advance)
+        record[side] = _decide(posteriors, targets, groups, corpus)
+    record["seconds"]["folding, quantization and test"] = time.perf_counter() - start
+    write_text(work / "fold.json", json.dumps(record) + "\n")
+
+
+def calibration_windows(features, frames, config):
+    """Windows evenly spaced among all test windows of some utterances, without making them all.
+
+    Returns:
+        float32 array of shape (at most CALIBRATION_WINDOWS, frames, mels).
+    """
+    hop = hop_frames(config)
+    counts = [1 + max(0, -(-(len(one) - frames) // hop)) for one in features]
+    ends = np.cumsum(counts)
+    picked = np.linspace(0, ends[-1] - 1, min(ends[-1], CALIBRATION_WINDOWS)).astype(int)
+    places = np.searchsorted(ends, picked, side="right")
+    return np.stack(
+        [
+            test_windows(features[place], frames, hop, config)[pick - ends[place]]
+            for pick, place in zip(picked, places, strict=True)
+        ]
+    )
+
+
+def posteriors_of(models, features, frames, config, advance=lambda utterances: None):
+    """Posteriors of utterances by each kind of model, in bounded memory.
+
+    Args:
+        models: dict of functions from windows, (windows, frames, mels), to logits.
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
+        frames: length of a window.
+        config: LogMelConfig of the features.
+        advance: called with how many utterances are done.
+
+    Returns:
+        Dict of float64 arrays of shape (utterances, classes).
+    """
+    posteriors: dict[str, list] = {kind: [] for kind in models}
+    for windows in _parts(features, frames, config):
+        counts = [len(one) for one in windows]
+        for kind, predict in models.items():
+            posteriors[kind].append(utterance_posteriors(predict(np.concatenate(windows)), counts))
+        advance(len(windows))
+    return {kind: np.concatenate(parts) for kind, parts in posteriors.items()}
+
+
+def _parts(features, frames, config):
+    """Windows of utterance after utterance, TEST_WINDOWS and those of the last utterance a part."""
+    part: list = []
+    for one in features:
+        part.append(test_windows(one, frames, hop_frames(config), config))
+        if sum(map(len, part)) >= TEST_WINDOWS:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _decide(posteriors, targets, groups, corpus):
+    """Decisions on one side of a fold: their counts and, where they may be kept, posteriors."""
+    if corpus.decisions == "participants":
+        names, first, places = np.unique(groups, return_index=True, return_inverse=True)
+        targets = targets[first]
+        posteriors = {
+            kind: np.stack([values[places == place].mean(axis=0) for place in range(len(names))])
+            for kind, values in posteriors.items()
+        }
+    decided: dict = {
+        "confusion": {
+            kind: confusion_counts(targets, values) for kind, values in posteriors.items()
+        }
+    }
+    if not corpus.confidential:
+        decided["targets"] = targets.tolist()
+        decided["posteriors"] = {kind: values.tolist() for kind, values in posteriors.items()}
+    return decided

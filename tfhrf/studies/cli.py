@@ -1,0 +1,250 @@
+"""Running a recipe: absl flags, and errors of the user's making as one line and exit code 2."""
+
+import dataclasses
+import functools
+import itertools
+import pathlib
+import sys
+import warnings
+
+from absl import app, flags
+
+from tfhrf.data.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
+from tfhrf.data.decode import AudioError
+from tfhrf.data.folds import FoldError
+from tfhrf.data.store import CacheError
+from tfhrf.log_mel import LogMelConfig
+from tfhrf.studies import study, tables
+from tfhrf.studies.results import ResultsError
+from tfhrf.studies.training import TrainingError, TrainingSettings
+from tfhrf.workers import EngineError, Local, Ray, limit_threads
+
+# Where a recipe has none of its own. The epochs and batches of IEMOCAP and DAIC-WOZ are those of
+# SpeechFormer (Chen et al. 2022), the others have not been tuned. The epochs are the same for
+# every fold: no test fold picks its own.
+DEFAULTS = {
+    "cremad": TrainingSettings(epochs=60),
+    "daic_woz": TrainingSettings(epochs=60, batch_size=16),
+    "emodb": TrainingSettings(epochs=60),
+    "iemocap": TrainingSettings(epochs=120, batch_size=32),
+    "m3ed": TrainingSettings(epochs=30),
+    "ravdess": TrainingSettings(epochs=60),
+    "synthetic": TrainingSettings(epochs=20),
+}
+# Front end, frames of a window, and how many times the epochs, of sizes for certain devices. "tiny"
+# is for 8 KB of RAM: telephone bandwidth, longer hops and fewer mels, windows of 2 s as well.
+DEVICES = {
+    "tiny": {
+        "config": LogMelConfig(
+            sample_rate=8000, frame_length=256, hop=200, fft_length=256, mels=24, upper_hz=3800.0
+        ),
+        "frames": 80,
+        "epochs": 2,
+    }
+}
+# Of the user's making, or of what became of files; each is one line.
+ERRORS = (
+    AudioError,
+    CacheError,
+    CorpusError,
+    EngineError,
+    FoldError,
+    TrainingError,
+    ResultsError,
+    study.StudyError,
+)
+
+
+def run(main, positional=False):
+    """Parses the flags and calls `main()`, or `main(arguments)` if positional arguments are its
+    own; the recipe's last line.
+    """
+    elsewhere = warnings.formatwarning
+    warnings.formatwarning = lambda message, category, *place, **more: (
+        f"Warning: {message}\n"
+        if issubclass(category, CorpusWarning)
+        else elsewhere(message, category, *place, **more)
+    )
+    app.run(lambda arguments: _guarded(main, arguments[1:], positional), flags_parser=_parse)
+
+
+def train(model, backbone, defaults=None, variants=("light", "large")):
+    """The recipe of a backbone: studies it on a corpus and prints a table.
+
+    Args:
+        model: name of the backbone in files and tables.
+        backbone: function of (input_shape, classes, preset=, hrf=) that returns a Keras model.
+        defaults: TrainingSettings by corpus, in place of those of DEFAULTS, or None.
+        variants: presets of the backbone; the first one if the user does not choose.
+    """
+    flags.DEFINE_enum("dataset", "synthetic", sorted(CORPORA), "The corpus.")
+    flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
+    flags.DEFINE_string("protocol", None, "Which folds, where a corpus has a choice; else its own.")
+    flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
+    flags.DEFINE_list("speakers", None, "These speakers of the corpus alone; all if not given.")
+    _define_list("variant", variants[0], variants, "Size of the model.")
+    _define_list("hrf", "4", ("0", "2", "4", "8"), "Expansion of the HRF layers; 0: none.")
+    _define_list("seed", "0", None, "Seed of everything random.")
+    flags.DEFINE_list("folds", None, "Numbers of the folds to run; all if not given.")
+    flags.DEFINE_integer("epochs", None, "Epochs, fixed in advance.", lower_bound=1)
+    flags.DEFINE_string(
+        "out", None, "Folder of the study, or of a folder for each; under runs/ if not given."
+    )
+    flags.DEFINE_enum("engine", "local", ["local", "ray"], "Where features and folds are computed.")
+    flags.DEFINE_string(
+        "ray_address",
+        None,
+        "The Ray cluster: auto, host:port or ray://host:port; on this machine if not given.",
+    )
+    flags.DEFINE_enum(
+        "strategy",
+        "none",
+        sorted(study.STRATEGIES, reverse=True),
+        "mirrored: a training uses all GPUs of this machine.",
+    )
+    run(lambda: _train(model, backbone, {**DEFAULTS, **(defaults or {})}, flags.FLAGS))
+
+
+def _define_list(name, default, choices, text):
+    """A flag of one or several values; with several, every combination is a study."""
+    flags.DEFINE_list(name, default, f"{text} Several, with commas: a study each.")
+    if choices:
+        flags.register_validator(
+            name,
+            lambda given: bool(given) and set(given) <= {*choices},
+            f"values are of <{'|'.join(choices)}>",
+        )
+    else:
+        flags.register_validator(
+            name,
+            lambda given: bool(given) and all(text.isdecimal() for text in given),
+            "values are integers from 0",
+        )
+
+
+def _train(model, backbone, defaults, given):
+    if given.data_dir is None and given.dataset != "synthetic":
+        raise CorpusError(f"--data_dir is needed with --dataset={given.dataset}")
+    corpus = CORPORA[given.dataset]
+    protocol = given.protocol or next(iter(corpus.protocols))
+    if protocol not in corpus.protocols:
+        raise FoldError(
+            f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
+            f"Received: --protocol={protocol}"
+        )
+    if given.improvised and given.dataset != "iemocap":
+        raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
+    read = corpus.read
+    if given.improvised:
+        read = functools.partial(read, improvised=True)
+    training = defaults[given.dataset]
+    device = _device(given.variant, training)
+    training = dataclasses.replace(
+        training,
+        frames=device["frames"],
+        epochs=given.epochs or device["epochs"] * training.epochs,
+    )
+    engine = _engine(given)
+
+    asked = []
+    for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
+        settings = {
+            "model": model,
+            "dataset": given.dataset,
+            "variant": variant,
+            "hrf": int(hrf),
+            "seed": int(seed),
+            "epochs": training.epochs,
+            "protocol": protocol,
+        }
+        if given.improvised:
+            settings["turns"] = "improvised"
+        if given.speakers:
+            settings["speakers"] = "+".join(sorted(given.speakers))
+        if settings not in asked:
+            asked.append(settings)
+    studies = [
+        study.Study(
+            functools.partial(backbone, preset=settings["variant"], hrf=settings["hrf"]),
+            settings,
+            _folder(settings, asked, given.out),
+        )
+        for settings in asked
+    ]
+    utterances = read(given.data_dir or "runs/corpora")
+    if given.speakers:
+        utterances = of_speakers(utterances, given.speakers)
+    found = study.run(
+        studies,
+        corpus,
+        utterances,
+        corpus.protocols[protocol](utterances),
+        training,
+        fold_numbers=study.fold_numbers(given.folds),
+        engine=engine,
+        strategy=given.strategy,
+        config=device["config"],
+    )
+    for one, results in zip(studies, found, strict=True):
+        print(f"\n{tables.table(results)}\n\nWritten to {one.out}")
+
+
+def _device(variants, training):
+    """The entry of DEVICES for variants that are trained together."""
+    any_size = {"config": None, "frames": training.frames, "epochs": 1}
+    first, *others = [DEVICES.get(variant, any_size) for variant in variants]
+    if any(other != first for other in others):
+        raise study.StudyError(
+            "Variants with a front end of their own run apart. "
+            f"Received: --variant={','.join(variants)}"
+        )
+    return first
+
+
+def _engine(given):
+    if given.engine == "ray":
+        if given.strategy != "none":
+            raise EngineError(
+                "Ray spreads trainings, each on one device; a strategy spreads one training. "
+                f"Received: --engine=ray --strategy={given.strategy}"
+            )
+        return Ray(given.ray_address)
+    if given.ray_address is not None:
+        raise EngineError(
+            f"--ray_address needs --engine=ray. Received: --ray_address={given.ray_address}"
+        )
+    return Local() if given.strategy == "none" else Local(1)
+
+
+def _folder(settings, asked, out):
+    """The folder of a study among all that were asked for at once."""
+    if out is None:
+        return pathlib.Path("runs") / "-".join(str(value) for value in settings.values())
+    differing = [
+        str(value)
+        for name, value in settings.items()
+        if any(other[name] != value for other in asked)
+    ]
+    return pathlib.Path(out, "-".join(differing)) if differing else pathlib.Path(out)
+
+
+def _parse(arguments):
+    try:
+        return flags.FLAGS(arguments)
+    except flags.Error as error:
+        return _fail(error)
+
+
+def _guarded(main, arguments, positional):
+    if arguments and not positional:
+        _fail(f"Unexpected argument: {arguments[0]}")
+    try:
+        limit_threads()
+        main(arguments) if positional else main()
+    except ERRORS as error:
+        _fail(error)
+
+
+def _fail(error):
+    print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(2)

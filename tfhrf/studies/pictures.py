@@ -1,0 +1,146 @@
+"""Pictures of what studies found, PNG files: confusions, learning curves, models side by side."""
+
+import contextlib
+
+import numpy as np
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from tfhrf.files import replacing
+from tfhrf.studies.results import DEPLOYED, KINDS, METRICS, SHARED
+from tfhrf.studies.tables import differing, half_interval, values_of
+
+COLORS = {"folded": "tab:blue", "int8": "tab:orange"}
+
+
+def save_study(out, results):
+    """Draws one study into its folder: a confusion matrix per kind of model, learning curves.
+
+    Args:
+        out: folder of the study.
+        results: as of `tfhrf.studies.results.collect`.
+    """
+    for kind, score in results["scores"].items():
+        title = f"{results['settings']['dataset']}, {kind}: UA {score['ua']:.3f}"
+        save_confusion(out / f"confusion_{kind}.png", score["confusion"], results["labels"], title)
+    if results["history"]:
+        save_learning_curves(out / "learning_curves.png", [results], out.name)
+
+
+def save_groups(folder, groups):
+    """Draws groups of studies: a confusion matrix and learning curves of each, all side by side.
+
+    Args:
+        folder: folder of the pictures.
+        groups: list of (settings, studies) of one corpus, as of `tfhrf.studies.results.group`.
+    """
+    for settings, studies in groups:
+        name = "-".join(map(str, settings.values()))
+        kind = "int8" if all("int8" in study["scores"] for study in studies) else "folded"
+        if all(kind in study["scores"] for study in studies):
+            confusion = np.sum([s["scores"][kind]["confusion"] for s in studies], axis=0)
+            title = f"{kind}: UA {values_of(studies, kind, 'ua').mean():.3f}"
+            save_confusion(folder / f"confusion-{name}.png", confusion, studies[0]["labels"], title)
+        if any(study["history"] for study in studies):
+            save_learning_curves(folder / f"learning_curves-{name}.png", studies, name)
+    if len(groups) > 1:
+        shared = [str(groups[0][0][name]) for name in SHARED if name in groups[0][0]]
+        save_comparison(folder / f"comparison-{'-'.join(shared)}.png", groups, ", ".join(shared))
+
+
+def save_confusion(path, confusion, labels, title):
+    """Draws a confusion matrix, row by row in shares of the true class.
+
+    Args:
+        path: path of the picture.
+        confusion: counts or means of counts, confusion[true][predicted], (classes, classes).
+        labels: names of the classes.
+        title: of the picture.
+    """
+    counts = np.asarray(confusion)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    size = (1.6 + len(labels), 1.4 + len(labels))
+    with _axes(path, size) as axes:
+        ConfusionMatrixDisplay(shares, display_labels=labels).plot(
+            ax=axes, cmap="Blues", values_format=".2f", colorbar=False
+        )
+        axes.set_title(title)
+
+
+def save_learning_curves(path, studies, title):
+    """Draws loss and accuracy of every epoch: the mean over folds and seeds, and their range.
+
+    Args:
+        path: path of the picture.
+        studies: results with a "history" per fold, as of `tfhrf.studies.results.collect`.
+        title: of the picture.
+    """
+    histories = [
+        history
+        for study in studies
+        for fold, history in study["history"].items()
+        if fold != DEPLOYED
+    ]
+    with _axes(path, (9, 3.6), columns=2) as both:
+        for axes, quantity in zip(both, ("loss", "accuracy"), strict=True):
+            for name, color in ((quantity, "tab:blue"), (f"validation {quantity}", "tab:orange")):
+                curves = [history[name] for history in histories if name in history]
+                if curves:
+                    _band(axes, np.array(curves), name, color)
+            axes.set(xlabel="epoch", ylabel=quantity)
+            axes.grid(alpha=0.3)
+            axes.legend()
+        both[0].figure.suptitle(f"{title}: mean and range of {len(histories)} trainings")
+
+
+def save_comparison(path, groups, title):
+    """Draws the corpus's last metric of groups of studies side by side, folded and int8.
+
+    A bar is the mean over seeds, its whisker the 95 % confidence interval of the mean (Student's
+    t), a dot one seed. Under a group's name are the parameters that are deployed.
+
+    Args:
+        path: path of the picture.
+        groups: list of (settings, studies) as of `tfhrf.studies.results.group`.
+        title: of the picture.
+    """
+    metric = groups[0][1][0]["metrics"][-1]
+    names = differing([settings for settings, _ in groups])
+    ticks = [
+        f"{name.replace(', ', chr(10))}\n{studies[0]['parameters']['folded']:,} parameters"
+        for name, (_, studies) in zip(names, groups, strict=True)
+    ]
+    with _axes(path, (2 + 1.6 * len(groups), 4.5)) as axes:
+        for offset, (kind, color) in zip((-0.2, 0.2), COLORS.items(), strict=True):
+            for place, (_, studies) in enumerate(groups):
+                if all(kind in study["scores"] for study in studies):
+                    _bar(axes, place + offset, values_of(studies, kind, metric), color)
+            axes.bar(0, 0, color=color, label=KINDS[kind])
+        axes.set_xticks(range(len(groups)), ticks)
+        axes.set(ylabel=METRICS[metric], title=title, ylim=(0, 1))
+        axes.grid(axis="y", alpha=0.3)
+        axes.figure.legend(loc="outside lower center", ncols=2)
+
+
+def _band(axes, curves, name, color):
+    epochs = np.arange(1, curves.shape[1] + 1)
+    axes.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.2)
+    axes.plot(epochs, curves.mean(axis=0), color=color, label=name)
+
+
+def _bar(axes, place, values, color):
+    half = half_interval(values) if len(values) > 1 else 0
+    axes.bar(place, values.mean(), 0.36, yerr=half or None, capsize=4, color=color, alpha=0.6)
+    axes.plot(np.full(len(values), place), values, ".", color="black", markersize=4)
+    axes.annotate(f"{values.mean():.3f}", (place, 0.02), ha="center", rotation=90, fontsize="small")
+
+
+@contextlib.contextmanager
+def _axes(path, size, columns=1):
+    """Axes to draw on, or an array of them; the picture is written if the block succeeds."""
+    # Without pyplot: no display, no global state.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    yield figure.subplots(1, columns)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")

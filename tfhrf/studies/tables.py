@@ -1,0 +1,167 @@
+"""What studies found, as text for people: of one study, over seeds, side by side."""
+
+import numpy as np
+import scipy.stats
+
+from tfhrf.deploy import runners
+from tfhrf.studies.results import KINDS, METRICS, in_words
+
+
+def table(results):
+    """The results as a short table for people."""
+    settings, metrics = results["settings"], results["metrics"]
+    lines = [
+        f"{settings['dataset']}: {_protocol(settings, len(results['folds']))}, "
+        f"{results['utterances']} {results['decisions']}, {settings['model']}",
+    ]
+    if results["scores"]:
+        title = "test" if "validation" in results else ""
+        lines += _score_lines(title, results["scores"], metrics)
+    if "validation" in results:
+        validation = results["validation"]
+        title = f"validation, {validation['utterances']} {results['decisions']}"
+        lines += ["", *_score_lines(title, validation["scores"], metrics)]
+    for kind, score in results["scores"].items():
+        lines += ["", f"{KINDS[kind]}, rows are the true classes:"]
+        lines += [
+            f"{label:>12}" + "".join(f"{count:6d}" for count in row)
+            for label, row in zip(results["labels"], score["confusion"], strict=True)
+        ]
+    parameters = results["parameters"]
+    lines += [
+        "",
+        f"parameters      {parameters['trained']:,} trained, {parameters['folded']:,} folded",
+        f"folding error   {results['folding error']:.1e} of the largest logit",
+        f"int8 file       {results['int8 bytes']:,} bytes",
+    ]
+    tflm = results["tflm"]
+    if tflm:
+        measured = "" if tflm["tflm_ran"] else " (an upper bound: tflite-micro has no wheel here)"
+        lines.append(f"arena           {tflm['arena_bytes']:,} bytes{measured}")
+    if not runners.available():
+        lines.append("TensorFlow Lite Micro was not run: tflite-micro has no wheel here")
+    return "\n".join(lines)
+
+
+def _score_lines(title, scores, metrics):
+    lines = [f"{title:34}" + "".join(f"{METRICS[metric]:>13}" for metric in metrics)]
+    for kind, score in scores.items():
+        values = "".join(f"{score[metric]:13.3f}" for metric in metrics)
+        lines.append(f"{KINDS[kind]:34}{values}")
+    return lines
+
+
+def _protocol(settings, folds):
+    """How a study was tested, in words."""
+    protocol = settings.get("protocol", "leave_one_speaker_out")
+    if protocol == "leave_one_speaker_out":
+        return f"{folds} speakers held out in turn"
+    if protocol == "leave_one_session_out":
+        return f"{folds} sessions held out in turn"
+    if protocol == "official":
+        return "official split"
+    return f"{folds} folds of speakers"
+
+
+def seeds_table(settings, studies):
+    """Mean and spread over seeds of studies that differ in nothing else, as a table for people.
+
+    Args:
+        settings: what the studies have in common, a dict.
+        studies: their results, one per seed, as of `tfhrf.studies.results.group`.
+
+    Returns:
+        Text: per kind of model the corpus's metrics with the standard deviation over seeds, the
+        95 % confidence interval of the mean (Student's t) of the last one, and the UA that int8
+        loses, seed by seed; validation, where there is one, apart.
+    """
+    first = studies[0]
+    lines = [
+        in_words(settings),
+        f"{_protocol(settings, len(first['folds']))}, {first['utterances']} {first['decisions']}, "
+        f"{len(studies)} seeds",
+    ]
+    if first["scores"]:
+        lines += _spread_lines("test" if "validation" in first else "", studies, first["metrics"])
+    if "validation" in first:
+        validations = [study["validation"] for study in studies]
+        title = f"validation, {validations[0]['utterances']} {first['decisions']}"
+        lines += _spread_lines(title, validations, first["metrics"])
+    if all("int8" in study["scores"] for study in studies):
+        points = [100 * (s["scores"]["int8"]["ua"] - s["scores"]["folded"]["ua"]) for s in studies]
+        listed = ", ".join(f"{value:+.2f}" for value in points)
+        lines.append(f"int8 against folded, points of UA: {np.mean(points):+.2f} ({listed})")
+    return "\n".join(lines)
+
+
+def _spread_lines(title, sides, metrics):
+    interval = f"95 % of mean {METRICS[metrics[-1]]}"
+    lines = [
+        f"{title:34}" + "".join(f"{METRICS[metric]:>16}" for metric in metrics) + f"{interval:>26}"
+    ]
+    for kind in KINDS:
+        if all(kind in side["scores"] for side in sides):
+            values = {name: values_of(sides, kind, name) for name in metrics}
+            line = f"{KINDS[kind]:34}" + "".join(f"{_spread(v):>16}" for v in values.values())
+            last = values[metrics[-1]]
+            if len(last) > 1:
+                half = half_interval(last)
+                line += f"{last.mean() - half:17.3f} to {last.mean() + half:.3f}"
+            lines.append(line)
+    return lines
+
+
+def comparison(groups):
+    """Groups of studies side by side, one line each, as a table for people.
+
+    Args:
+        groups: list of (settings, studies) as of `tfhrf.studies.results.group`.
+
+    Returns:
+        Text: parameters as trained and as deployed, bytes of the int8 file, and the corpus's last
+        metric of the folded and the int8 model, mean and standard deviation over seeds.
+    """
+    names = differing([settings for settings, _ in groups])
+    width = max(map(len, names))
+    lines = [
+        f"{'':{width}}{'trained':>12}{'deployed':>12}{'int8 bytes':>12}{'seeds':>7}"
+        f"{'':>6}{'folded':>16}{'int8':>16}"
+    ]
+    for name, (_, studies) in zip(names, groups, strict=True):
+        first = studies[0]
+        metric = first["metrics"][-1]
+        line = (
+            f"{name:{width}}{first['parameters']['trained']:12,}"
+            f"{first['parameters']['folded']:12,}"
+            f"{max(study['int8 bytes'] for study in studies):12,}{len(studies):7}"
+            f"{METRICS[metric]:>6}"
+        )
+        for kind in ("folded", "int8"):
+            known = all(kind in study["scores"] for study in studies)
+            line += f"{_spread(values_of(studies, kind, metric)) if known else '-':>16}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def differing(settings):
+    """What sets each of several settings apart from the others, as short texts."""
+    keys = list(dict.fromkeys(key for one in settings for key in one))
+    apart = [key for key in keys if len({str(one.get(key)) for one in settings}) > 1]
+    return [in_words({key: one[key] for key in apart if key in one}) or "all" for one in settings]
+
+
+def values_of(sides, kind, metric):
+    """A metric of one kind of model, seed by seed, as an array."""
+    return np.array([side["scores"][kind][metric] for side in sides])
+
+
+def half_interval(values):
+    """Half the width of the 95 % confidence interval of the mean (Student's t); two values up."""
+    quantile = scipy.stats.t.ppf(0.975, len(values) - 1)
+    return quantile * values.std(ddof=1) / len(values) ** 0.5
+
+
+def _spread(values):
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
