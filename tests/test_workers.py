@@ -55,8 +55,8 @@ def corpus(tmp_path, monkeypatch):
 @pytest.fixture
 def one_process(monkeypatch):
     """Folds are tested in this process, which takes less time for few."""
-    assessing = study._assessing
-    monkeypatch.setattr(study, "_assessing", lambda apart, advance: assessing(False, advance))
+    assessing = task._assessing
+    monkeypatch.setattr(task, "_assessing", lambda apart, advance: assessing(False, advance))
 
 
 def small_network(shape, classes):
