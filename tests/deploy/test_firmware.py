@@ -23,8 +23,8 @@ from tiny_models import disturb
 
 import tfhrf
 from tfhrf.data.corpora import synthetic
-from tfhrf.data.windows import hop_frames, utterance_posteriors
 from tfhrf.data.windows import test_windows as evenly_spaced
+from tfhrf.data.windows import utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
 from tfhrf.deploy.tflite import graph
@@ -85,7 +85,7 @@ class Deployed:
         _, (details,), _ = runners.load(self.content)
         scale, zero_point = runners.scale_and_zero_point(details)
         features = (self.levels(samples).astype(np.float32) - zero_point) * np.float32(scale)
-        hop = hop_frames(self.config)
+        hop = self.config.hop_frames
         return runners.quantize(evenly_spaced(features, self.frames, hop, self.config), details)
 
     def make(self, *arguments, model=None):
@@ -147,7 +147,7 @@ def sounds(deployed):
     and all but one sample of the next frame, two windows whose hops leave nothing, and a rest.
     """
     length, window = deployed.length, deployed.frames
-    hop = hop_frames(deployed.config)
+    hop = deployed.config.hop_frames
     return {
         "short": length(window // 2 + 1, 20),
         "one frame": length(1),

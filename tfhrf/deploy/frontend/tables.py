@@ -10,7 +10,6 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfhrf.data.windows import silence
 from tfhrf.deploy.runners import quantize
 from tfhrf.log_mel import hz_to_mel
 
@@ -73,7 +72,7 @@ def make_tables(config, scale, zero_point, dtype):
         slope=slope,
         offset=offset,
         shift=shift,
-        least=int(to_levels(silence(config), scale, zero_point, dtype)),
+        least=int(to_levels(config.silence, scale, zero_point, dtype)),
     )
 
 

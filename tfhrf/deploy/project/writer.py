@@ -4,7 +4,6 @@ import pathlib
 
 import numpy as np
 
-from tfhrf.data.windows import hop_frames
 from tfhrf.deploy.c_text import wrapped
 from tfhrf.deploy.frontend.writer import frontend_files
 
@@ -47,7 +46,7 @@ def application_files(config, inputs, outputs, runtime):
         **fixed,
         chosen: (SOURCES / chosen).read_text(),
         **frontend_files(config, levels["scale"], levels["zero_point"], levels["dtype"]),
-        **tables(shapes[0][1], hop_frames(config), shapes[1][1], logits["scale"]),
+        **tables(shapes[0][1], config.hop_frames, shapes[1][1], logits["scale"]),
     }
 
 
