@@ -72,7 +72,9 @@ def examples():
     """Graphs of light ConvTransformers that are not trained."""
     model = tfhrf.fold(ConvTransformer((100, 64), 4))
     windows = np.random.default_rng(0).standard_normal((16, 100, 64)).astype("float32")
-    return [tfhrf.to_tflite(model, windows, precision) for precision in ("int8", "int16x8")]
+    return [
+        tfhrf.to_tflite(model, windows, precision=precision) for precision in ("int8", "int16x8")
+    ]
 
 
 def main():

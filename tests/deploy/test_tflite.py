@@ -15,7 +15,7 @@ from tfhrf import to_tflite
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.convert import make_interpreter
+from tfhrf.deploy.tflite.interpreter import make_interpreter
 
 needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
 few_examples = settings(max_examples=12, deadline=None, derandomize=True)
@@ -30,7 +30,8 @@ def model():
 def converted(model):
     data = sounds(60, seed=1)
     return {
-        precision: to_tflite(model, data, precision) for precision in ("float32", "int8", "int16x8")
+        precision: to_tflite(model, data, precision=precision)
+        for precision in ("float32", "int8", "int16x8")
     }
 
 
@@ -131,7 +132,7 @@ def test_float16_and_dynamic_are_smaller_and_run_in_tflite(precision, size, deci
 def test_activations_run_in_tflm(activation, precision):
     small = encoder(frames=24, blocks=1, activation=activation)
     data = sounds(30, frames=24)
-    found = runners.predict(to_tflite(small, data, precision), data)
+    found = runners.predict(to_tflite(small, data, precision=precision), data)
     # Measured: at least 26.4 dB.
     assert signal_to_noise(forward(small, data), found) > 24
 
@@ -158,7 +159,7 @@ def test_attention_takes_few_operators_and_little_memory(converted):
 def test_long_sequences_take_one_head_at_a_time():
     data = sounds(6, frames=300, mels=64)
     large = encoder(frames=300, mels=64, width=48, heads=4, hidden=96)
-    contents = {p: to_tflite(large, data, p) for p in ("float32", "int8", "int16x8")}
+    contents = {p: to_tflite(large, data, precision=p) for p in ("float32", "int8", "int16x8")}
     for content in contents.values():
         used = operators(content)
         assert used.count("SOFTMAX") == 2 * 4
@@ -185,12 +186,12 @@ def test_lowered_layer_normalization_is_the_same_function(shape, scale, center, 
         layers.LayerNormalization(epsilon=epsilon, scale=scale, center=center), shape=shape
     )
     data = size * normal(30, *shape)
-    content = to_tflite(model, data, "float32")
+    content = to_tflite(model, data, precision="float32")
     np.testing.assert_allclose(runners.predict(content, data), forward(model, data), atol=1e-4)
     assert "NEG" not in operators(content)
     # Measured: at least 33.7 and 79.8 dB.
     for precision, decibels in (("int8", 30), ("int16x8", 70)):
-        found = runners.predict(to_tflite(model, data, precision), data)
+        found = runners.predict(to_tflite(model, data, precision=precision), data)
         assert signal_to_noise(forward(model, data), found) > decibels
 
 
@@ -224,7 +225,7 @@ def test_silent_tokens_do_not_spoil_the_others():
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
 def test_layer_normalization_never_fails_at_invoke(precision, epsilon, size):
     model = chain(layers.LayerNormalization(epsilon=epsilon), shape=(10, 16))
-    content = to_tflite(model, size * normal(20, 10, 16), precision)
+    content = to_tflite(model, size * normal(20, 10, 16), precision=precision)
     assert_survives_extremes(content, (10, 16), precision)
 
 
@@ -258,7 +259,7 @@ def test_a_mask_leaves_the_levels_to_the_scores(precision):
     mask = np.where(np.tri(12, 8) > 0, 0, -1000).astype("float32")
     model = chain(lambda x: x + mask, layers.Softmax())
     data = normal(20, 12, 8)
-    found = runners.predict(to_tflite(model, data, precision), data)
+    found = runners.predict(to_tflite(model, data, precision=precision), data)
     # The scores span about 15: a quarter of a level of theirs. Without care the error is 0.7.
     np.testing.assert_allclose(found, forward(model, data), rtol=0, atol=0.02)
 
@@ -292,7 +293,7 @@ def test_unequal_splits_run_in_tflm_as_slices(axis):
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_names_of_layers_take_no_room(precision):
     model = chain(layers.Dense(3, name="unmistakable"), layers.ReLU())
-    assert b"unmistakable" not in to_tflite(model, normal(4, 12, 8), precision)
+    assert b"unmistakable" not in to_tflite(model, normal(4, 12, 8), precision=precision)
 
 
 def test_ranges_are_not_read_from_overwritten_tensors():
@@ -312,7 +313,7 @@ def test_bounded_activations_that_stand_alone(precision, low, high):
     bounded = layers.ReLU(6.0) if low == 0 else lambda x: tf.clip_by_value(x, low, high)
     model = chain(layers.Permute((2, 1)), bounded)
     data = 4 * normal(20, 12, 8)
-    content = to_tflite(model, data, precision)
+    content = to_tflite(model, data, precision=precision)
     assert set(operators(content)) == {"MUL", "TRANSPOSE"}
     found = runners.predict(content, data)
     # Half a level of the input and half a level of the output.
@@ -326,7 +327,7 @@ def test_bounded_activations_that_stand_alone(precision, low, high):
 def test_products_of_two_computed_matrices(activation, precision):
     model = chain(lambda x: activation(tf.matmul(x[0], tf.tanh(x[0]), transpose_b=True))[None])
     data = normal(20, 12, 8)
-    content = to_tflite(model, data, precision)
+    content = to_tflite(model, data, precision=precision)
     assert "FULLY_CONNECTED" not in operators(content)
     expected = np.concatenate([forward(model, one[None]) for one in data])
     # Measured: at most 1.6e-7, 0.018 and 8.2e-5 of the largest value.
@@ -391,7 +392,7 @@ def test_every_operator_allowed_runs_in_tflm(operator, dtype):
     shape = (12, 8, 2) if operator == "CONV_2D" else (12, 8)
     model = chain(OPERATIONS[operator], shape=shape)
     data = normal(30, *shape)
-    content = to_tflite(model, data, PRECISION_OF[dtype])
+    content = to_tflite(model, data, precision=PRECISION_OF[dtype])
     assert operator in operators(content)
     expected, found = forward(model, data), runners.predict(content, data)
     # Measured: at most 2.8 % of the largest value (RSQRT) and 0.5 % (8-bit weights).
@@ -407,7 +408,7 @@ def test_every_operator_and_type_that_is_missing_is_refused():
     for operator, dtype in sorted(refused):
         model = chain(OPERATIONS[operator])
         with pytest.raises(ValueError, match=rf"\b{operator}\b.*Received"):
-            to_tflite(model, normal(10, 12, 8), PRECISION_OF[dtype])
+            to_tflite(model, normal(10, 12, 8), precision=PRECISION_OF[dtype])
 
 
 LAYERS = st.sampled_from(
@@ -447,7 +448,7 @@ def test_random_models_run_in_tflm(stack, seed, residual):
     scale = np.abs(expected).max()
     # Measured in 50 models: at most 6.3 % and 2.6 %.
     for precision, tolerance in (("float32", 1e-5), ("int8", 0.12), ("int16x8", 0.05)):
-        found = runners.predict(to_tflite(model, data, precision), data)
+        found = runners.predict(to_tflite(model, data, precision=precision), data)
         if precision == "int8" and any("normalization" in layer.name for layer in model.layers):
             # 8 bits cannot hold tokens of which ReLU has left next to nothing.
             continue
@@ -465,7 +466,7 @@ def test_several_inputs_and_outputs_keep_their_order(as_dict, precision):
     disturb(model)
     data = [normal(20, 4, 3), 10 * normal(20, 5)]
     given = dict(zip(("z", "a"), data, strict=True)) if as_dict else data
-    content = to_tflite(model, given, precision)
+    content = to_tflite(model, given, precision=precision)
     shapes = [tuple(x["shape"][1:]) for x in make_interpreter(content).get_input_details()]
     found = runners.predict(content, [data[[(4, 3), (5,)].index(shape)] for shape in shapes])
     for y, expected in zip(found, model(data, training=False), strict=True):
@@ -539,7 +540,7 @@ def test_a_folded_model_converts_and_a_factorized_one_does_not():
     data = normal(10, 12, 8)
     with pytest.raises(ValueError, match=r"'factorized' can still be folded; call tfhrf\.fold"):
         to_tflite(model, data)
-    content = to_tflite(tfhrf.fold(model), data, "float32")
+    content = to_tflite(tfhrf.fold(model), data, precision="float32")
     np.testing.assert_allclose(run_float(content, data), forward(model, data), atol=1e-5)
 
 
@@ -548,7 +549,7 @@ def test_nested_and_shared_layers_convert():
     norm = layers.LayerNormalization()
     model = keras.Sequential([keras.Input((12, 8)), norm, inner, norm, inner])
     data = normal(10, 12, 8)
-    content = to_tflite(model, data, "float32")
+    content = to_tflite(model, data, precision="float32")
     np.testing.assert_allclose(run_float(content, data), forward(model, data), atol=1e-4)
 
 
@@ -598,7 +599,7 @@ def integer_input():
 @pytest.mark.parametrize("precision", ["float32", "int8", "int16x8"])
 def test_what_cannot_deploy_is_an_error_that_names_it(make, message, precision):
     with pytest.raises(ValueError, match=message):
-        to_tflite(make(), normal(4, 12, 8), precision)
+        to_tflite(make(), normal(4, 12, 8), precision=precision)
 
 
 @pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`, which is deprecated")
@@ -664,7 +665,7 @@ def test_values_that_overflow_are_named():
 )
 def test_representative_data_is_checked(data, message, precision):
     with pytest.raises(ValueError, match=message):
-        to_tflite(chain(layers.Dense(2)), data, precision)
+        to_tflite(chain(layers.Dense(2)), data, precision=precision)
 
 
 @pytest.mark.parametrize(
@@ -685,7 +686,7 @@ def test_representative_data_of_several_inputs_is_checked(data, message):
 
 def test_precision_is_checked(model):
     with pytest.raises(ValueError, match=r"`precision` must be one of .* Received: 'int4'"):
-        to_tflite(model, sounds(2), "int4")
+        to_tflite(model, sounds(2), precision="int4")
 
 
 @needs_tflm

@@ -15,7 +15,7 @@ from tfhrf import to_tflite, to_tflm
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.convert import make_interpreter
+from tfhrf.deploy.tflite.interpreter import make_interpreter
 from tfhrf.log_mel import LogMelConfig
 
 GXX = shutil.which("g++")
@@ -96,7 +96,7 @@ int main() {{
 def contents():
     data = sounds(30)
     model = encoder(blocks=1)
-    return {p: to_tflite(model, data, p) for p in ("int8", "int16x8", "float32")}
+    return {p: to_tflite(model, data, precision=p) for p in ("int8", "int16x8", "float32")}
 
 
 def compile_and_run(directory, name, report):
@@ -228,7 +228,7 @@ def test_the_arena_of_an_encoder_of_75_tokens_fits_in_64_kib(tmp_path):
 def test_the_bound_without_tflm_is_above_the_measured_arena(stack, precision):
     stack = [layer.__class__.from_config(layer.get_config()) for layer in stack]
     model = keras.Sequential([keras.Input((20, 6)), *stack])
-    content = to_tflite(model, sounds(5, 20, 6), precision)
+    content = to_tflite(model, sounds(5, 20, 6), precision=precision)
     bound, measured = arena.arena_bound(graphs.read(content)), runners.arena_bytes(content)
     assert measured <= bound <= 1.1 * measured + 8192
 

@@ -296,7 +296,7 @@ def test_light_keeps_its_logits_in_integers(precision, decibels):
     disturb(model)
     model = tfhrf.fold(model)
     windows = sounds(32, *SHAPE)
-    content = tfhrf.to_tflite(model, windows[:16], precision)
+    content = tfhrf.to_tflite(model, windows[:16], precision=precision)
     found = runners.predict(content, windows[16:])
     assert signal_to_noise(forward(model, windows[16:]), found) > decibels
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.convert import make_interpreter
+from tfhrf.deploy.tflite.interpreter import make_interpreter
 
 # Keywords and alternative tokens of C (up to C23) and C++ (up to C++23), then names that are
 # macros in common headers or would hide a namespace the sources use.

@@ -52,7 +52,7 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
     trained = keras.saving.load_model(work / "trained.keras", compile=False)
     folded = fold(trained)
     folded.save(work / "folded.keras")
-    content = to_tflite(folded, calibration, "int8")
+    content = to_tflite(folded, calibration, precision="int8")
     write_bytes(work / "int8.tflite", content)
     models = {"trained": inference(trained), "folded": inference(folded)}
     expected = models["trained"](calibration)

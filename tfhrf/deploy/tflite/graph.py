@@ -13,7 +13,7 @@ EIGHT_BITS = frozenset({"float32", "int8"})
 # What TensorFlow Lite Micro runs: the resolver's method for each operator, and the types of the
 # operator's first output. The tests run each of them in the tflite-micro interpreter. RELU6,
 # MAXIMUM and SUM are left out: TFLM has them, but integer kernels of theirs do not rescale
-# (`rearrange.rescale_bounds` replaces RELU6).
+# (`graph_rewrites.rescale_bounds` replaces RELU6).
 OPERATORS = {
     "ADD": ("AddAdd", ALL),
     "AVERAGE_POOL_2D": ("AddAveragePool2D", ALL),
