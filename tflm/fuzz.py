@@ -31,7 +31,13 @@ def write(content, folder):
     """Writes the C of a graph whose input is (1, frames, mels), and of its front end."""
     (tensor,) = tfhrf.to_c(content, folder)["inputs"]
     config = LogMelConfig(mels=tensor["shape"][-1])
-    write_frontend(config, folder, tensor["scale"], tensor["zero_point"], tensor["dtype"])
+    write_frontend(
+        config,
+        folder,
+        scale=tensor["scale"],
+        zero_point=tensor["zero_point"],
+        dtype=tensor["dtype"],
+    )
 
 
 def has_libfuzzer():

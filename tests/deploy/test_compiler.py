@@ -15,11 +15,11 @@ from generated_c import (
     FLAGS,
     compare,
     needs_compiler,
-    needs_tflm,
     quantized,
     random_inputs,
 )
 from keras import layers
+from needs import needs_tflm
 from places import EXAMPLE
 from single_operators import Spec, single
 from tensorflow.lite.python import schema_py_generated as schema

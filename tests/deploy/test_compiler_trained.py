@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from generated_c import compare, needs_compiler, needs_tflm, quantized, random_inputs
+from generated_c import compare, needs_compiler, quantized, random_inputs
+from needs import needs_tflm
 
 pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
 

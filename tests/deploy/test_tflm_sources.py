@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from needs import needs_tflm
 from tiny_models import disturb, encoder, sounds
 
 from tfhrf import to_tflite, to_tflm
@@ -16,11 +17,9 @@ from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.interpreter import make_interpreter
-from tfhrf.log_mel import LogMelConfig
 
 GXX = shutil.which("g++")
 needs_compiler = pytest.mark.skipif(GXX is None, reason="no C++ compiler (g++) here")
-needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
 LABELS = ['an"gry', "b\\ored", "fröhlich??=", "7\t%d"]
 FLAGS = ["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow"]
 
@@ -123,7 +122,7 @@ def compile_and_run(directory, name, report):
 @pytest.mark.parametrize("precision", ["int8", "int16x8", "float32"])
 def test_generated_sources_compile_and_hold_the_model(contents, precision, tmp_path):
     content = contents[precision]
-    report = to_tflm(content, tmp_path, "emotion_2", LABELS)
+    report = to_tflm(content, tmp_path, name="emotion_2", labels=LABELS)
     values, labels = compile_and_run(tmp_path, "emotion_2", report)
     np.testing.assert_array_equal(values["model"], [len(content), zlib.crc32(content), 0])
     assert values["arena"] == report["arena_bytes"]
@@ -262,21 +261,11 @@ def test_without_the_wheel_the_sources_say_so(contents, precision, tmp_path, mon
         assert "TensorFlow Lite Micro WAS NOT RUN" in text
 
 
-def test_a_layout_and_its_front_end_need_no_recipes(tmp_path):
-    model = keras.Sequential(
-        [keras.Input((50, 16)), layers.Dense(8), layers.GlobalAveragePooling1D(), layers.Dense(3)]
-    )
-    content = to_tflite(model, sounds(20, mels=16, frames=50))
-    to_tflm(content, tmp_path / "emotion", layout="cmake", config=LogMelConfig(mels=16))
-    names = {path.name for path in (tmp_path / "emotion").iterdir()}
-    assert {"CMakeLists.txt", "application.c", "frontend.c", "model_model.cc"} <= names
-
-
 def test_several_inputs_and_outputs_are_all_described(tmp_path):
     first, second = keras.Input((4, 3)), keras.Input((5,))
     model = keras.Model([first, second], [layers.Dense(2)(second), layers.Dense(3)(first)])
     disturb(model)
-    report = to_tflm(to_tflite(model, precision="float32"), tmp_path, "two")
+    report = to_tflm(to_tflite(model, precision="float32"), tmp_path, name="two")
     shapes = [tensor["shape"] for tensor in report["inputs"] + report["outputs"]]
     assert sorted(map(tuple, shapes)) == [(1, 2), (1, 4, 3), (1, 4, 3), (1, 5)]
     golden = (tmp_path / "two_golden.h").read_text()
@@ -330,7 +319,7 @@ def test_after_an_error_nothing_has_changed(contents, tmp_path):
 )
 def test_names_that_are_no_identifiers_are_refused(contents, name, tmp_path):
     with pytest.raises(ValueError, match=rf"`name` .* Received: {re.escape(repr(name))}$"):
-        to_tflm(contents["int8"], tmp_path, name)
+        to_tflm(contents["int8"], tmp_path, name=name)
     assert list(tmp_path.iterdir()) == []
 
 

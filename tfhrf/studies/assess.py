@@ -66,7 +66,7 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
     }
     if record["fold"] == DEPLOYED:
         name = f"{settings['dataset']}_{settings['model']}"
-        record["tflm"] = to_tflm(content, work / "tflm", name, list(corpus.labels))
+        record["tflm"] = to_tflm(content, work / "tflm", name=name, labels=list(corpus.labels))
         record["summary"] = str(summary(trained))
         config.save(work / "front_end.json")
     for side, (features, targets, groups) in sides.items():

@@ -95,6 +95,32 @@ def shape_of(tensor):
     return [] if tensor.shape is None else [int(n) for n in tensor.shape]
 
 
+def interface(graph):
+    """What the inputs and the outputs of a graph are.
+
+    Returns:
+        Two lists of dicts "shape", "dtype", "scale", "zero_point"; the last two None for floats.
+    """
+    subgraph = graph.subgraphs[0]
+    inputs, outputs = (
+        [describe(subgraph.tensors[index]) for index in indices]
+        for indices in (subgraph.inputs, subgraph.outputs)
+    )
+    return inputs, outputs
+
+
+def describe(tensor):
+    dtype = type_name(tensor)
+    quantization = tensor.quantization
+    quantized = dtype in ("int8", "int16")
+    return {
+        "shape": shape_of(tensor),
+        "dtype": dtype,
+        "scale": float(quantization.scale[0]) if quantized else None,
+        "zero_point": int(quantization.zeroPoint[0]) if quantized else None,
+    }
+
+
 def is_constant(graph, tensor):
     data = graph.buffers[tensor.buffer].data
     return data is not None and len(data) > 0
