@@ -40,6 +40,17 @@ def encoder(frames=60, mels=12, width=16, heads=2, hidden=32, blocks=2, activati
     return model
 
 
+def chain(*stack, shape=(12, 8)):
+    """A model of the layers or functions in a row, with weights that are not the initial ones."""
+    inputs = keras.Input(shape, name="x")
+    x = inputs
+    for step in stack:
+        x = (step if isinstance(step, keras.Layer) else layers.Lambda(step))(x)
+    model = keras.Model(inputs, x)
+    disturb(model)
+    return model
+
+
 def disturb(model, seed=0):
     """Gives every layer weights that look trained: no zeros, no ones."""
     rng = np.random.default_rng(seed)
