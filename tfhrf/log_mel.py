@@ -12,6 +12,7 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from tfhrf.files import write_text
 
@@ -69,7 +70,7 @@ class LogMelConfig:
 
 
 @functools.cache
-def mel_filters(config):
+def mel_filters(config: LogMelConfig) -> np.ndarray:
     """Triangular mel filters (HTK scale), float32 of shape (fft_length / 2 + 1, mels)."""
     bins = np.linspace(0, config.sample_rate / 2, config.fft_length // 2 + 1)
     edges = np.linspace(hz_to_mel(config.lower_hz), hz_to_mel(config.upper_hz), config.mels + 2)
@@ -80,12 +81,12 @@ def mel_filters(config):
     return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
 
 
-def hz_to_mel(hz):
+def hz_to_mel(hz: ArrayLike) -> np.ndarray:
     """The HTK mel scale."""
     return 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
 
 
-def log_mel(wave, config):
+def log_mel(wave: tf.Tensor, config: LogMelConfig) -> tf.Tensor:
     """Log-mel frames of a waveform.
 
     Args:

@@ -7,6 +7,8 @@ TensorFlow Lite's own reference kernels. This module loads TensorFlow for these 
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +80,7 @@ def load_runtime():
     return runtime
 
 
-def available():
+def available() -> bool:
     """Whether the tflite-micro wheel can be imported."""
     try:
         load_runtime()
@@ -87,7 +89,7 @@ def available():
     return True
 
 
-def invoke(content, inputs):
+def invoke(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     """Runs one example after the other in one TFLM interpreter.
 
     Args:
@@ -108,7 +110,7 @@ def invoke(content, inputs):
     return run(interpreter, input_details, output_details, inputs)
 
 
-def predict(content, inputs):
+def predict(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     """`invoke` from floats to floats.
 
     Integer graphs get their inputs rounded to the input scale and clipped, and their outputs are
@@ -136,7 +138,7 @@ def predict(content, inputs):
     return [dequantize(y, details) for y, details in zip(outputs, output_details, strict=True)]
 
 
-def arena_bytes(content):
+def arena_bytes(content: bytes) -> int:
     """The least arena in which TFLM runs a graph, found by running it.
 
     Returns:
@@ -257,7 +259,7 @@ def dequantize(values, details):
     return levels.dequantize(values, scale, zero_point)
 
 
-def run_reference(content, inputs):
+def run_reference(content: bytes, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Outputs of TensorFlow Lite's reference kernels for one example.
 
     Args:
@@ -279,7 +281,7 @@ def run_reference(content, inputs):
     ]
 
 
-def run_golden(content, inputs):
+def run_golden(content: bytes, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
     """Outputs of one example by TFLM, or where its wheel is missing by the reference kernels.
 
     Args:
