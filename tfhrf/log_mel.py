@@ -52,12 +52,12 @@ class LogMelConfig:
         """Number of frames of a recording of `seconds`."""
         return max(0, 1 + (round(seconds * self.sample_rate) - self.frame_length) // self.hop)
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the configuration as JSON."""
         write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "LogMelConfig":
+    def load(cls, path: str | os.PathLike[str]) -> "LogMelConfig":
         """Reads a configuration that `save` wrote."""
         values = json.loads(pathlib.Path(path).read_text())
         known = {field.name for field in dataclasses.fields(cls)}

@@ -28,7 +28,7 @@ ENUMERATORS = {"float32": "kFloat32", "int8": "kInt8", "int16": "kInt16"}
 
 def to_tflm(
     tflite_bytes: bytes,
-    directory: str | os.PathLike,
+    directory: str | os.PathLike[str],
     *,
     name: str = "model",
     labels: Sequence[str] | None = None,

@@ -21,7 +21,7 @@ BYTES = {"uint8_t": 1, "uint16_t": 2, "int32_t": 4, "frontend_complex_t": 4}
 
 def write_frontend(
     config: LogMelConfig,
-    directory: str | os.PathLike,
+    directory: str | os.PathLike[str],
     *,
     scale: float,
     zero_point: int,

@@ -21,7 +21,7 @@ RUNTIMES = {"c": to_c, "tflm": to_tflm}
 def write_project(
     tflite_bytes: bytes,
     config: LogMelConfig,
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     *,
     runtime: Literal["c", "tflm"] = "c",
     tool: Literal["arduino", "cmake", "esp-idf", "zephyr"] | None = None,
