@@ -14,9 +14,7 @@ from tfhrf.deploy.c_text import (
     c_string,
     check_labels,
     check_name,
-    describe,
     golden_input,
-    run_reference,
     wrapped,
 )
 from tfhrf.deploy.tflite import graph as graphs
@@ -86,9 +84,7 @@ def to_c(tflite_bytes, directory, name="model", labels=None):
             "Graphs made into C have one subgraph, no control flow. "
             f"Received: {len(model.subgraphs)} subgraphs"
         )
-    subgraph = model.subgraphs[0]
-    inputs = [describe(subgraph.tensors[index]) for index in subgraph.inputs]
-    outputs = [describe(subgraph.tensors[index]) for index in subgraph.outputs]
+    inputs, outputs = graphs.interface(model)
     for tensor in (*inputs, *outputs):
         if tensor["dtype"] not in ("int8", "int16"):
             raise ValueError(
@@ -102,12 +98,7 @@ def to_c(tflite_bytes, directory, name="model", labels=None):
         write = Writer(any_scale=True)
         body = invoke_body(planned, write)
     golden_inputs = [golden_input(tensor, seed) for seed, tensor in enumerate(inputs)]
-    ran = runners.available()
-    if ran:
-        result = runners.invoke(content, golden_inputs)
-        golden_outputs = result if len(outputs) > 1 else [result]
-    else:
-        golden_outputs = run_reference(content, golden_inputs)
+    golden_outputs, ran = runners.run_golden(content, golden_inputs)
     kernels = needed_kernels(planned)
     report = {
         "tflm_ran": ran,
