@@ -21,7 +21,7 @@ from tfhrf.deploy.frontend import host
 from tfhrf.deploy.project import layouts
 from tfhrf.deploy.tflite import graph
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies.cli import DEVICES
+from tfhrf.models.devices import DEVICES
 
 HERE = pathlib.Path(__file__).parent
 TFLM_STAND_IN = HERE / "tflm_stand_in"
