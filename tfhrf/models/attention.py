@@ -3,9 +3,8 @@
 Stock MultiHeadAttention hides its projections from expand, fold and the TFLite lowering.
 """
 
-import keras
 import numpy as np
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from tfhrf.hrf.factors import Array
 from tfhrf.hrf.fast import FastDropout
@@ -35,12 +34,8 @@ def check_heads(units: int, heads: int) -> None:
 
 
 def self_attention(
-    x: keras.KerasTensor,
-    heads: int,
-    dense: MakeDense,
-    name: str,
-    mask: keras.KerasTensor | None = None,
-) -> keras.KerasTensor:
+    x: KerasTensor, heads: int, dense: MakeDense, name: str, mask: KerasTensor | None = None
+) -> KerasTensor:
     """Multi-head self-attention (Vaswani et al. 2017).
 
     Args:
@@ -56,7 +51,7 @@ def self_attention(
     frames, units = x.shape[1:]
     check_heads(units, heads)
 
-    def split(y: keras.KerasTensor, order: tuple[int, ...], part: str) -> keras.KerasTensor:
+    def split(y: KerasTensor, order: tuple[int, ...], part: str) -> KerasTensor:
         y = layers.Reshape((frames, heads, units // heads), name=f"{name}_{part}_split")(y)
         return layers.Permute(order, name=f"{name}_{part}_heads")(y)
 
@@ -76,13 +71,13 @@ def self_attention(
 
 
 def relative_self_attention(
-    x: keras.KerasTensor,
-    distances: keras.KerasTensor,
+    x: KerasTensor,
+    distances: KerasTensor,
     heads: int,
     dense: MakeDense,
     name: str,
-    mask: keras.KerasTensor | None = None,
-) -> keras.KerasTensor:
+    mask: KerasTensor | None = None,
+) -> KerasTensor:
     """Multi-head self-attention with relative positions (Dai et al. 2019, Transformer-XL).
 
     The score of query i and key j is `(q_i + u) k_j + (q_i + v) p_(i-j)`, over the root of the
@@ -105,7 +100,7 @@ def relative_self_attention(
     check_heads(units, heads)
     scale = (units // heads) ** -0.5
 
-    def bias(part: str) -> keras.KerasTensor:
+    def bias(part: str) -> KerasTensor:
         vector = layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=part)
         return vector(constant(x, np.ones((1, 1), "f4"))) * scale
 
@@ -131,7 +126,7 @@ def relative_self_attention(
     return dense(units, name=f"{name}_output")(ops.concatenate(outputs, axis=-1))
 
 
-def relative_positions(x: keras.KerasTensor) -> keras.KerasTensor:
+def relative_positions(x: KerasTensor) -> KerasTensor:
     """Sinusoids of the distances T, ..., 1 - T between T frames, in the order `shift` expects.
 
     Args:
@@ -144,7 +139,7 @@ def relative_positions(x: keras.KerasTensor) -> keras.KerasTensor:
     return constant(x, sinusoids(np.arange(frames, -frames, -1), units))
 
 
-def shift(scores: keras.KerasTensor) -> keras.KerasTensor:
+def shift(scores: KerasTensor) -> KerasTensor:
     """From scores of distances to those of keys: (batch, T, 2 T) to (batch, T, T).
 
     Query i finds key j at distance i - j, in column T - i + j of row i. With all rows written one
@@ -159,25 +154,25 @@ def shift(scores: keras.KerasTensor) -> keras.KerasTensor:
     return ops.slice(scores, (0, 0, 0), (-1, frames, frames))
 
 
-def constant(x: keras.KerasTensor, values: Array) -> keras.KerasTensor:
+def constant(x: KerasTensor, values: Array) -> KerasTensor:
     """An array of two dimensions as a Keras tensor of x's graph: layers can be called on it."""
     return ops.zeros_like(ops.sum(x[:1, :1, :1], axis=0)) + values
 
 
-def hide(mask: keras.KerasTensor) -> keras.KerasTensor:
+def hide(mask: KerasTensor) -> KerasTensor:
     """What to add to scores: 0 for real frames, HIDDEN for padding; shape of the mask."""
     return (1.0 - mask) * HIDDEN
 
 
 def windowed_self_attention(
-    x: keras.KerasTensor,
+    x: KerasTensor,
     heads: int,
     window: int | None,
     dense: MakeDense,
     name: str,
     dropout: float = 0.0,
-    mask: keras.KerasTensor | None = None,
-) -> keras.KerasTensor:
+    mask: KerasTensor | None = None,
+) -> KerasTensor:
     """Multi-head self-attention of each frame to the window centered on it.
 
     Windows end where the sequence ends. The frames are cut into chunks; the queries of a chunk
@@ -207,11 +202,11 @@ def windowed_self_attention(
     keys = chunk + 2 * reach if chunks > 1 else chunk
 
     # Split and concatenate only: the gradient of TensorFlow's strided slices is slow.
-    def pad(y: keras.KerasTensor) -> keras.KerasTensor:
+    def pad(y: KerasTensor) -> KerasTensor:
         missing = chunks * chunk - frames
         return ops.concatenate([y, ops.split(y, [missing], axis=1)[0]], axis=1) if missing else y
 
-    def with_neighbors(y: keras.KerasTensor, width: int) -> keras.KerasTensor:
+    def with_neighbors(y: KerasTensor, width: int) -> KerasTensor:
         """Puts what a chunk's windows reach around it, (batch, chunks, frames * width)."""
         if chunks == 1:
             return y

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypeVar
 
 import keras
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from tfhrf.hrf.fast import FastDense, FastDropout, FastLayerNormalization
 from tfhrf.hrf.layers import HRFDense
@@ -42,7 +42,7 @@ def model_name(backbone: str, preset: object) -> str:
 
 def make_inputs(
     input_shape: tuple[int, int], masked: bool
-) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
+) -> tuple[KerasTensor, KerasTensor | None]:
     """(log-mel frames, mask or None): the inputs of a model."""
     inputs = keras.Input(input_shape, name="log_mel")
     return inputs, keras.Input(input_shape[:1], name="mask") if masked else None
@@ -65,34 +65,27 @@ def projections(hrf: int, hrf_depth: int, where: str) -> tuple[MakeDense, MakeDe
     return ffn, attention
 
 
-def norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def norm(x: KerasTensor, name: str) -> KerasTensor:
     """Layer normalization over units."""
     return FastLayerNormalization(epsilon=EPSILON, name=name)(x)
 
 
 def feed_forward(
-    x: keras.KerasTensor,
-    units: int,
-    activation: str,
-    dropout: float,
-    dense: MakeDense,
-    name: str,
-) -> keras.KerasTensor:
+    x: KerasTensor, units: int, activation: str, dropout: float, dense: MakeDense, name: str
+) -> KerasTensor:
     """Two Dense layers with an activation between, (batch, frames, d) to the same."""
     y = dense(units, activation=activation, name=f"{name}_expand")(x)
     y = FastDropout(dropout, name=f"{name}_inner_dropout")(y)
     return dense(x.shape[-1], name=f"{name}_project")(y)
 
 
-def residual(
-    x: keras.KerasTensor, y: keras.KerasTensor, dropout: float, name: str
-) -> keras.KerasTensor:
+def residual(x: KerasTensor, y: KerasTensor, dropout: float, name: str) -> KerasTensor:
     """x + dropout(y)."""
     y = FastDropout(dropout, name=f"{name}_dropout")(y)
     return layers.Add(name=f"{name}_add")([x, y])
 
 
-def pool(x: keras.KerasTensor, mask: keras.KerasTensor | None, name: str) -> keras.KerasTensor:
+def pool(x: KerasTensor, mask: KerasTensor | None, name: str) -> KerasTensor:
     """Mean over frames, (batch, frames, units) to (batch, units); only of real frames if masked.
 
     Args:
@@ -106,7 +99,7 @@ def pool(x: keras.KerasTensor, mask: keras.KerasTensor | None, name: str) -> ker
     return ops.sum(x * weights, axis=1)
 
 
-def stem(inputs: keras.KerasTensor, channels: int, units: int) -> keras.KerasTensor:
+def stem(inputs: KerasTensor, channels: int, units: int) -> KerasTensor:
     """Convolutions over frames and mels: (batch, frames, mels) to (batch, frames / 4, units)."""
     frames, mels = inputs.shape[1:]
     if frames % STRIDE or mels % STRIDE:
@@ -137,9 +130,7 @@ def stem(inputs: keras.KerasTensor, channels: int, units: int) -> keras.KerasTen
     return FastDense(units, name="front_end_output")(x)
 
 
-def batch_norm(
-    x: keras.KerasTensor, name: str, mask: keras.KerasTensor | None = None
-) -> keras.KerasTensor:
+def batch_norm(x: KerasTensor, name: str, mask: KerasTensor | None = None) -> KerasTensor:
     """Batch normalization whose statistics settle in the few hundred steps of a small corpus.
 
     Args:

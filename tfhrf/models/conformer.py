@@ -3,7 +3,7 @@
 import dataclasses
 
 import keras
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from tfhrf.hrf.fast import FastDense
 from tfhrf.models.attention import (
@@ -130,8 +130,8 @@ def Conformer(
 
 
 def half_feed_forward(
-    x: keras.KerasTensor, config: ConformerConfig, dense: MakeDense, name: str
-) -> keras.KerasTensor:
+    x: KerasTensor, config: ConformerConfig, dense: MakeDense, name: str
+) -> KerasTensor:
     """x and half of a feed-forward network of it."""
     wide = config.feed_forward_expansion * config.units
     y = norm(x, name=f"{name}_norm")
@@ -141,13 +141,13 @@ def half_feed_forward(
 
 
 def attend(
-    x: keras.KerasTensor,
+    x: KerasTensor,
     config: ConformerConfig,
     dense: MakeDense,
     name: str,
-    distances: keras.KerasTensor | None,
-    mask: keras.KerasTensor | None,
-) -> keras.KerasTensor:
+    distances: KerasTensor | None,
+    mask: KerasTensor | None,
+) -> KerasTensor:
     """x and self-attention of it, with relative positions if there are distances."""
     y = norm(x, name=f"{name}_norm")
     if distances is None:
@@ -158,12 +158,8 @@ def attend(
 
 
 def convolution_module(
-    x: keras.KerasTensor,
-    kernel_size: int,
-    activation: str,
-    name: str,
-    mask: keras.KerasTensor | None = None,
-) -> keras.KerasTensor:
+    x: KerasTensor, kernel_size: int, activation: str, name: str, mask: KerasTensor | None = None
+) -> KerasTensor:
     """The Conformer's convolution module, without its dropout and residual connection.
 
     Args:

@@ -3,7 +3,7 @@
 import dataclasses
 
 import keras
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from tfhrf.hrf.factors import Array
 from tfhrf.models.attention import sinusoidal_positions, windowed_self_attention
@@ -161,7 +161,7 @@ def SpeechFormer(
     )
 
 
-def first_tokens(inputs: keras.KerasTensor, config: SpeechFormerConfig) -> keras.KerasTensor:
+def first_tokens(inputs: KerasTensor, config: SpeechFormerConfig) -> KerasTensor:
     """Tokens of the first stage: those of the stem, or the frames in the width they need."""
     mels, heads = inputs.shape[-1], config.heads
     units = config.units or mels // heads * heads
@@ -178,14 +178,14 @@ def first_tokens(inputs: keras.KerasTensor, config: SpeechFormerConfig) -> keras
 
 
 def transformer_block(
-    x: keras.KerasTensor,
+    x: KerasTensor,
     config: SpeechFormerConfig,
     window: int | None,
     dense: tuple[MakeDense, MakeDense],
     name: str,
     positions: Array | None,
-    mask: keras.KerasTensor | None,
-) -> keras.KerasTensor:
+    mask: KerasTensor | None,
+) -> KerasTensor:
     """Attention in windows and a feed-forward network, each with its residual and norm.
 
     Args:
@@ -217,7 +217,7 @@ def transformer_block(
     return after(residual(x, y, config.dropout, part), name=f"{part}_norm")
 
 
-def hidden_layers(x: keras.KerasTensor, config: SpeechFormerConfig) -> keras.KerasTensor:
+def hidden_layers(x: KerasTensor, config: SpeechFormerConfig) -> KerasTensor:
     """The head without its last layer, (batch, units) to (batch, width of the last layer)."""
     units = x.shape[-1]
     for layer, ratio in enumerate(config.head_ratios, start=1):
@@ -228,13 +228,13 @@ def hidden_layers(x: keras.KerasTensor, config: SpeechFormerConfig) -> keras.Ker
     return x
 
 
-def unchanged(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def unchanged(x: KerasTensor, name: str) -> KerasTensor:
     return x
 
 
 def merge(
-    x: keras.KerasTensor, count: int, mask: keras.KerasTensor | None = None
-) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
+    x: KerasTensor, count: int, mask: KerasTensor | None = None
+) -> tuple[KerasTensor, KerasTensor | None]:
     """Averages every `count` tokens; zeros fill up the last ones, and padding counts as zero.
 
     Args:
@@ -249,7 +249,7 @@ def merge(
     tokens, units = x.shape[1:]
     merged = -(-tokens // count)
 
-    def fill(y: keras.KerasTensor) -> keras.KerasTensor:
+    def fill(y: KerasTensor) -> KerasTensor:
         missing = merged * count - tokens
         return ops.concatenate([y] + [ops.zeros_like(y[:, :1])] * missing, axis=1)
 
