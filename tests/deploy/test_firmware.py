@@ -30,7 +30,7 @@ from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
 from tfhrf.log_mel import LogMelConfig, log_mel
 from tfhrf.models import ConvTransformer
-from tfhrf.studies.cli import DEVICES
+from tfhrf.models.devices import DEVICES
 
 TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
