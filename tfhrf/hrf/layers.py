@@ -179,14 +179,14 @@ class HRFDense(keras.layers.Layer):
     The kernel starts as `kernel_initializer` draws it for Dense, then factorized at random, so
     at the start the layer's output has the distribution of a Dense layer's.
 
+    Arguments that are not listed are those of `keras.layers.Dense`; `kernel_regularizer` sees the
+    merged kernel.
+
     Args:
         units: output dimension.
         expansion: r / units, a positive integer.
         depth: number of factors, 2 or more.
         use_inner_bias: whether the inserted layers have biases.
-        activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, activity_regularizer, bias_constraint, kwargs: as in
-            `keras.layers.Dense`; `kernel_regularizer` sees the merged kernel.
 
     Input shape: (batch, ..., input_dim). Output shape: (batch, ..., units).
 
