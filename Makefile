@@ -49,7 +49,7 @@ test-newest: $(NEWEST)/installed
 
 # The site of docs/ and the docstrings, in site/; a warning is an error.
 docs: $(VENV)/installed
-	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
 
 # Compilers, CMake and the emulator that the tests of the C code use, and ffmpeg that M3ED's videos
 # need, from Debian packages.

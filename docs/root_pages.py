@@ -11,14 +11,17 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }
+# What these pages link besides, as it is.
+LINKED = ["LICENSE", "recipes/minimal.py"]
 
 
 def on_files(files, config):
-    """Adds the pages, and the licence as it is."""
+    """Adds the pages and what they link."""
     for name, page in PAGES.items():
         text = re.sub(r"\]\(docs/", "](", (ROOT / name).read_text(encoding="utf-8"))
         files.append(File.generated(config, page, content=text))
-    files.append(File.generated(config, "LICENSE", abs_src_path=str(ROOT / "LICENSE")))
+    for name in LINKED:
+        files.append(File.generated(config, name, abs_src_path=str(ROOT / name)))
 
 
 def on_page_markdown(markdown, page, config, files):
