@@ -113,7 +113,7 @@ def validation_batches(features, labels, settings, classes, config):
 def middle_window(features, frames, config):
     """The window in the middle of an utterance, padded if it is shorter, (frames, mels)."""
     start = max(0, len(features) - frames) // 2
-    (window,) = test_windows(np.asarray(features)[start : start + frames], frames, 1, config)
+    (window,) = evaluation_windows(np.asarray(features)[start : start + frames], frames, 1, config)
     return window
 
 
@@ -122,7 +122,7 @@ def hop_frames(config):
     return max(1, round(config.sample_rate / config.hop))
 
 
-def test_windows(features, frames, hop, config):
+def evaluation_windows(features, frames, hop, config):
     """All windows of one utterance: every `hop` frames, the last one flush with the end.
 
     Args:
