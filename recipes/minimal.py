@@ -17,7 +17,7 @@ import tfhrf
 from tfhrf.data.corpora import emodb, synthetic
 from tfhrf.data.extract import extract
 from tfhrf.data.folds import leave_one_speaker_out
-from tfhrf.data.windows import test_windows, utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models import ConvTransformer
@@ -92,7 +92,7 @@ def cut(features, hop):
     Returns:
         (windows, FRAMES, mels), and how many windows each utterance has.
     """
-    windows = [test_windows(frames, FRAMES, hop, CONFIG) for frames in features]
+    windows = [evaluation_windows(frames, FRAMES, hop, CONFIG) for frames in features]
     return np.concatenate(windows), [len(one) for one in windows]
 
 
