@@ -24,8 +24,7 @@ from tfhrf.models import ConvTransformer
 
 CONFIG = LogMelConfig()  # 16 kHz, 64 mels, a frame every 10 ms
 FRAMES = 200  # of a window, 2 s
-TRAIN_HOP = 20  # frames between windows to train on
-TEST_HOP = 100  # frames between windows to test on
+TRAIN_HOP = 20  # frames between windows to train on; to test on, they begin every second
 EXPANSION = 4  # how many times wider the inner matrices of HRF are
 EPOCHS = 15  # fixed in advance: the held-out speaker chooses nothing
 BATCH_SIZE = 32
@@ -47,7 +46,7 @@ def main(data_dir=None):
     # Recordings to log-mel frames, (frames, mels) each, and these to windows of one length.
     features = extract([utterance.path for utterance in utterances], CONFIG)
     train, train_counts = cut([features[i] for i in fold.train], TRAIN_HOP)
-    test, test_counts = cut([features[i] for i in fold.test], TEST_HOP)
+    test, test_counts = cut([features[i] for i in fold.test], CONFIG.hop_frames)
 
     # While it trains, each Dense layer of the feed-forward networks is a product of matrices.
     model = ConvTransformer((FRAMES, CONFIG.mels), len(labels), hrf=EXPANSION)
