@@ -72,7 +72,7 @@ def main(data_dir=None):
     }
     if runners.available():  # TensorFlow Lite Micro itself, on x86-64 Linux
         logits["int8"] = runners.predict(content, test)
-    print(f"\nUA of speaker {fold.name}, {len(fold.test)} utterances")
+    print(f"\nUA of {len(fold.test)} utterances, {fold.name} held out")
     for name, values in logits.items():
         print(f"{name:20} {unweighted_recall(values, test_counts, targets[fold.test]):.3f}")
     print(f"{'parameters':20} {model.count_params():,} trained, {folded.count_params():,} folded")
