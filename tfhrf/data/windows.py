@@ -82,7 +82,11 @@ def validation_batches(features, labels, settings, classes, config):
     """The middle window of every utterance, for a learning curve, a few batches in memory.
 
     Args:
-        features, labels, settings, classes, config: as of `training_batches`.
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
+        labels: class index per utterance.
+        settings: TrainingSettings, for frames per window and windows per batch.
+        classes: number of classes.
+        config: LogMelConfig of the features.
 
     Returns:
         tf.data.Dataset of (windows, one-hot labels), one pass over the utterances in order;

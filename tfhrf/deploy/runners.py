@@ -124,7 +124,9 @@ def predict(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
         float32 array of shape (examples, ...output shape), or a list of them.
 
     Raises:
-        As `invoke`.
+        ImportError: the tflite-micro wheel is missing.
+        ValueError: number or shape of the inputs is wrong.
+        RuntimeError: TFLM refuses the graph or fails to run it; its reason is on standard error.
     """
     interpreter, input_details, output_details = load(content)
     arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
@@ -146,7 +148,8 @@ def arena_bytes(content: bytes) -> int:
         32-bit Cortex-M the same graph needs less.
 
     Raises:
-        ImportError, RuntimeError: as `invoke`.
+        ImportError: the tflite-micro wheel is missing.
+        RuntimeError: TFLM refuses the graph or fails to run it.
     """
     graph = load_runtime().convert_bytearray_to_object(content)
     inputs = len(graph.subgraphs[0].inputs)

@@ -108,12 +108,11 @@ class HRFDense(keras.layers.Layer):
     The kernel starts as `kernel_initializer` draws it for Dense, then factorized at random, so
     at the start the layer's output has the distribution of a Dense layer's.
 
+    Arguments that are not listed are those of `keras.layers.Dense`, in the same order;
+    `kernel_regularizer` sees the merged kernel, `kernel_constraint` must be None.
+
     Args:
         units: output dimension.
-        activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, kwargs:
-            as in `keras.layers.Dense`, in the same order; `kernel_regularizer` sees the merged
-            kernel, `kernel_constraint` must be None.
         expansion: r / units, a positive integer.
         depth: number of factors, 2 or more.
         use_inner_bias: whether the inserted layers have biases.

@@ -44,7 +44,7 @@ def write_frontend(
     Args:
         config: LogMelConfig that the model was trained with.
         directory: where the files go; made if missing. Files of the same names are replaced.
-        scale: of the model's input; `to_tflm` reports it: report["inputs"][0]["scale"].
+        scale: of the model's input; `to_tflm` reports it: `report["inputs"][0]["scale"]`.
         zero_point: of the model's input.
         dtype: of the model's input, "int8" or "int16".
         name: a C identifier that begins the names of files, functions, types and constants; not
