@@ -1,4 +1,4 @@
-"""The front end: 16 kHz audio to log-mel frames, by one frozen configuration.
+"""The front end: audio to log-mel frames, by one frozen configuration.
 
 The same configuration travels with a model to the device, where C code computes the same
 frames; so it is plain numbers, saved as JSON beside every model.
@@ -7,6 +7,7 @@ frames; so it is plain numbers, saved as JSON beside every model.
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -36,16 +37,26 @@ class LogMelConfig:
     mean: float = -4.0  # of the natural logarithm
     scale: float = 0.25
 
-    def frames(self, seconds):
+    @property
+    def silence(self) -> np.float32:
+        """The value of a frame of digital silence, with which short recordings are padded."""
+        return np.float32((np.log(self.floor) - self.mean) * self.scale)
+
+    @property
+    def hop_frames(self) -> int:
+        """Frames between the windows of an utterance, which begin every second."""
+        return max(1, round(self.sample_rate / self.hop))
+
+    def frames(self, seconds: float) -> int:
         """Number of frames of a recording of `seconds`."""
         return max(0, 1 + (round(seconds * self.sample_rate) - self.frame_length) // self.hop)
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike) -> None:
         """Writes the configuration as JSON."""
         write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike) -> "LogMelConfig":
         """Reads a configuration that `save` wrote."""
         values = json.loads(pathlib.Path(path).read_text())
         known = {field.name for field in dataclasses.fields(cls)}

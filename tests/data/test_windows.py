@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from tfhrf.data.augment import MASKS, MEL_MASK, SHIFT, STRETCH, TIME_MASK, augment, change_voice
 from tfhrf.data.windows import (
-    silence,
     test_windows,
     training_batches,
     utterance_posteriors,
@@ -22,7 +21,7 @@ from tfhrf.studies.training import TrainingSettings
 test_windows.__test__ = False
 CONFIG = LogMelConfig(mels=8)
 SETTINGS = TrainingSettings(frames=30, batch_size=2)
-QUIET = silence(CONFIG)
+QUIET = CONFIG.silence
 
 
 def ramp(frames):

@@ -241,7 +241,7 @@ def test_light_is_at_most_an_eighth_of_large(light, large):
 # ConvTransformer has 16 to 22 dB.
 @pytest.mark.parametrize(("precision", "decibels"), [("int8", 20), ("int16x8", 26)])
 def test_light_fits_and_keeps_its_accuracy_in_tflm(light, precision, decibels, tmp_path):
-    content = tfhrf.to_tflite(light, sounds(32, *SHAPE), precision)
+    content = tfhrf.to_tflite(light, sounds(32, *SHAPE), precision=precision)
     report = tfhrf.to_tflm(content, tmp_path, labels=["a", "b", "c", "d"])
     assert len(content) <= 100_000
     if not runners.available():

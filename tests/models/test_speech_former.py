@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from tiny_models import disturb, forward, signal_to_noise, sounds
+from needs import needs_tflm
+from tiny_models import disturb, forward, normal, signal_to_noise, sounds
 
 import tfhrf
 from tfhrf.deploy import runners
@@ -24,11 +25,6 @@ OPERATORS = {
     "SUB", "MUL", "LOGISTIC", "TANH", "TRANSPOSE", "RESHAPE", "STRIDED_SLICE", "SLICE",
     "CONCATENATION", "SPLIT", "PACK", "CONV_2D", "DEPTHWISE_CONV_2D",
 }  # fmt: skip
-needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape).astype("f4")
 
 
 @pytest.mark.parametrize(
@@ -296,7 +292,7 @@ def test_light_keeps_its_logits_in_integers(precision, decibels):
     disturb(model)
     model = tfhrf.fold(model)
     windows = sounds(32, *SHAPE)
-    content = tfhrf.to_tflite(model, windows[:16], precision)
+    content = tfhrf.to_tflite(model, windows[:16], precision=precision)
     found = runners.predict(content, windows[16:])
     assert signal_to_noise(forward(model, windows[16:]), found) > decibels
 

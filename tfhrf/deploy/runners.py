@@ -1,14 +1,16 @@
 """Runs .tflite graphs in TensorFlow Lite Micro, through the kernels of the tflite-micro wheel.
 
 The wheel (x86-64 Linux only) holds TFLM's reference kernels. Their integer results are those of
-TFLM on a Cortex-M, so this is where a deployed model is evaluated. This module imports neither
-TensorFlow nor Keras.
+TFLM on a Cortex-M, so this is where a deployed model is evaluated. Without the wheel there are
+TensorFlow Lite's own reference kernels. This module loads TensorFlow for these only.
 """
 
 import subprocess
 import sys
 
 import numpy as np
+
+from tfhrf.deploy import levels
 
 # Runs in a process of its own, and tries each arena in a fork: one that is too small can crash the
 # interpreter. The allocation figures appear on standard error, from C++. They leave out what TFLM
@@ -239,19 +241,54 @@ def scale_and_zero_point(details):
 
 
 def quantize(values, details):
-    """Floats in the integer dtype of a tensor: rounded (half to even) and clipped."""
+    """Floats in the dtype of a tensor, whose details an interpreter gives."""
     dtype = np.dtype(details["dtype"])
     if dtype.kind == "f":
         return np.asarray(values, dtype)
     scale, zero_point = scale_and_zero_point(details)
-    limits = np.iinfo(dtype)
-    levels = np.round(np.asarray(values, np.float32) / np.float32(scale)) + zero_point
-    return np.clip(levels, limits.min, limits.max).astype(dtype)
+    return levels.quantize(values, scale, zero_point, dtype)
 
 
-def dequantize(levels, details):
+def dequantize(values, details):
     """A tensor's values as float32."""
-    if levels.dtype.kind == "f":
-        return levels
+    if values.dtype.kind == "f":
+        return values
     scale, zero_point = scale_and_zero_point(details)
-    return ((levels.astype(np.int32) - zero_point) * scale).astype(np.float32)
+    return levels.dequantize(values, scale, zero_point)
+
+
+def run_reference(content, inputs):
+    """Outputs of TensorFlow Lite's reference kernels for one example.
+
+    Args:
+        content: bytes of a .tflite graph with batch 1.
+        inputs: list of arrays, one for each graph input, in its dtype.
+
+    Returns:
+        List of arrays.
+    """
+    # Here, because TensorFlow takes seconds to load.
+    from tfhrf.deploy.tflite.interpreter import make_interpreter
+
+    interpreter = make_interpreter(content)
+    for details, values in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(details["index"], values)
+    interpreter.invoke()
+    return [
+        interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()
+    ]
+
+
+def run_golden(content, inputs):
+    """Outputs of one example by TFLM, or where its wheel is missing by the reference kernels.
+
+    Args:
+        content, inputs: as of `run_reference`.
+
+    Returns:
+        (list of arrays, whether TFLM computed them).
+    """
+    if not available():
+        return run_reference(content, inputs), False
+    outputs = invoke(content, inputs)
+    return outputs if isinstance(outputs, list) else [outputs], True

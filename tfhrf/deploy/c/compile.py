@@ -7,7 +7,8 @@ from typing import Any
 from tfhrf.deploy import runners
 from tfhrf.deploy.c import emit, fuse, ir, memory
 from tfhrf.deploy.c.lower import lower
-from tfhrf.deploy.c_text import check_labels, check_name, describe, golden_input, run_reference
+from tfhrf.deploy.c_text import check_labels, check_name, golden_input
+from tfhrf.deploy.memory_plan import round_up
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.files import write_together
 
@@ -56,10 +57,11 @@ def to_c(
     planned = memory.plan(lower(graph))
     body, write = emit.invoke(planned)
     kernels, kernel_files = emit.kernel_headers(planned)
-    ran, example, expected = golden(bytes(tflite_bytes), inputs)
+    example = [golden_input(tensor, seed) for seed, tensor in enumerate(inputs)]
+    expected, ran = runners.run_golden(bytes(tflite_bytes), example)
     report: dict[str, Any] = {
         "tflm_ran": ran,
-        "arena_bytes": planned.arena + -(-planned.scratch // 4) * 4,
+        "arena_bytes": planned.arena + round_up(planned.scratch, 4),
         "constant_bytes": write.bytes,
         "operators": graphs.operators_used(model),
         "inputs": inputs,
@@ -84,23 +86,10 @@ def check(model):
             "Graphs made into C have one subgraph, no control flow. "
             f"Received: {len(model.subgraphs)} subgraphs"
         )
-    subgraph = model.subgraphs[0]
-    inputs, outputs = (
-        [describe(subgraph.tensors[index]) for index in indices]
-        for indices in (subgraph.inputs, subgraph.outputs)
-    )
+    inputs, outputs = graphs.interface(model)
     for tensor in (*inputs, *outputs):
         if tensor["dtype"] not in ("int8", "int16"):
             raise ValueError(
                 f"Inputs and outputs must be int8 or int16. Received: {tensor['dtype']}"
             )
     return inputs, outputs
-
-
-def golden(content, inputs):
-    """(whether TFLM ran, else TensorFlow Lite did, inputs of an example, its outputs)."""
-    example = [golden_input(tensor, seed) for seed, tensor in enumerate(inputs)]
-    if not runners.available():
-        return False, example, run_reference(content, example)
-    result = runners.invoke(content, example)
-    return True, example, result if isinstance(result, list) else [result]

@@ -18,6 +18,7 @@ from tfhrf.deploy.c.operators.movers import MOVERS, VIEWS, move, part_of, view_o
 from tfhrf.deploy.c.operators.normalization import lower_layer_norm, lower_reduce
 from tfhrf.deploy.c.operators.softmax import lower_softmax
 from tfhrf.deploy.c.views import Storage, View, strides_of
+from tfhrf.deploy.memory_plan import round_up
 
 # Kernels that write several matrices, each anywhere.
 IN_BATCHES = {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D"}
@@ -116,7 +117,7 @@ class Lowering:
             storage = Storage("arena", tensor.dtype, size, tensor.name)
             return View(storage, np.arange(size).reshape(tensor.shape))
         order, shape = self.candidates[id(tensor)][chosen]
-        width = -(-shape[-1] // 4) * 4
+        width = round_up(shape[-1], 4)
         slots = np.arange(size // shape[-1] * width).reshape(-1, width)[:, : shape[-1]]
         address = np.empty(size, np.int64)
         address[order.ravel()] = slots.ravel()
@@ -126,7 +127,7 @@ class Lowering:
     def copy(self, source, shape=None):
         """A view with the same values in a storage of their own, one after the other."""
         shape = source.address.shape if shape is None else shape
-        width = -(-shape[-1] // 4) * 4 if len(shape) > 1 else shape[-1]
+        width = round_up(shape[-1], 4) if len(shape) > 1 else shape[-1]
         count = int(np.prod(shape)) // shape[-1]
         storage = Storage("arena", source.storage.dtype, count * width, "copy")
         slots = np.arange(count * width).reshape(count, width)[:, : shape[-1]]

@@ -13,6 +13,7 @@ from tfhrf.deploy.c.fuse import raw_output
 from tfhrf.deploy.c.ir import is_narrow, refuse
 from tfhrf.deploy.c.literals import INT8, inner_scale, narrow_scale, wide_scale
 from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
+from tfhrf.deploy.memory_plan import round_up
 
 
 class Weights(NamedTuple):
@@ -77,14 +78,14 @@ def fits_words(matrix, bias, scales):
 def pad_rows(matrix):
     """Rows of int8 values, each filled up with zeros to a multiple of four."""
     rows, depth = matrix.shape
-    padded = np.zeros((rows, -(-depth // 4) * 4), np.int8)
+    padded = np.zeros((rows, round_up(depth, 4)), np.int8)
     padded[:, :depth] = matrix
     return padded
 
 
 def pairs(depth):
     """Pairs of scratch for two widened rows."""
-    return -(-depth // 8) * 8
+    return round_up(depth, 8)
 
 
 def dense_struct(write, lowering, operator, weights, depthwise=False):

@@ -10,6 +10,7 @@ from tfhrf.deploy.c.literals import INT8, final_table, inner_scale, table_pointe
 from tfhrf.deploy.c.operators.dense import pairs
 from tfhrf.deploy.c.steps import Operand, Step, rows_first
 from tfhrf.deploy.c.views import View, strides_of
+from tfhrf.deploy.memory_plan import round_up
 
 
 def matmul8_body(write, operator, table, depth, columns):
@@ -46,7 +47,7 @@ def right_rows(lowering, tensor, batch, transposed):
 def whole_blocks(lowering, view):
     """Rows that can be read in blocks of four bytes: the view, or a copy with longer rows."""
     storage = view.storage
-    end = int(view.address[..., 0].max()) + -(-view.address.shape[-1] // 4) * 4
+    end = int(view.address[..., 0].max()) + round_up(view.address.shape[-1], 4)
     if end > storage.elements and storage.role != "arena":
         return lowering.copy(view)
     storage.beyond = max(storage.beyond, end - storage.elements)
