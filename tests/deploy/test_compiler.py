@@ -322,7 +322,7 @@ def test_backbones_on_emulated_boards(backbone, precision, tmp_path):
 
 @needs_compiler
 def test_the_header_says_what_the_graph_is(tiny, tmp_path):
-    report = tfhrf.to_c(tiny, tmp_path, "emotion", ["a", 'b"', "c", "d"])
+    report = tfhrf.to_c(tiny, tmp_path, name="emotion", labels=["a", 'b"', "c", "d"])
     text = (tmp_path / "emotion.h").read_text()
     assert re.search(r"#define EMOTION_INPUT_ELEMENTS 720$", text, re.MULTILINE)
     assert f"#define EMOTION_ARENA_BYTES {report['arena_bytes']}\n" in text
@@ -354,5 +354,5 @@ def test_what_has_no_kernel_is_named(tmp_path):
 @pytest.mark.parametrize("name", ["", "2nd", "my-model", "class", "a__b", None])
 def test_names_that_are_no_identifiers_are_refused(tiny, name, tmp_path):
     with pytest.raises(ValueError, match="`name`"):
-        tfhrf.to_c(tiny, tmp_path, name)
+        tfhrf.to_c(tiny, tmp_path, name=name)
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ from needs import needs_tflm
 from single_operators import Spec, chained, constant, single
 from tensorflow.lite.python import schema_py_generated as schema
 
-from tfhrf.deploy.c.operators.attention16 import interpolation_table
+from tfhrf.deploy.c.operators.softmax import interpolation_table
 
 pytestmark = [needs_compiler, needs_tflm]
 SEEDS = range(3)
