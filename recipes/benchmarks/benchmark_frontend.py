@@ -17,7 +17,7 @@ import tfhrf
 from tfhrf.data.corpora import emodb
 from tfhrf.data.decode import decode
 from tfhrf.data.extract import extract
-from tfhrf.data.windows import test_windows
+from tfhrf.data.windows import evaluation_windows
 from tfhrf.deploy import runners
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models import ConvTransformer
@@ -68,7 +68,9 @@ def train(utterances, features, config):
     compile_model(model, settings, steps)
     fit(model, features, targets, settings, steps, config, 0)
     hop = config.hop_frames
-    windows = np.concatenate([test_windows(one, settings.frames, hop, config) for one in features])
+    windows = np.concatenate(
+        [evaluation_windows(one, settings.frames, hop, config) for one in features]
+    )
     return tfhrf.to_tflite(tfhrf.fold(model), windows[::5])
 
 

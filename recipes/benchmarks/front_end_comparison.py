@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfhrf.data.decode import decode
 from tfhrf.data.extract import extract
-from tfhrf.data.windows import test_windows, utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
 from tfhrf.deploy.levels import quantize
@@ -80,7 +80,7 @@ def decision_differences(content, expected, found, hop, config):
     frames = int(details["shape"][1])
     levels, counts = [], []
     for features in (expected, found):
-        windows = [test_windows(one, frames, hop, config) for one in features]
+        windows = [evaluation_windows(one, frames, hop, config) for one in features]
         counts.append([len(one) for one in windows])
         levels.append(runners.quantize(np.concatenate(windows), details))
     if counts[0] != counts[1]:

@@ -99,12 +99,12 @@ def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, precision, t
 def test_real_speech_equals_tflm(emodb_dir, tmp_path):
     pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
     from tfhrf.data.extract import extract
-    from tfhrf.data.windows import test_windows as evenly_spaced
+    from tfhrf.data.windows import evaluation_windows
     from tfhrf.log_mel import LogMelConfig
 
     config = LogMelConfig()
     features = extract(sorted((emodb_dir / "wav").glob("*.wav")), config)
-    windows = np.concatenate([evenly_spaced(one, 200, 100, config) for one in features])
+    windows = np.concatenate([evaluation_windows(one, 200, 100, config) for one in features])
     print(f"{len(windows)} windows of {len(features)} recordings")
     model = ConvTransformer((200, config.mels), 7)
     disturb(model)

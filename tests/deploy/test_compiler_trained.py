@@ -10,7 +10,7 @@ pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with th
 import tfhrf
 from tfhrf.data.corpora import emodb
 from tfhrf.data.extract import extract
-from tfhrf.data.windows import test_windows as evenly_spaced
+from tfhrf.data.windows import evaluation_windows
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models import Conformer, ConvTransformer, SpeechFormer
 from tfhrf.studies.training import TrainingSettings, compile_model, fit
@@ -27,7 +27,7 @@ def speech(emodb_dir):
     features = extract([one.path for one in utterances], CONFIG)
     labels = sorted({one.label for one in utterances})
     targets = np.array([labels.index(one.label) for one in utterances])
-    windows = np.concatenate([evenly_spaced(one, 200, 100, CONFIG) for one in features])
+    windows = np.concatenate([evaluation_windows(one, 200, 100, CONFIG) for one in features])
     return features, targets, windows
 
 

@@ -25,8 +25,7 @@ from tiny_models import disturb
 
 import tfhrf
 from tfhrf.data.corpora import synthetic
-from tfhrf.data.windows import test_windows as evenly_spaced
-from tfhrf.data.windows import utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
 from tfhrf.log_mel import LogMelConfig, log_mel
@@ -86,7 +85,9 @@ class Deployed:
         scale, zero_point = runners.scale_and_zero_point(details)
         features = (self.levels(samples).astype(np.float32) - zero_point) * np.float32(scale)
         hop = self.config.hop_frames
-        return runners.quantize(evenly_spaced(features, self.frames, hop, self.config), details)
+        return runners.quantize(
+            evaluation_windows(features, self.frames, hop, self.config), details
+        )
 
     def make(self, *arguments, model=None):
         command = ["make", "-C", str(TFLM), f"BUILD={self.build}", f"PYTHON={sys.executable}"]
@@ -105,7 +106,7 @@ def deploy(folder, build, preset, config, frames):
     model.save(folder / "trained.keras")
     wave = speech(config.frame_length + 799 * config.hop)
     features = log_mel(tf.constant(wave.astype("f4")), config).numpy()
-    content = tfhrf.to_tflite(tfhrf.fold(model), evenly_spaced(features, frames, 50, config))
+    content = tfhrf.to_tflite(tfhrf.fold(model), evaluation_windows(features, frames, 50, config))
     (folder / "int8.tflite").write_bytes(content)
     (folder / "fold.json").write_text(json.dumps({"tflm": {"labels": LABELS}}))
     config.save(folder / "front_end.json")

@@ -22,7 +22,7 @@ from needs import needs_tflm
 from tfhrf import fold, to_tflite
 from tfhrf.data.corpora import emodb
 from tfhrf.data.extract import extract
-from tfhrf.data.windows import test_windows as evenly_spaced
+from tfhrf.data.windows import evaluation_windows
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host, write_frontend
 from tfhrf.deploy.frontend.tables import filters, make_tables
@@ -365,7 +365,7 @@ def test_decisions_over_all_of_emodb(emodb_dir):
     model = ConvTransformer((training.frames, CONFIG.mels), len(labels), preset="light", hrf=4)
     compile_model(model, training, steps_per_epoch=10)
     fit(model, features, targets, training, 10, CONFIG, seed=0)
-    windows = [evenly_spaced(one, training.frames, 100, CONFIG) for one in features]
+    windows = [evaluation_windows(one, training.frames, 100, CONFIG) for one in features]
     content = to_tflite(fold(model), np.concatenate(windows)[::5])
     scale, zero_point = runners.scale_and_zero_point(runners.load(content)[1][0])
     expected, found = comparison.features_of_both(paths, CONFIG, scale, zero_point)

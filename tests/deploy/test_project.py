@@ -14,8 +14,7 @@ from needs import needs_tflm
 from tiny_models import disturb
 
 import tfhrf
-from tfhrf.data.windows import test_windows as windows_of
-from tfhrf.data.windows import utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
 from tfhrf.deploy.project import tools, write_project
@@ -166,7 +165,7 @@ def test_cmake_builds_a_program_that_answers(runtime, content, tmp_path):
     _, (details,), (output,) = runners.load(content)
     scale, zero_point = runners.scale_and_zero_point(details)
     levels = host.make(CONFIG, scale, zero_point)(samples).astype(np.float32)
-    windows = windows_of((levels - zero_point) * np.float32(scale), 20, 100, CONFIG)
+    windows = evaluation_windows((levels - zero_point) * np.float32(scale), 20, 100, CONFIG)
     logits = runners.invoke(content, runners.quantize(windows, details)).astype(np.float64)
     (expected,) = utterance_posteriors(
         logits * runners.scale_and_zero_point(output)[0], [len(windows)]

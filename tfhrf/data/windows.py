@@ -104,11 +104,11 @@ def validation_batches(features, labels, settings, classes, config):
 def middle_window(features, frames, config):
     """The window in the middle of an utterance, padded if it is shorter, (frames, mels)."""
     start = max(0, len(features) - frames) // 2
-    (window,) = test_windows(np.asarray(features)[start : start + frames], frames, 1, config)
+    (window,) = evaluation_windows(np.asarray(features)[start : start + frames], frames, 1, config)
     return window
 
 
-def test_windows(features, frames, hop, config):
+def evaluation_windows(features, frames, hop, config):
     """All windows of one utterance: every `hop` frames, the last one flush with the end.
 
     Args:

@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 
-from tfhrf.data.windows import test_windows, utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite.convert import to_tflite
 from tfhrf.deploy.tflm_sources import to_tflm
@@ -89,7 +89,7 @@ def calibration_windows(features, frames, config):
     places = np.searchsorted(ends, picked, side="right")
     return np.stack(
         [
-            test_windows(features[place], frames, hop, config)[pick - ends[place]]
+            evaluation_windows(features[place], frames, hop, config)[pick - ends[place]]
             for pick, place in zip(picked, places, strict=True)
         ]
     )
@@ -121,7 +121,7 @@ def _parts(features, frames, config):
     """Windows of utterance after utterance, TEST_WINDOWS and those of the last utterance a part."""
     part: list = []
     for one in features:
-        part.append(test_windows(one, frames, config.hop_frames, config))
+        part.append(evaluation_windows(one, frames, config.hop_frames, config))
         if sum(map(len, part)) >= TEST_WINDOWS:
             yield part
             part = []

@@ -16,6 +16,7 @@ from tfhrf.data.store import CacheError
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies import study, tables
 from tfhrf.studies.results import ResultsError
+from tfhrf.studies.task import STRATEGIES
 from tfhrf.studies.training import TrainingError, TrainingSettings
 from tfhrf.workers import EngineError, Local, Ray, limit_threads
 
@@ -99,7 +100,7 @@ def train(model, backbone, defaults=None, variants=("light", "large")):
     flags.DEFINE_enum(
         "strategy",
         "none",
-        sorted(study.STRATEGIES, reverse=True),
+        sorted(STRATEGIES, reverse=True),
         "mirrored: a training uses all GPUs of this machine.",
     )
     run(lambda: _train(model, backbone, {**DEFAULTS, **(defaults or {})}, flags.FLAGS))
@@ -126,17 +127,6 @@ def _train(model, backbone, defaults, given):
     if given.data_dir is None and given.dataset != "synthetic":
         raise CorpusError(f"--data_dir is needed with --dataset={given.dataset}")
     corpus = CORPORA[given.dataset]
-    protocol = given.protocol or next(iter(corpus.protocols))
-    if protocol not in corpus.protocols:
-        raise FoldError(
-            f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
-            f"Received: --protocol={protocol}"
-        )
-    if given.improvised and given.dataset != "iemocap":
-        raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
-    read = corpus.read
-    if given.improvised:
-        read = functools.partial(read, improvised=True)
     training = defaults[given.dataset]
     device = _device(given.variant, training)
     training = dataclasses.replace(
@@ -145,24 +135,8 @@ def _train(model, backbone, defaults, given):
         epochs=given.epochs or device["epochs"] * training.epochs,
     )
     engine = _engine(given)
-
-    asked = []
-    for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
-        settings = {
-            "model": model,
-            "dataset": given.dataset,
-            "variant": variant,
-            "hrf": int(hrf),
-            "seed": int(seed),
-            "epochs": training.epochs,
-            "protocol": protocol,
-        }
-        if given.improvised:
-            settings["turns"] = "improvised"
-        if given.speakers:
-            settings["speakers"] = "+".join(sorted(given.speakers))
-        if settings not in asked:
-            asked.append(settings)
+    protocol = _protocol(given, corpus)
+    asked = _asked(given, {"model": model, "epochs": training.epochs, "protocol": protocol})
     studies = [
         study.Study(
             functools.partial(backbone, preset=settings["variant"], hrf=settings["hrf"]),
@@ -171,9 +145,7 @@ def _train(model, backbone, defaults, given):
         )
         for settings in asked
     ]
-    utterances = read(given.data_dir or "runs/corpora")
-    if given.speakers:
-        utterances = of_speakers(utterances, given.speakers)
+    utterances = _utterances(given, corpus)
     found = study.run(
         studies,
         corpus,
@@ -187,6 +159,48 @@ def _train(model, backbone, defaults, given):
     )
     for one, results in zip(studies, found, strict=True):
         print(f"\n{tables.table(results)}\n\nWritten to {one.out}")
+
+
+def _protocol(given, corpus):
+    """The name of the protocol that the user chose, or the corpus's own."""
+    protocol = given.protocol or next(iter(corpus.protocols))
+    if protocol not in corpus.protocols:
+        raise FoldError(
+            f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
+            f"Received: --protocol={protocol}"
+        )
+    return protocol
+
+
+def _asked(given, common):
+    """The settings of each study that the user asked for, without repetitions."""
+    asked = []
+    for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
+        settings = {
+            "model": common["model"],
+            "dataset": given.dataset,
+            "variant": variant,
+            "hrf": int(hrf),
+            "seed": int(seed),
+            "epochs": common["epochs"],
+            "protocol": common["protocol"],
+        }
+        if given.improvised:
+            settings["turns"] = "improvised"
+        if given.speakers:
+            settings["speakers"] = "+".join(sorted(given.speakers))
+        if settings not in asked:
+            asked.append(settings)
+    return asked
+
+
+def _utterances(given, corpus):
+    """The utterances of the corpus that the user chose."""
+    if given.improvised and given.dataset != "iemocap":
+        raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
+    options = {"improvised": True} if given.improvised else {}
+    utterances = corpus.read(given.data_dir or "runs/corpora", **options)
+    return of_speakers(utterances, given.speakers) if given.speakers else utterances
 
 
 def _device(variants, training):

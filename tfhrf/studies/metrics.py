@@ -20,19 +20,6 @@ class Scores(NamedTuple):
     confusion: list[list[int]]
 
 
-def scores(labels, posteriors):
-    """Scores decisions made by the highest posterior.
-
-    Args:
-        labels: class indices, (utterances,).
-        posteriors: (utterances, classes).
-
-    Returns:
-        Scores.
-    """
-    return scores_of_counts(confusion_counts(labels, posteriors))
-
-
 def confusion_counts(labels, posteriors):
     """Counts of decisions made by the highest posterior, confusion[true][predicted].
 
