@@ -5,12 +5,12 @@
 #include "tfhrf_dense.h"
 #include "tfhrf_window.h"
 
+#if TFHRF_SIMD32
 /* Adds four products of bytes, one for each of four neighboring channels. */
 TFHRF_INLINE void tfhrf_add_products(const int8_t *x, const tfhrf_window *window,
                                      const int8_t *w, int32_t sums[4])
 {
     const int32_t zero_point = window->zero_point;
-#if TFHRF_SIMD32
     const uint32_t offsets = ((uint32_t)-zero_point & 0xffffU) | ((uint32_t)-zero_point << 16);
     const uint32_t x_bytes = tfhrf_load_word(x);
     const uint32_t w_bytes = tfhrf_load_word(w);
@@ -22,13 +22,8 @@ TFHRF_INLINE void tfhrf_add_products(const int8_t *x, const tfhrf_window *window
     sums[1] = __smlabb(x_odd, w_odd, sums[1]);
     sums[2] = __smlatt(x_even, w_even, sums[2]);
     sums[3] = __smlatt(x_odd, w_odd, sums[3]);
-#else
-    sums[0] += (x[0] - zero_point) * w[0];
-    sums[1] += (x[1] - zero_point) * w[1];
-    sums[2] += (x[2] - zero_point) * w[2];
-    sums[3] += (x[3] - zero_point) * w[3];
-#endif
 }
+#endif
 
 /* The product of one value and one weight. */
 TFHRF_INLINE int32_t tfhrf_tap(int32_t x, const tfhrf_window *window, int32_t w)

@@ -5,12 +5,12 @@
 #include "tfhrf_dense16.h"
 #include "tfhrf_window.h"
 
+#if TFHRF_SIMD32
 /* Adds four products, one for each of four neighboring channels. */
 TFHRF_INLINE void tfhrf_add_products16(const int16_t *x, const tfhrf_window *window,
                                        const int8_t *w, int32_t sums[4])
 {
     (void)window;
-#if TFHRF_SIMD32
     const int32_t x_low = (int32_t)tfhrf_load_pair(x);
     const int32_t x_high = (int32_t)tfhrf_load_pair(x + 2);
     const uint32_t w_bytes = tfhrf_load_word(w);
@@ -20,13 +20,8 @@ TFHRF_INLINE void tfhrf_add_products16(const int16_t *x, const tfhrf_window *win
     sums[1] = __smlatb(x_low, w_odd, sums[1]);
     sums[2] = __smlabt(x_high, w_even, sums[2]);
     sums[3] = __smlatt(x_high, w_odd, sums[3]);
-#else
-    sums[0] += x[0] * w[0];
-    sums[1] += x[1] * w[1];
-    sums[2] += x[2] * w[2];
-    sums[3] += x[3] * w[3];
-#endif
 }
+#endif
 
 /* The product of one value and one weight. */
 TFHRF_INLINE int32_t tfhrf_tap16(int32_t x, const tfhrf_window *window, int32_t w)

@@ -1,5 +1,16 @@
 /* The loops of DEPTHWISE_CONV_2D, of 8-bit and 16-bit kernels. */
 
+#if !TFHRF_SIMD32
+TFHRF_INLINE void TFHRF_OF(add_products, )(const TFHRF_VALUE *x, const tfhrf_window *window,
+                                           const int8_t *w, int32_t sums[4])
+{
+    sums[0] += TFHRF_OF(tap, )(x[0], window, w[0]);
+    sums[1] += TFHRF_OF(tap, )(x[1], window, w[1]);
+    sums[2] += TFHRF_OF(tap, )(x[2], window, w[2]);
+    sums[3] += TFHRF_OF(tap, )(x[3], window, w[3]);
+}
+#endif
+
 /* Lines of the output from `out_y` on; `weights` are [kernel height][kernel width][outputs]. */
 TFHRF_KERNEL void TFHRF_OF(depthwise, _rows)(const TFHRF_VALUE *in, TFHRF_VALUE *out,
                                              ptrdiff_t out_row, ptrdiff_t out_column,
