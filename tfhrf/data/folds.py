@@ -22,6 +22,11 @@ class Fold(NamedTuple):
     validation: list[int]
     test: list[int]
 
+    @property
+    def tests(self):
+        """Whether it tests anything; else it trains the model to deploy."""
+        return bool(self.validation or self.test)
+
 
 def leave_one_speaker_out(utterances):
     """One fold per speaker, in order of the speakers' names, no validation.

@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
+import io
 import itertools
 import pathlib
 import sys
 import warnings
 
+import tensorflow as tf
 from absl import app, flags
 
 from tfhrf.data.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
@@ -14,7 +16,9 @@ from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import FoldError
 from tfhrf.data.store import CacheError
 from tfhrf.log_mel import LogMelConfig
+from tfhrf.progress import end_line
 from tfhrf.studies import study, tables
+from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
 from tfhrf.studies.task import STRATEGIES
 from tfhrf.studies.training import TrainingError, TrainingSettings
@@ -52,7 +56,14 @@ ERRORS = (
     FoldError,
     TrainingError,
     ResultsError,
-    study.StudyError,
+    StudyError,
+)
+# TensorFlow's names for a full disk, a folder without write permission and the like.
+FILE_ERRORS = (
+    tf.errors.FailedPreconditionError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.ResourceExhaustedError,
 )
 
 
@@ -91,6 +102,7 @@ def train(model, backbone, defaults=None, variants=("light", "large")):
     flags.DEFINE_string(
         "out", None, "Folder of the study, or of a folder for each; under runs/ if not given."
     )
+    flags.DEFINE_bool("restart", False, "Removes what the study's folder holds of an earlier one.")
     flags.DEFINE_enum("engine", "local", ["local", "ray"], "Where features and folds are computed.")
     flags.DEFINE_string(
         "ray_address",
@@ -118,8 +130,10 @@ def _define_list(name, default, choices, text):
     else:
         flags.register_validator(
             name,
-            lambda given: bool(given) and all(text.isdecimal() for text in given),
-            "values are integers from 0",
+            lambda given: (
+                bool(given) and all(text.isdecimal() and int(text) < 2**32 for text in given)
+            ),
+            "values are integers from 0 to 4294967295",
         )
 
 
@@ -155,6 +169,7 @@ def _train(model, backbone, defaults, given):
         fold_numbers=study.fold_numbers(given.folds),
         engine=engine,
         strategy=given.strategy,
+        restart=given.restart,
         config=device["config"],
     )
     for one, results in zip(studies, found, strict=True):
@@ -208,7 +223,7 @@ def _device(variants, training):
     any_size = {"config": None, "frames": training.frames, "epochs": 1}
     first, *others = [DEVICES.get(variant, any_size) for variant in variants]
     if any(other != first for other in others):
-        raise study.StudyError(
+        raise StudyError(
             "Variants with a front end of their own run apart. "
             f"Received: --variant={','.join(variants)}"
         )
@@ -243,13 +258,28 @@ def _folder(settings, asked, out):
 
 
 def _parse(arguments):
+    if {"-h", "-help", "--h", "--help"} & set(arguments[1:]):
+        print(_help())
+        sys.exit(0)
     try:
         return flags.FLAGS(arguments)
     except flags.Error as error:
         return _fail(error)
 
 
+def _help():
+    """What the recipe says of itself, and every flag of its own."""
+    recipe = sys.modules["__main__"]
+    own = flags.FLAGS.flags_by_module_dict()
+    modules = [name for name in (sys.argv[0], __name__) if own.get(name)]
+    texts = [flags.FLAGS.module_help(name).split(":\n", 1)[1] for name in modules]
+    return "\n".join([(recipe.__doc__ or "").strip(), "\nFlags:", *texts])
+
+
 def _guarded(main, arguments, positional):
+    # A file name need not be text.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     if arguments and not positional:
         _fail(f"Unexpected argument: {arguments[0]}")
     try:
@@ -257,8 +287,16 @@ def _guarded(main, arguments, positional):
         main(arguments) if positional else main()
     except ERRORS as error:
         _fail(error)
+    except KeyboardInterrupt:
+        _fail("Stopped; what is complete stays, and the same command goes on from there", 130)
+    except OSError as error:
+        where = f". Received: {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{where}")
+    except FILE_ERRORS as error:
+        _fail(error.message)
 
 
-def _fail(error):
+def _fail(error, code=2):
+    end_line()
     print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)

@@ -14,6 +14,9 @@ def table(results):
         f"{settings['dataset']}: {_protocol(settings, len(results['folds']))}, "
         f"{results['utterances']} {results['decisions']}, {settings['model']}",
     ]
+    missing = results.get("missing folds")
+    if missing:
+        lines.append(f"Folds that are not in it: {', '.join(missing)}")
     if results["scores"]:
         title = "test" if "validation" in results else ""
         lines += _score_lines(title, results["scores"], metrics)
