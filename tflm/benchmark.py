@@ -19,7 +19,7 @@ from tfhrf.data.corpora import synthetic
 from tfhrf.data.windows import evaluation_windows
 from tfhrf.log_mel import LogMelConfig, log_mel
 from tfhrf.models import ConvTransformer
-from tfhrf.studies.cli import DEVICES
+from tfhrf.models.devices import DEVICES
 
 CLASSES = 4
 # Front end, frames of the window, boards.

@@ -11,7 +11,6 @@ import tensorflow as tf
 from tfhrf.data.augment import MASKS, MEL_MASK, SHIFT, STRETCH, TIME_MASK, augment, change_voice
 from tfhrf.data.windows import (
     evaluation_windows,
-    silence,
     training_batches,
     utterance_posteriors,
     validation_batches,
@@ -21,7 +20,7 @@ from tfhrf.studies.training import TrainingSettings
 
 CONFIG = LogMelConfig(mels=8)
 SETTINGS = TrainingSettings(frames=30, batch_size=2)
-QUIET = silence(CONFIG)
+QUIET = CONFIG.silence
 
 
 def ramp(frames):

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from generated_c import compare, needs_compiler, needs_tflm, quantized, random_inputs
+from generated_c import compare, needs_compiler, quantized, random_inputs
+from needs import needs_tflm
 
 pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
 
@@ -38,7 +39,7 @@ def test_trained_backbones_equal_tflm_on_a_thousand_inputs(backbone, speech, tmp
     compile_model(model, settings, steps_per_epoch=10)
     fit(model, features, targets, settings, 10, CONFIG, seed=0)
     for precision in ("int8", "int16x8"):
-        content = tfhrf.to_tflite(tfhrf.fold(model), windows[::5], precision)
+        content = tfhrf.to_tflite(tfhrf.fold(model), windows[::5], precision=precision)
         examples = [[one[None]] for one in quantized(windows, content)]
         assert len(examples) >= 600
         # The first two are the least and the largest values everywhere.

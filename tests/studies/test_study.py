@@ -20,7 +20,7 @@ from tfhrf.data import extract
 from tfhrf.data.corpora import CORPORA, CorpusError
 from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import Fold, FoldError
-from tfhrf.data.windows import evaluation_windows, hop_frames
+from tfhrf.data.windows import evaluation_windows
 from tfhrf.hrf.fast import FastDropout
 from tfhrf.hrf.layers import HRFDense
 from tfhrf.log_mel import LogMelConfig
@@ -356,7 +356,7 @@ def test_a_participant_is_decided_by_the_mean_of_the_segments():
 def test_calibration_windows_are_those_of_all_windows_laid_out():
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, 16)).astype("f4") for n in (30, 50, 51, 150, 1000, 30_000)]
-    hop = hop_frames(CONFIG)
+    hop = CONFIG.hop_frames
     windows = np.concatenate([evaluation_windows(one, 50, hop, CONFIG) for one in features])
     picked = np.linspace(0, len(windows) - 1, assess.CALIBRATION_WINDOWS).astype(int)
     assert len(windows) > assess.CALIBRATION_WINDOWS

@@ -15,38 +15,16 @@ from tfhrf.data.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
 from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import FoldError
 from tfhrf.data.store import CacheError
-from tfhrf.log_mel import LogMelConfig
+from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
 from tfhrf.studies import study, tables
+from tfhrf.studies.defaults import DEFAULTS
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
 from tfhrf.studies.task import STRATEGIES
-from tfhrf.studies.training import TrainingError, TrainingSettings
+from tfhrf.studies.training import TrainingError
 from tfhrf.workers import EngineError, Local, Ray, limit_threads
 
-# Where a recipe has none of its own. The epochs and batches of IEMOCAP and DAIC-WOZ are those of
-# SpeechFormer (Chen et al. 2022), the others have not been tuned. The epochs are the same for
-# every fold: no test fold picks its own.
-DEFAULTS = {
-    "cremad": TrainingSettings(epochs=60),
-    "daic_woz": TrainingSettings(epochs=60, batch_size=16),
-    "emodb": TrainingSettings(epochs=60),
-    "iemocap": TrainingSettings(epochs=120, batch_size=32),
-    "m3ed": TrainingSettings(epochs=30),
-    "ravdess": TrainingSettings(epochs=60),
-    "synthetic": TrainingSettings(epochs=20),
-}
-# Front end, frames of a window, and how many times the epochs, of sizes for certain devices. "tiny"
-# is for 8 KB of RAM: telephone bandwidth, longer hops and fewer mels, windows of 2 s as well.
-DEVICES = {
-    "tiny": {
-        "config": LogMelConfig(
-            sample_rate=8000, frame_length=256, hop=200, fft_length=256, mels=24, upper_hz=3800.0
-        ),
-        "frames": 80,
-        "epochs": 2,
-    }
-}
 # Of the user's making, or of what became of files; each is one line.
 ERRORS = (
     AudioError,
