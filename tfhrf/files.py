@@ -30,7 +30,7 @@ def replacing(path):
 
 def safe_name(name):
     """A file name for any text: the text itself where it is one, else with a checksum."""
-    kept = re.sub(r"[^\w.+=-]", "_", name, flags=re.ASCII).lstrip(".")[:64]
+    kept = re.sub(r"[^\w.+=-]", "_", name, flags=re.ASCII).lstrip(".")[:120]
     # Some file systems do not tell upper from lower case; a folder "deployed" has a meaning.
     if kept == name and kept.lower() not in ("", "deployed", "tensorboard"):
         return name

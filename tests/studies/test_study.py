@@ -24,7 +24,7 @@ from tfhrf.data.windows import evaluation_windows
 from tfhrf.hrf.fast import FastDropout
 from tfhrf.hrf.layers import HRFDense
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies import assess, cli, record, study, task
+from tfhrf.studies import assess, cli, material, record, study, task
 from tfhrf.studies.training import TrainingSettings
 from tfhrf.workers import EngineError
 
@@ -56,7 +56,8 @@ def train(dataset, data_dir, out, **given):
     """What a recipe does once its flags are parsed."""
     flags = {"protocol": None, "improvised": False, "variant": ["light"], "hrf": ["2"]}
     flags |= {"seed": ["0"], "engine": "local", "ray_address": None, "strategy": "none"}
-    flags |= {"restart": False}
+    flags |= {"restart": False, "labels": None, "table": None, "columns": None}
+    flags |= {"test_dataset": None, "test_data_dir": None}
     flags |= {
         "folds": None,
         "speakers": None,
@@ -303,7 +304,7 @@ def test_wrong_protocols_are_named(tmp_path):
 
 
 def test_every_corpus_has_default_settings():
-    assert set(cli.DEFAULTS) == set(CORPORA)
+    assert set(cli.DEFAULTS) == {*CORPORA, *material.OWN}
 
 
 def test_balanced_classes_keep_every_utterance():

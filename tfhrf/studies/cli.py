@@ -11,13 +11,14 @@ import warnings
 import tensorflow as tf
 from absl import app, flags
 
-from tfhrf.data.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
+from tfhrf.data.corpora import CorpusError, CorpusWarning
 from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import FoldError
 from tfhrf.data.store import CacheError
+from tfhrf.files import safe_name
 from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
-from tfhrf.studies import study, tables
+from tfhrf.studies import material, study, tables
 from tfhrf.studies.defaults import DEFAULTS
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
@@ -67,11 +68,7 @@ def train(model, backbone, defaults=None, variants=("light", "large")):
         defaults: TrainingSettings by corpus, in place of those of DEFAULTS, or None.
         variants: presets of the backbone; the first one if the user does not choose.
     """
-    flags.DEFINE_enum("dataset", "synthetic", sorted(CORPORA), "The corpus.")
-    flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
-    flags.DEFINE_string("protocol", None, "Which folds, where a corpus has a choice; else its own.")
-    flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
-    flags.DEFINE_list("speakers", None, "These speakers of the corpus alone; all if not given.")
+    material.define_flags()
     _define_list("variant", variants[0], variants, "Size of the model.")
     _define_list("hrf", "4", ("0", "2", "4", "8"), "Expansion of the HRF layers; 0: none.")
     _define_list("seed", "0", None, "Seed of everything random.")
@@ -116,9 +113,6 @@ def _define_list(name, default, choices, text):
 
 
 def _train(model, backbone, defaults, given):
-    if given.data_dir is None and given.dataset != "synthetic":
-        raise CorpusError(f"--data_dir is needed with --dataset={given.dataset}")
-    corpus = CORPORA[given.dataset]
     training = defaults[given.dataset]
     device = _device(given.variant, training)
     training = dataclasses.replace(
@@ -126,9 +120,9 @@ def _train(model, backbone, defaults, given):
         frames=device["frames"],
         epochs=given.epochs or device["epochs"] * training.epochs,
     )
-    engine = _engine(given)
-    protocol = _protocol(given, corpus)
-    asked = _asked(given, {"model": model, "epochs": training.epochs, "protocol": protocol})
+    engine, numbers = _engine(given), study.fold_numbers(given.folds)
+    made_of = material.read(given)
+    asked = _asked(given, model, training, made_of)
     studies = [
         study.Study(
             functools.partial(backbone, preset=settings["variant"], hrf=settings["hrf"]),
@@ -137,14 +131,13 @@ def _train(model, backbone, defaults, given):
         )
         for settings in asked
     ]
-    utterances = _utterances(given, corpus)
     found = study.run(
         studies,
-        corpus,
-        utterances,
-        corpus.protocols[protocol](utterances),
+        made_of.corpus,
+        made_of.utterances,
+        made_of.folds,
         training,
-        fold_numbers=study.fold_numbers(given.folds),
+        fold_numbers=numbers,
         engine=engine,
         strategy=given.strategy,
         restart=given.restart,
@@ -154,46 +147,23 @@ def _train(model, backbone, defaults, given):
         print(f"\n{tables.table(results)}\n\nWritten to {one.out}")
 
 
-def _protocol(given, corpus):
-    """The name of the protocol that the user chose, or the corpus's own."""
-    protocol = given.protocol or next(iter(corpus.protocols))
-    if protocol not in corpus.protocols:
-        raise FoldError(
-            f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
-            f"Received: --protocol={protocol}"
-        )
-    return protocol
-
-
-def _asked(given, common):
+def _asked(given, model, training, made_of):
     """The settings of each study that the user asked for, without repetitions."""
     asked = []
     for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
         settings = {
-            "model": common["model"],
+            "model": model,
             "dataset": given.dataset,
             "variant": variant,
             "hrf": int(hrf),
             "seed": int(seed),
-            "epochs": common["epochs"],
-            "protocol": common["protocol"],
+            "epochs": training.epochs,
+            "protocol": made_of.protocol,
+            **made_of.settings,
         }
-        if given.improvised:
-            settings["turns"] = "improvised"
-        if given.speakers:
-            settings["speakers"] = "+".join(sorted(given.speakers))
         if settings not in asked:
             asked.append(settings)
     return asked
-
-
-def _utterances(given, corpus):
-    """The utterances of the corpus that the user chose."""
-    if given.improvised and given.dataset != "iemocap":
-        raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
-    options = {"improvised": True} if given.improvised else {}
-    utterances = corpus.read(given.data_dir or "runs/corpora", **options)
-    return of_speakers(utterances, given.speakers) if given.speakers else utterances
 
 
 def _device(variants, training):
@@ -226,13 +196,13 @@ def _engine(given):
 def _folder(settings, asked, out):
     """The folder of a study among all that were asked for at once."""
     if out is None:
-        return pathlib.Path("runs") / "-".join(str(value) for value in settings.values())
+        return pathlib.Path("runs") / safe_name("-".join(map(str, settings.values())))
     differing = [
         str(value)
         for name, value in settings.items()
         if any(other[name] != value for other in asked)
     ]
-    return pathlib.Path(out, "-".join(differing)) if differing else pathlib.Path(out)
+    return pathlib.Path(out, safe_name("-".join(differing))) if differing else pathlib.Path(out)
 
 
 def _parse(arguments):

@@ -17,7 +17,7 @@ KINDS = {
     "int8": "int8 in TensorFlow Lite Micro",
 }
 # Studies that have these settings in common tested the same.
-SHARED = ("dataset", "protocol", "turns", "speakers")
+SHARED = ("dataset", "protocol", "turns", "table", "labels", "speakers", "test_dataset")
 METRICS = {"wa": "WA", "ua": "UA", "f1_macro": "macro F1", "f1_weighted": "weighted F1"}
 
 

@@ -63,6 +63,10 @@ def _protocol(settings, folds):
         return f"{folds} sessions held out in turn"
     if protocol == "official":
         return "official split"
+    if protocol == "cross_corpus":
+        return f"tested on {settings['test_dataset']}"
+    if protocol.startswith(("stratified", "group")):
+        return f"{folds} folds {'of groups' if protocol.startswith('group') else 'of recordings'}"
     return f"{folds} folds of speakers"
 
 

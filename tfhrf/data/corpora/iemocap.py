@@ -32,7 +32,7 @@ FOUR = {
     "neutral": ("neutral",),
     "sadness": ("sadness",),
 }
-_TASK = {code for code, label in LABELS.items() if any(label in of for of in FOUR.values())}
+TASK = {code for code, label in LABELS.items() if any(label in of for of in FOUR.values())}
 SESSIONS = 5
 DIALOGS = 151
 # All turns of the complete corpus, by the label of its annotators; xxx: they did not agree.
@@ -176,7 +176,7 @@ def _check_counts(turns, data_dir):
                 f"IEMOCAP has {expected} turns of '{emotion}' in "
                 f"{data_dir}/Session*/dialog/EmoEvaluation. Received: {counts[emotion]}"
             )
-    task = [turn for turn in turns if turn.emotion in _TASK]
+    task = [turn for turn in turns if turn.emotion in TASK]
     for number, expected in enumerate(TASK_BY_SESSION, start=1):
         count = sum(turn.session == f"Ses0{number}" for turn in task)
         if count != expected:
