@@ -298,9 +298,9 @@ def test_engines_that_make_no_sense_are_refused(given, message, tmp_path):
         train("synthetic", tmp_path, tmp_path, **given)
 
 
-def test_wrong_protocols_are_named(tmp_path):
+def test_wrong_protocols_are_named(corpora, tmp_path):
     with pytest.raises(FoldError, match=r"protocols official. Received: --protocol=random"):
-        train("daic_woz", tmp_path, tmp_path, protocol="random")
+        train("m3ed", corpora / "m3ed", tmp_path, protocol="random")
 
 
 def test_every_corpus_has_default_settings():
