@@ -6,8 +6,10 @@ import glob
 import os
 import pathlib
 import platform
+import re
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
@@ -28,6 +30,15 @@ def replacing(path: PathLike) -> Iterator[pathlib.Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def safe_name(name: str) -> str:
+    """A file name for any text: the text itself where it is one, else with a checksum."""
+    kept = re.sub(r"[^\w.+=-]", "_", name, flags=re.ASCII).lstrip(".")[:120]
+    # Some file systems do not tell upper from lower case; a folder "deployed" has a meaning.
+    if kept == name and kept.lower() not in ("", "deployed", "tensorboard"):
+        return name
+    return f"{kept}-{zlib.crc32(name.encode('utf-8', 'surrogatepass')):08x}"
 
 
 def write_text(path: PathLike, text: str) -> None:

@@ -4,6 +4,7 @@ A folder of shards is named by everything its content depends on, so that a stal
 found. It may be deleted at any time.
 """
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import itertools
@@ -16,12 +17,13 @@ import tensorflow_io as tfio
 
 from tfhrf import log_mel
 from tfhrf.data import decode, extract
-from tfhrf.files import replacing
+from tfhrf.files import replacing, write_text
 from tfhrf.progress import progress_bar
 from tfhrf.workers import Local, Task
 
 FOLDER = pathlib.Path("runs") / "features"
 SHARD = 256  # utterances
+VERSION = 1  # of the arithmetic of the frames; see tests/data/test_store.py
 # A record of a TFRecord file: uint64 length, its CRC, the bytes, their CRC.
 _BEFORE, _AFTER = 12, 4
 # The frames depend on these, so a change of theirs makes another cache.
@@ -123,6 +125,40 @@ def prepare(paths, config, spans=None, root=FOLDER, engine=None):
     return [
         frames for shard in parts for frames in _stored(shard.absolute(), sizes[shard], config.mels)
     ]
+
+
+def contents(paths, config, spans=None, root=FOLDER):
+    """Checksums of the recordings' bytes, kept beside the shards until a recording changes.
+
+    Args:
+        paths, config, spans, root: as of `prepare`.
+
+    Returns:
+        List of texts, one per path.
+
+    Raises:
+        AudioError: a file does not exist.
+        OSError: a file cannot be read.
+    """
+    kept = pathlib.Path(root) / folder_name(paths, config, spans or [None] * len(paths))
+    kept = kept / "contents.json"
+    if kept.is_file():
+        found = json.loads(kept.read_text())
+    else:
+        distinct = list(dict.fromkeys(paths))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            sums = dict(zip(distinct, pool.map(_checksum, distinct), strict=True))
+        found = [sums[path] for path in paths]
+        write_text(kept, json.dumps(found))
+    return found
+
+
+def _checksum(path):
+    total = hashlib.sha256()
+    with pathlib.Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()[:32]
 
 
 def compute_shards(folder, advance, shards, config):
