@@ -45,18 +45,9 @@ def leave_one_speaker_out(utterances):
 
 
 def leave_one_group_out(utterances):
-    """One fold per group, in order of the groups' names, no validation.
+    """As `leave_one_speaker_out`, by group instead of speaker.
 
     With the sessions of IEMOCAP as groups this is its usual protocol of 5 folds.
-
-    Args:
-        utterances: list of Utterance from at least two groups.
-
-    Returns:
-        List of Fold, named by the test group.
-
-    Raises:
-        FoldError: all utterances are of one group.
     """
     return _leave_one_out(utterances, [utterance.group for utterance in utterances], "groups")
 

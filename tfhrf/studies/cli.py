@@ -219,7 +219,7 @@ def _help():
     """What the recipe says of itself, and every flag of its own."""
     recipe = sys.modules["__main__"]
     own = flags.FLAGS.flags_by_module_dict()
-    modules = [name for name in (sys.argv[0], __name__) if own.get(name)]
+    modules = [name for name in own if name == sys.argv[0] or name.startswith("tfhrf.")]
     texts = [flags.FLAGS.module_help(name).split(":\n", 1)[1] for name in modules]
     return "\n".join([(recipe.__doc__ or "").strip(), "\nFlags:", *texts])
 

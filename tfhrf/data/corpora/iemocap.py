@@ -12,7 +12,8 @@ import warnings
 from typing import NamedTuple
 
 from tfhrf.data.corpora.file_names import sound_file
-from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, checked_span, listed
+from tfhrf.data.corpora.spans import checked_span
+from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
 
 LABELS = {
     "ang": "anger",

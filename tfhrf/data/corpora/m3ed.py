@@ -15,14 +15,8 @@ import warnings
 import zlib
 
 from tfhrf.data.corpora.file_names import sound_files
-from tfhrf.data.corpora.utterance import (
-    CorpusError,
-    CorpusWarning,
-    Utterance,
-    checked_span,
-    listed,
-    wav_seconds,
-)
+from tfhrf.data.corpora.spans import checked_span, wav_seconds
+from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
 from tfhrf.files import replacing
 from tfhrf.progress import progress_bar
 
