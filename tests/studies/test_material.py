@@ -127,6 +127,11 @@ def test_without_speakers_folds_are_stratified_and_a_warning_says_so(tmp_path):
         assert {found.utterances[i].label for i in fold.test} == {"a", "b"}
 
 
+def test_a_study_without_a_corpus_is_named():
+    with pytest.raises(CorpusError, match=r"Received: dataset=None"):
+        material.read_again({}, types.SimpleNamespace())
+
+
 def test_folders(tmp_path):
     for place, name in enumerate(("a/x_1", "b/x_1", "a/y_1", "b/y_1")):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -97,9 +97,11 @@ def read_again(settings, given):
     Raises:
         CorpusError, FoldError: as `read`.
     """
-    across = settings.get("test_dataset")
+    dataset, across = settings.get("dataset"), settings.get("test_dataset")
+    if dataset not in CORPORA and dataset not in OWN:
+        raise CorpusError(f"A study names its corpus. Received: dataset={dataset}")
     chosen = {
-        "dataset": settings["dataset"],
+        "dataset": dataset,
         "labels": [
             text.replace("&", "+") for text in settings.get("labels", "").split("+") if text
         ],
