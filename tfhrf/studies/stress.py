@@ -77,7 +77,6 @@ def run(out, material):
             "distortions": VERSION,
             "models": {name: zlib.crc32(content) for name, content in models.items()},
         },
-        "conditions": {},
     }
     names = [f"{c} {one.span}" for c, one in zip(checksums, utterances, strict=True)]
     _test(out, results, tested, models, corpus, utterances, names, frames, config)
@@ -87,16 +86,14 @@ def run(out, material):
 
 
 def _test(out, results, folds, models, corpus, utterances, names, frames, config):
-    """Adds the conditions to the results one by one, and writes them as often."""
-    before = _found(out, results["made of"])
+    """Adds the conditions to the results, and writes these as often as one was tested."""
+    results["conditions"] = known = _found(out, results["made of"])
+    left = [name for name in CONDITIONS if name not in known]
     tests = sum(len(fold.test) for fold in folds)
-    bar = progress_bar(tests * sum(name not in before for name in CONDITIONS), "utterance")
+    bar = progress_bar(tests * len(left), "utterance")
     targets = np.array([corpus.labels.index(one.label) for one in utterances])
     groups = [one.group for one in utterances]
-    for condition in CONDITIONS:
-        if condition in before:
-            results["conditions"][condition] = before[condition]
-            continue
+    for condition in left:
         start, counts = bar.added, np.zeros((len(corpus.labels),) * 2, int)
         try:
             for fold in folds:
@@ -107,11 +104,11 @@ def _test(out, results, folds, models, corpus, utterances, names, frames, config
                 decided = decide(posteriors, targets[fold.test], chosen, corpus)
                 counts += decided["confusion"]["int8"]
             scores = scores_of_counts(counts)
-            found = {"ua": scores.ua, "confusion": scores.confusion}
+            known[condition] = {"ua": scores.ua, "confusion": scores.confusion}
         except Missing as error:
             bar.add(tests - (bar.added - start))
-            found = {"missing": str(error)}
-        results["conditions"][condition] = found
+            known[condition] = {"missing": str(error)}
+        results["conditions"] = {name: known[name] for name in CONDITIONS if name in known}
         write_text(out / STRESS[0], json.dumps(results, indent=2) + "\n")
 
 
