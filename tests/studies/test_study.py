@@ -346,10 +346,10 @@ def test_every_fold_draws_its_own_numbers():
 def test_a_participant_is_decided_by_the_mean_of_the_segments():
     posteriors = {"trained": np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])}
     groups, targets = ["b", "b", "b", "a"], np.array([0, 0, 0, 1])
-    daic = assess._decide(posteriors, targets, groups, CORPORA["daic_woz"])
+    daic = assess.decide(posteriors, targets, groups, CORPORA["daic_woz"])
     # Two of three segments say 1, their mean says 0.
     assert daic == {"confusion": {"trained": [[1, 0], [0, 1]]}}
-    each = assess._decide(posteriors, targets, groups, CORPORA["emodb"])
+    each = assess.decide(posteriors, targets, groups, CORPORA["emodb"])
     assert each["confusion"]["trained"] == [[1, 2], [0, 1]]
     assert each["targets"] == [0, 0, 0, 1]
 

@@ -22,7 +22,7 @@ from tfhrf.progress import progress_bar
 from tfhrf.studies import record
 from tfhrf.studies.pictures import save_study
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.results import DEPLOYED, collect, complete
+from tfhrf.studies.results import DEPLOYED, STRESS, collect, complete
 from tfhrf.studies.task import run_folds, steps_per_epoch_of
 from tfhrf.workers import Local, Task
 
@@ -80,9 +80,7 @@ def run(
     """
     config = config or LogMelConfig()
     engine = engine or Local()
-    # A speaker may have the name of the model to deploy.
-    names = {DEPLOYED: f"{DEPLOYED} (tested)"}
-    folds = [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
+    folds = named(folds)
     chosen = _chosen(folds, fold_numbers)
     paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
     checksums = contents(paths, config, spans)
@@ -111,6 +109,12 @@ def run(
         for place in _train_missing(studies, missing, data, engine, strategy):
             results[place] = _report(studies[place], corpus)
     return [results[place] for place in range(len(studies))]
+
+
+def named(folds):
+    """Folds under the names that they have in a study: one may be called like what is deployed."""
+    names = {DEPLOYED: f"{DEPLOYED} (tested)"}
+    return [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
 
 
 def _shared(corpus, features, utterances, training, config):
@@ -155,7 +159,7 @@ def _remove(out):
     """Removes what a study wrote into its folder, and nothing else."""
     for path in pathlib.Path(out).glob("*/fold.json"):
         shutil.rmtree(path.parent)
-    for name in ("settings.json", record.NAME, "results.json", "front_end.json"):
+    for name in ("settings.json", record.NAME, "results.json", "front_end.json", *STRESS):
         (pathlib.Path(out) / name).unlink(missing_ok=True)
 
 
