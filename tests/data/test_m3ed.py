@@ -146,7 +146,6 @@ def test_partial_copies_warn_of_what_is_missing(tmp_path):
 @ffmpeg
 @partial
 def test_sound_comes_from_videos_once(tmp_path, capsys):
-    pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
     from tfhrf.data.decode import decode_spans
 
     # Another tone every second.

@@ -97,7 +97,6 @@ def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, precision, t
 @needs_compiler
 @needs_tflm
 def test_real_speech_equals_tflm(emodb_dir, tmp_path):
-    pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
     from tfhrf.data.extract import extract
     from tfhrf.data.windows import test_windows as evenly_spaced
     from tfhrf.log_mel import LogMelConfig

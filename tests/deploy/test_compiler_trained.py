@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from generated_c import compare, needs_compiler, needs_tflm, quantized, random_inputs
 
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 import tfhrf
 from tfhrf.data.corpora import emodb
 from tfhrf.data.extract import extract

@@ -15,9 +15,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from places import TFLM
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 from sounds import sine, write_broken, write_float_wav, write_pcm_wav, write_wav
 from tiny_models import disturb
 

@@ -5,18 +5,15 @@ import pathlib
 import shutil
 import subprocess
 
+import count_frontend
+import emulator
+import front_end_comparison as comparison
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
-import count_frontend
-import emulator
-import front_end_comparison as comparison
 
 from tfhrf import fold, to_tflite
 from tfhrf.data.corpora import emodb

@@ -7,9 +7,6 @@ import subprocess
 
 import pytest
 from places import TFLM
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 from single_operators import Spec, single
 from tensorflow.lite.python import schema_py_generated as schema
 from tiny_models import encoder, sounds

@@ -8,9 +8,6 @@ import subprocess
 import keras
 import numpy as np
 import pytest
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 from keras import layers
 from tiny_models import disturb
 

@@ -8,9 +8,6 @@ import sys
 import numpy as np
 import pytest
 from places import ROOT
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 from sounds import write_broken, write_wav
 
 from tfhrf.data.corpora import synthetic
