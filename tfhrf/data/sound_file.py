@@ -18,8 +18,8 @@ from tfhrf.data.sound_header import AudioError, check_rate, read_header
 
 BLOCK = 2**18  # samples, of all channels, that are decoded at a time
 _UNRECOGNISED = 1  # an error of libsndfile
-# An MP3 file without an index claims up to two frames more than it has.
-_SLACK = {"MP3": 2 * 1152, "MPEG_LAYER_III": 2 * 1152}
+# An MP3 file without an index claims up to a frame more than it has.
+_SLACK = {"MP3": 1152, "MPEG_LAYER_III": 1152}
 
 
 def check(path):

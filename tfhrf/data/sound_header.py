@@ -69,7 +69,7 @@ _WAV_CODECS = {
     0x566F: "Vorbis",
 }
 _EXTENSIBLE = 0xFFFE
-_UNKNOWN = 2**16  # so little below 2 or 4 GiB a size stands for "until the end"
+_UNKNOWN = 2**16  # so little below the largest number a size stands for "until the end"
 
 
 class AudioError(ValueError):
@@ -109,6 +109,7 @@ class _Layout(NamedTuple):
     own: int = 0  # bytes of the chunk's head that its size counts
 
 
+_NAMES = (b"fmt ", b"data", b"LIST", b"fact")
 _RIFF = _Layout(12, "<4sI", 2, b"data")
 _AIFF = _Layout(12, ">4sI", 2, b"SSND")
 _CAF = _Layout(8, ">4sq", 1, b"data")
@@ -219,7 +220,7 @@ def _chunks(file, size, layout):
         if position != end and layout is _RIFF:
             file.seek(end)
             here = file.read(5)
-            if _is_name(here[:4]) and not _is_name(here[1:]):
+            if here[:4] in _NAMES or (_is_name(here[:4]) and not _is_name(here[1:])):
                 position = end
 
 
@@ -253,9 +254,9 @@ def _check_chunks(file, size, layout, path):
 def _check_size(claimed, left, path):
     """Raises AudioError if fewer bytes are left than are claimed.
 
-    Recorders that write into a pipe, or were switched off, leave 0, -1 or nearly 2 or 4 GiB.
+    Recorders that write into a pipe, or were switched off, leave 0, -1 or about the largest number.
     """
-    unknown = claimed < 0 or any(-_UNKNOWN <= claimed - end <= 0 for end in (2**31, 2**32))
+    unknown = claimed < 0 or any(-_UNKNOWN <= claimed - end <= 0 for end in (2**31, 2**32, 2**63))
     if claimed > left and not unknown:
         raise AudioError(
             f"Audio file was cut short: {max(left, 0):,} of {claimed:,} bytes of sound are there",
