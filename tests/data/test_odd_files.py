@@ -343,6 +343,23 @@ def test_equals_ffmpeg_where_libsndfile_cannot(tmp_path, name, arguments, by_bot
         assert "install ffmpeg" in error_of(path)
 
 
+@pytest.mark.parametrize("kind", ["WAV", "RF64", "W64", "AIFF", "AU", "NIST", "CAF", "FLAC", "OGG"])
+def test_damaged_files_are_decoded_or_named(tmp_path, kind, monkeypatch):
+    """Nothing else is raised, whatever bytes of the head or the tail are wrong."""
+    monkeypatch.setattr(sound_file, "_ffmpeg", lambda: None)
+    subtype = "VORBIS" if kind == "OGG" else "PCM_16"
+    path = write(tmp_path / "a", kind, subtype, 1, 16_000)
+    content = np.frombuffer(path.read_bytes(), "u1")
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        damaged = content[: rng.integers(1, len(content)) if number % 3 else None].copy()
+        places = rng.integers(0, min(200, len(damaged)), rng.integers(1, 9))
+        damaged[places if number % 2 else -1 - places] = rng.integers(0, 256, len(places))
+        path.write_bytes(damaged.tobytes())
+        with contextlib.suppress(AudioError):
+            list(decode([path]))
+
+
 def test_names_that_are_not_utf8(tmp_path):
     path = os.path.join(os.fsencode(tmp_path), b"\xfcml\xe4ut\n.wav")  # noqa: PTH118
     with open(path, "wb") as file:  # noqa: PTH123

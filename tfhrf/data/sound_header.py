@@ -69,7 +69,7 @@ _WAV_CODECS = {
     0x566F: "Vorbis",
 }
 _EXTENSIBLE = 0xFFFE
-_UNKNOWN = 2**16  # so little below the largest number a size stands for "until the end"
+_ENDS, _UNKNOWN = (2**31, 2**32, 2**63, 2**64), 2**16  # close below an end: "until the end"
 
 
 class AudioError(ValueError):
@@ -185,7 +185,7 @@ def _wav(file, size, head, path):
     left = size - data.start
     length = data.size
     if b"ds64" in found and length == 2**32 - 1:
-        (length,) = struct.unpack("<Q", _content(file, found[b"ds64"])[8:16])
+        length = int.from_bytes(_content(file, found[b"ds64"])[8:16], "little")
     unknown = length == 0 and left and not _chunk_follows(file, data.start, size)
     if not unknown:
         _check_size(length, left, path)
@@ -195,7 +195,8 @@ def _wav(file, size, head, path):
         for one, other in itertools.pairwise(chunks)
         if other.start <= data.start
     )
-    if not (unknown or misaligned or head[:4] == b"BW64"):
+    wide = head[:4] != b"RIFF" and (head[:4] == b"BW64" or length > left)
+    if not (unknown or misaligned or wide):
         return Header(kind)
     stop = size if unknown else min(size, data.start + length)
     claimed = min(stop - data.start, 2**32 - 1)
@@ -212,7 +213,7 @@ def _chunks(file, size, layout):
         name, claimed = struct.unpack(layout.head, file.read(length))
         chunk = _Chunk(name, position + length, claimed - layout.own)
         yield chunk
-        if chunk.size < 0:
+        if chunk.size < 0 or not _is_name(name):
             return
         end = chunk.start + chunk.size
         position = end + -end % layout.align
@@ -256,7 +257,7 @@ def _check_size(claimed, left, path):
 
     Recorders that write into a pipe, or were switched off, leave 0, -1 or about the largest number.
     """
-    unknown = claimed < 0 or any(-_UNKNOWN <= claimed - end <= 0 for end in (2**31, 2**32, 2**63))
+    unknown = claimed < 0 or any(-_UNKNOWN <= claimed - end <= 0 for end in _ENDS)
     if claimed > left and not unknown:
         raise AudioError(
             f"Audio file was cut short: {max(left, 0):,} of {claimed:,} bytes of sound are there",
