@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import keras
+import measuring
 import numpy as np
 import pytest
 import soundfile
@@ -257,6 +258,26 @@ def test_a_long_utterance_is_several_records(sounds, tmp_path, monkeypatch):
             found = store.prepare(sounds[0], CONFIG, sounds[1], root)
             for one, other in zip(found, whole, strict=True):
                 np.testing.assert_array_equal(one, other)
+
+
+def growth(short, long, root):
+    """By how much the memory of this process grows for a long recording, bytes."""
+    store.prepare([short], CONFIG, root=root)
+    before = measuring.status_bytes("VmHWM")
+    (found,) = store.prepare([long], CONFIG, root=root)
+    assert len(found) == CONFIG.frames(3600)
+    return measuring.status_bytes("VmHWM") - before
+
+
+def test_an_hour_takes_little_memory(tmp_path):
+    """Its samples alone would take 230 MB, decoded and resampled, and its frames more."""
+    paths = [tmp_path / "short.wav", tmp_path / "long.wav"]
+    minute = np.random.default_rng(0).normal(0, 0.1, (60 * 8000, 2))
+    for path, minutes in zip(paths, (1, 60), strict=True):
+        with soundfile.SoundFile(path, "w", 8000, 2, "PCM_U8") as file:
+            for _ in range(minutes):
+                file.write(minute)
+    assert measuring.apart(growth, *paths, tmp_path / "features") < 60e6
 
 
 @pytest.mark.usefixtures("small_shards")
