@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train demo fuzz test test-slow test-newest tools lint format clean
+.PHONY: train demo fuzz test test-slow test-newest docs tools lint format clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python recipes/train_convtransformer.py
@@ -47,6 +47,10 @@ format: $(VENV)/installed
 test-newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest $(PYTEST_OPTIONS)
 
+# The site of docs/ and the docstrings, in site/; a warning is an error.
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
+
 # Compilers, CMake and the emulator that the tests of the C code use, and ffmpeg that M3ED's videos
 # need, from Debian packages.
 TOOLS := ffmpeg gcc clang cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
@@ -57,7 +61,7 @@ tools:
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(call make_venv,$(VENV))
-	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[recipes,ray,dev]"
+	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[recipes,ray,docs,dev]"
 	touch $@
 
 $(NEWEST)/installed: setup.cfg pyproject.toml
@@ -73,4 +77,4 @@ define make_venv
 endef
 
 clean:
-	rm -rf $(VENV) $(NEWEST) build dist *.egg-info
+	rm -rf $(VENV) $(NEWEST) build dist site *.egg-info

@@ -3,6 +3,9 @@
 python recipes/train_convtransformer.py
 python recipes/train_convtransformer.py --dataset=emodb --data_dir=PATH/TO/emodb
 python recipes/train_convtransformer.py --variant=tiny
+
+The work is in the package: tfhrf/models/conv_transformer.py is the model; in tfhrf/studies/, cli.py
+reads the flags, study.py plans the folds, task.py carries one out, training.py fits the model.
 """
 
 from tfhrf.models import ConvTransformer

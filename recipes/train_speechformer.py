@@ -2,6 +2,9 @@
 
 python recipes/train_speechformer.py
 python recipes/train_speechformer.py --dataset=emodb --data_dir=PATH/TO/emodb
+
+The work is in the package: tfhrf/models/speech_former.py is the model; in tfhrf/studies/, cli.py
+reads the flags, study.py plans the folds, task.py carries one out, training.py fits the model.
 """
 
 from tfhrf.models import SpeechFormer

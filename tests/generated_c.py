@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 import tfhrf
-from tfhrf.deploy import runners
-from tfhrf.deploy.c_text import describe
+from tfhrf.deploy import levels, runners
 from tfhrf.deploy.tflite import graph as graphs
 
 COMPILERS = [path for path in map(shutil.which, ("gcc", "clang")) if path]
 needs_compiler = pytest.mark.skipif(not COMPILERS, reason="no C compiler (gcc or clang) here")
-needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 
 
@@ -41,8 +39,7 @@ def compile_c(content, folder, flags=("-O1",), compiler=None):
 def random_inputs(content, count, seed=0):
     """Lists of inputs: noise of every level, and the extremes."""
     rng = np.random.default_rng(seed)
-    subgraph = graphs.read(content).subgraphs[0]
-    inputs = [describe(subgraph.tensors[index]) for index in subgraph.inputs]
+    inputs, _ = graphs.interface(graphs.read(content))
     examples = []
     for number in range(count):
         example = []
@@ -61,11 +58,8 @@ def random_inputs(content, count, seed=0):
 
 def quantized(windows, content):
     """Windows as inputs of a graph."""
-    subgraph = graphs.read(content).subgraphs[0]
-    tensor = subgraph.tensors[subgraph.inputs[0]]
-    limits = np.iinfo(graphs.type_name(tensor))
-    levels = np.round(windows / tensor.quantization.scale[0]) + tensor.quantization.zeroPoint[0]
-    return np.clip(levels, limits.min, limits.max).astype(limits.dtype)
+    ((tensor,), _) = graphs.interface(graphs.read(content))
+    return levels.quantize(windows, tensor["scale"], tensor["zero_point"], tensor["dtype"])
 
 
 def compare(content, folder, count, seed=0, examples=None):

@@ -39,6 +39,13 @@ def test_silence_is_the_floor():
     np.testing.assert_allclose(
         frames, (np.log(CONFIG.floor) - CONFIG.mean) * CONFIG.scale, rtol=1e-6
     )
+    np.testing.assert_allclose(frames, CONFIG.silence, rtol=1e-6)
+
+
+def test_windows_begin_every_second():
+    assert CONFIG.hop_frames == 100
+    assert dataclasses.replace(CONFIG, sample_rate=11_025, hop=111).hop_frames == 99
+    assert dataclasses.replace(CONFIG, hop=40_000).hop_frames == 1
 
 
 def test_a_tone_excites_its_own_band():

@@ -24,7 +24,7 @@ from tfhrf.data import store
 from tfhrf.data.corpora import CORPORA
 from tfhrf.hrf.fast import FastDropout
 from tfhrf.hrf.layers import HRFDense
-from tfhrf.studies import cli, study, tables
+from tfhrf.studies import cli, study, tables, task
 from tfhrf.studies.training import TrainingSettings
 from tfhrf.workers import EngineError, Local, Task
 
@@ -52,8 +52,8 @@ def corpus(tmp_path, monkeypatch):
 @pytest.fixture
 def one_process(monkeypatch):
     """Folds are tested in this process, which takes less time for few."""
-    assessing = study._assessing
-    monkeypatch.setattr(study, "_assessing", lambda apart, advance: assessing(False, advance))
+    assessing = task._assessing
+    monkeypatch.setattr(task, "_assessing", lambda apart, advance: assessing(False, advance))
 
 
 def small_network(shape, classes):
@@ -291,7 +291,7 @@ def killed_run(address, *folders):
     class Killed(workers.Ray):
         def map(self, tasks, advance):
             for result in super().map(tasks, advance):
-                if tasks[0].function is study.run_folds:
+                if tasks[0].function is task.run_folds:
                     os.kill(os.getpid(), signal.SIGKILL)
                 yield result
 
@@ -418,7 +418,7 @@ def test_a_cluster_that_loses_a_node_finds_what_one_process_finds(
         def map(self, tasks, advance):
             for result in super().map(tasks, advance):
                 yield result
-                if tasks[0].function is study.run_folds:
+                if tasks[0].function is task.run_folds:
                     returned.append(result)
                     if len(returned) == 1:
                         wait_for((starts / f"{victim}-2").exists)

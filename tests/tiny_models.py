@@ -8,7 +8,7 @@ from keras import layers, ops
 
 
 def encoder(frames=60, mels=12, width=16, heads=2, hidden=32, blocks=2, activation="silu"):
-    """A pre-norm Transformer encoder with a strided front end; 4 classes."""
+    """A pre-norm Transformer encoder with a strided stem; 4 classes."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((frames, mels), name="features")
     x = layers.Conv1D(width, 5, strides=4, padding="same", activation="relu", name="stem")(inputs)
@@ -40,6 +40,17 @@ def encoder(frames=60, mels=12, width=16, heads=2, hidden=32, blocks=2, activati
     return model
 
 
+def chain(*stack, shape=(12, 8)):
+    """A model of the layers or functions in a row, with weights that are not the initial ones."""
+    inputs = keras.Input(shape, name="x")
+    x = inputs
+    for step in stack:
+        x = (step if isinstance(step, keras.Layer) else layers.Lambda(step))(x)
+    model = keras.Model(inputs, x)
+    disturb(model)
+    return model
+
+
 def disturb(model, seed=0):
     """Gives every layer weights that look trained: no zeros, no ones."""
     rng = np.random.default_rng(seed)
@@ -54,6 +65,10 @@ def disturb(model, seed=0):
                 weight.assign(0.2 * noise)
             else:
                 weight.assign(1.5 * weight)
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype("float32")
 
 
 def sounds(examples, frames=60, mels=12, seed=0):

@@ -1,4 +1,4 @@
-"""The front end: 16 kHz audio to log-mel frames, by one frozen configuration.
+"""The front end: audio to log-mel frames, by one frozen configuration.
 
 The same configuration travels with a model to the device, where C code computes the same
 frames; so it is plain numbers, saved as JSON beside every model.
@@ -7,10 +7,12 @@ frames; so it is plain numbers, saved as JSON beside every model.
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from tfhrf.files import write_text
 
@@ -36,16 +38,26 @@ class LogMelConfig:
     mean: float = -4.0  # of the natural logarithm
     scale: float = 0.25
 
-    def frames(self, seconds):
+    @property
+    def silence(self) -> np.float32:
+        """The value of a frame of digital silence, with which short recordings are padded."""
+        return np.float32((np.log(self.floor) - self.mean) * self.scale)
+
+    @property
+    def hop_frames(self) -> int:
+        """Frames between the windows of an utterance, which begin every second."""
+        return max(1, round(self.sample_rate / self.hop))
+
+    def frames(self, seconds: float) -> int:
         """Number of frames of a recording of `seconds`."""
         return max(0, 1 + (round(seconds * self.sample_rate) - self.frame_length) // self.hop)
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the configuration as JSON."""
         write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike[str]) -> "LogMelConfig":
         """Reads a configuration that `save` wrote."""
         values = json.loads(pathlib.Path(path).read_text())
         known = {field.name for field in dataclasses.fields(cls)}
@@ -58,7 +70,7 @@ class LogMelConfig:
 
 
 @functools.cache
-def mel_filters(config):
+def mel_filters(config: LogMelConfig) -> np.ndarray:
     """Triangular mel filters (HTK scale), float32 of shape (fft_length / 2 + 1, mels)."""
     bins = np.linspace(0, config.sample_rate / 2, config.fft_length // 2 + 1)
     edges = np.linspace(hz_to_mel(config.lower_hz), hz_to_mel(config.upper_hz), config.mels + 2)
@@ -69,12 +81,12 @@ def mel_filters(config):
     return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
 
 
-def hz_to_mel(hz):
+def hz_to_mel(hz: ArrayLike) -> np.ndarray:
     """The HTK mel scale."""
     return 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
 
 
-def log_mel(wave, config):
+def log_mel(wave: tf.Tensor, config: LogMelConfig) -> tf.Tensor:
     """Log-mel frames of a waveform.
 
     Args:

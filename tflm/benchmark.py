@@ -16,10 +16,10 @@ import tensorflow as tf
 
 import tfhrf
 from tfhrf.data.corpora import synthetic
-from tfhrf.data.windows import test_windows
+from tfhrf.data.windows import evaluation_windows
 from tfhrf.log_mel import LogMelConfig, log_mel
 from tfhrf.models import ConvTransformer
-from tfhrf.studies.cli import DEVICES
+from tfhrf.models.devices import DEVICES
 
 CLASSES = 4
 # Front end, frames of the window, boards.
@@ -53,7 +53,7 @@ def deploy(folder, preset, config, frames):
     keras.utils.set_random_seed(0)
     model = ConvTransformer((frames, config.mels), CLASSES, preset)
     features = log_mel(tf.constant(wave, tf.float32), config).numpy()
-    content = tfhrf.to_tflite(tfhrf.fold(model), test_windows(features, frames, 1, config))
+    content = tfhrf.to_tflite(tfhrf.fold(model), evaluation_windows(features, frames, 1, config))
     (folder / "int8.tflite").write_bytes(content)
     config.save(folder / "front_end.json")
     synthetic.write_wav(folder / "sound.wav", wave, config.sample_rate)

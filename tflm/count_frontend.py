@@ -39,7 +39,7 @@ def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
     """
     with tempfile.TemporaryDirectory() as folder:
         directory = pathlib.Path(folder)
-        report = write_frontend(config, directory, scale, zero_point, dtype)
+        report = write_frontend(config, directory, scale=scale, zero_point=zero_point, dtype=dtype)
         text = "\n".join(wrapped([str(sample) for sample in np.asarray(samples, np.int16)], 12))
         (directory / "samples.c").write_text(
             "#include <stdint.h>\n"

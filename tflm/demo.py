@@ -18,7 +18,7 @@ import numpy as np
 from tfhrf.data.corpora import synthetic
 from tfhrf.data.decode import decode
 from tfhrf.data.extract import extract
-from tfhrf.data.windows import hop_frames, test_windows, utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.files import replacing
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies.training import inference
@@ -98,7 +98,7 @@ def in_keras(folder, config):
     """Mean posterior of the sound's windows by the model as trained."""
     model = keras.saving.load_model(folder / "trained.keras", compile=False)
     (features,) = extract([SOUND], config)
-    windows = test_windows(features, model.input_shape[1], hop_frames(config), config)
+    windows = evaluation_windows(features, model.input_shape[1], config.hop_frames, config)
     return utterance_posteriors(inference(model)(windows), [len(windows)])[0]
 
 

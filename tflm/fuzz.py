@@ -31,7 +31,13 @@ def write(content, folder):
     """Writes the C of a graph whose input is (1, frames, mels), and of its front end."""
     (tensor,) = tfhrf.to_c(content, folder)["inputs"]
     config = LogMelConfig(mels=tensor["shape"][-1])
-    write_frontend(config, folder, tensor["scale"], tensor["zero_point"], tensor["dtype"])
+    write_frontend(
+        config,
+        folder,
+        scale=tensor["scale"],
+        zero_point=tensor["zero_point"],
+        dtype=tensor["dtype"],
+    )
 
 
 def has_libfuzzer():
@@ -72,7 +78,9 @@ def examples():
     """Graphs of light ConvTransformers that are not trained."""
     model = tfhrf.fold(ConvTransformer((100, 64), 4))
     windows = np.random.default_rng(0).standard_normal((16, 100, 64)).astype("float32")
-    return [tfhrf.to_tflite(model, windows, precision) for precision in ("int8", "int16x8")]
+    return [
+        tfhrf.to_tflite(model, windows, precision=precision) for precision in ("int8", "int16x8")
+    ]
 
 
 def main():

@@ -10,21 +10,15 @@ import json
 import pathlib
 import sys
 
-import tfhrf
-from tfhrf.deploy.c_text import describe
-from tfhrf.deploy.project import application_files, class_names, classifier_files
-from tfhrf.deploy.tflite import graph
-from tfhrf.files import write_together
+from tfhrf.deploy.project import write_project
 from tfhrf.log_mel import LogMelConfig
+
+# The names of the model's files.
+NAMES = {"c": "model", "tflm": "emotion"}
 
 
 def write_sources(folder, directory, runtime="c"):
-    """Writes the sources of the model in `folder` into `directory`.
-
-    - For the runtime "c": model.h, model.c, model_golden.h, tfhrf_*.h, by `tfhrf.to_c`.
-    - For "tflm": emotion_model.h, emotion_model.cc, emotion_ops.h, emotion_golden.h, by
-      `tfhrf.to_tflm`, and classifier_model.h.
-    - The application and its front end: `tfhrf.deploy.project.application_files`.
+    """Writes the sources of the model in `folder` into `directory`, by `write_project`.
 
     Raises:
         ValueError: a file of the folder is missing or not what it should be; says which.
@@ -35,27 +29,13 @@ def write_sources(folder, directory, runtime="c"):
             raise ValueError(f"MODEL must be a folder with {name}. Received: MODEL={folder}")
     config = LogMelConfig.load(folder / "front_end.json")
     content = (folder / "int8.tflite").read_bytes()
-    inputs, outputs = tensors(content)
+    labels = recorded_labels(folder)
     try:
-        files = application_files(config, inputs, outputs, runtime)
+        write_project(
+            content, config, directory, runtime=runtime, name=NAMES[runtime], labels=labels
+        )
     except ValueError as error:
         raise ValueError(f"{error} in {folder}") from None
-    labels = class_names(recorded_labels(folder), outputs)
-    if runtime == "tflm":
-        tfhrf.to_tflm(content, directory, "emotion", labels)
-        files |= classifier_files("emotion")
-    else:
-        tfhrf.to_c(content, directory, labels=labels)
-    write_together(directory, files)
-
-
-def tensors(content):
-    """Descriptions of the inputs and of the outputs of a .tflite file."""
-    subgraph = graph.read(content).subgraphs[0]
-    return [
-        [describe(subgraph.tensors[index]) for index in indices]
-        for indices in (subgraph.inputs, subgraph.outputs)
-    ]
 
 
 def recorded_labels(folder):

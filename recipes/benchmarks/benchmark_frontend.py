@@ -17,7 +17,7 @@ import tfhrf
 from tfhrf.data.corpora import emodb
 from tfhrf.data.decode import decode
 from tfhrf.data.extract import extract
-from tfhrf.data.windows import hop_frames, test_windows
+from tfhrf.data.windows import evaluation_windows
 from tfhrf.deploy import runners
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models import ConvTransformer
@@ -52,7 +52,7 @@ def main():
     for name, features in (("Python", expected), ("C", found)):
         counts = comparison.level_differences(exact, features, scale, zero_point)
         print(f"  {counts[1:].sum():9,} values of {name} differ from float64")
-    hop = hop_frames(config)
+    hop = config.hop_frames
     decided = comparison.decision_differences(content, expected, found, hop, config)
     print("  " + ", ".join(f"{number:,} {name}" for name, number in decided.items()))
 
@@ -67,8 +67,10 @@ def train(utterances, features, config):
     steps = max(1, len(features) // settings.batch_size)
     compile_model(model, settings, steps)
     fit(model, features, targets, settings, steps, config, 0)
-    hop = hop_frames(config)
-    windows = np.concatenate([test_windows(one, settings.frames, hop, config) for one in features])
+    hop = config.hop_frames
+    windows = np.concatenate(
+        [evaluation_windows(one, settings.frames, hop, config) for one in features]
+    )
     return tfhrf.to_tflite(tfhrf.fold(model), windows[::5])
 
 

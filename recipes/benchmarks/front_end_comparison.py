@@ -5,10 +5,10 @@ import tensorflow as tf
 
 from tfhrf.data.decode import decode
 from tfhrf.data.extract import extract
-from tfhrf.data.windows import test_windows, utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
-from tfhrf.deploy.frontend.tables import to_levels
+from tfhrf.deploy.levels import quantize
 from tfhrf.log_mel import mel_filters
 
 
@@ -53,7 +53,7 @@ def level_differences(expected, found, scale, zero_point, dtype="int8"):
         int array: number of values that differ by 0, 1, 2, ... levels.
     """
     levels = [
-        to_levels(np.concatenate(features), scale, zero_point, dtype).astype(np.int64)
+        quantize(np.concatenate(features), scale, zero_point, dtype).astype(np.int64)
         for features in (expected, found)
     ]
     return np.bincount(np.abs(levels[0] - levels[1]).ravel())
@@ -80,7 +80,7 @@ def decision_differences(content, expected, found, hop, config):
     frames = int(details["shape"][1])
     levels, counts = [], []
     for features in (expected, found):
-        windows = [test_windows(one, frames, hop, config) for one in features]
+        windows = [evaluation_windows(one, frames, hop, config) for one in features]
         counts.append([len(one) for one in windows])
         levels.append(runners.quantize(np.concatenate(windows), details))
     if counts[0] != counts[1]:

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from tfhrf.data.augment import MASKS, MEL_MASK, SHIFT, STRETCH, TIME_MASK, augment, change_voice
 from tfhrf.data.windows import (
-    silence,
-    test_windows,
+    evaluation_windows,
     training_batches,
     utterance_posteriors,
     validation_batches,
@@ -16,10 +15,9 @@ from tfhrf.data.windows import (
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies.training import TrainingSettings
 
-test_windows.__test__ = False
 CONFIG = LogMelConfig(mels=8)
 SETTINGS = TrainingSettings(frames=30, batch_size=2)
-QUIET = silence(CONFIG)
+QUIET = CONFIG.silence
 
 
 def ramp(frames):
@@ -27,19 +25,19 @@ def ramp(frames):
 
 
 def test_windows_step_and_end_flush():
-    windows = test_windows(ramp(25), 10, 6, CONFIG)
+    windows = evaluation_windows(ramp(25), 10, 6, CONFIG)
     assert windows.shape == (4, 10, 8)
     np.testing.assert_array_equal(windows[:, 0, 0], [0, 6, 12, 15])
 
 
 @pytest.mark.parametrize("frames", [10, 16])
 def test_windows_that_fit_exactly_come_once(frames):
-    windows = test_windows(ramp(frames), 10, 6, CONFIG)
+    windows = evaluation_windows(ramp(frames), 10, 6, CONFIG)
     np.testing.assert_array_equal(windows[:, 0, 0], [0, 6][: 1 + (frames > 10)])
 
 
 def test_short_utterance_is_padded_with_silence():
-    (window,) = test_windows(ramp(5), 10, 6, CONFIG)
+    (window,) = evaluation_windows(ramp(5), 10, 6, CONFIG)
     np.testing.assert_array_equal(window[:, 0], [QUIET] * 2 + [0, 1, 2, 3, 4] + [QUIET] * 3)
 
 
@@ -91,7 +89,7 @@ def test_validation_windows_are_the_middle_ones():
     dataset = validation_batches(some, [0, 2, 1], settings, 3, CONFIG)
     (first, labels), (last, last_labels) = dataset.as_numpy_iterator()
     np.testing.assert_array_equal(first[0, :, 0], np.arange(7, 17))
-    np.testing.assert_array_equal(first[1], test_windows(some[1], 10, 1, CONFIG)[0])
+    np.testing.assert_array_equal(first[1], evaluation_windows(some[1], 10, 1, CONFIG)[0])
     np.testing.assert_array_equal(last, [some[2]])
     np.testing.assert_array_equal(np.concatenate([labels, last_labels]), np.eye(3)[[0, 2, 1]])
 

@@ -15,11 +15,11 @@ from generated_c import (
     FLAGS,
     compare,
     needs_compiler,
-    needs_tflm,
     quantized,
     random_inputs,
 )
 from keras import layers
+from needs import needs_tflm
 from places import EXAMPLE
 from single_operators import Spec, single
 from tensorflow.lite.python import schema_py_generated as schema
@@ -53,7 +53,7 @@ def light(backbone, precision="int8"):
     """A light backbone with weights that look trained, as a quantized graph."""
     model = backbone((300, 64), 4)
     disturb(model)
-    return tfhrf.to_tflite(tfhrf.fold(model), sounds(24, 300, 64), precision)
+    return tfhrf.to_tflite(tfhrf.fold(model), sounds(24, 300, 64), precision=precision)
 
 
 @needs_compiler
@@ -98,12 +98,12 @@ def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, precision, t
 @needs_tflm
 def test_real_speech_equals_tflm(emodb_dir, tmp_path):
     from tfhrf.data.extract import extract
-    from tfhrf.data.windows import test_windows as evenly_spaced
+    from tfhrf.data.windows import evaluation_windows
     from tfhrf.log_mel import LogMelConfig
 
     config = LogMelConfig()
     features = extract(sorted((emodb_dir / "wav").glob("*.wav")), config)
-    windows = np.concatenate([evenly_spaced(one, 200, 100, config) for one in features])
+    windows = np.concatenate([evaluation_windows(one, 200, 100, config) for one in features])
     print(f"{len(windows)} windows of {len(features)} recordings")
     model = ConvTransformer((200, config.mels), 7)
     disturb(model)
@@ -151,7 +151,7 @@ def test_a_mobile_net_equals_tflm(precision, tmp_path):
     model = mobile_net()
     disturb(model)
     data = sounds(40, 12, 30).reshape(40, 12, 10, 3)
-    content = tfhrf.to_tflite(model, data, precision)
+    content = tfhrf.to_tflite(model, data, precision=precision)
     # Measured: 0.0091 and 0.0027.
     error = np.abs(runners.predict(content, data) - model.predict(data, verbose=0)).max()
     assert error < {"int8": 0.02, "int16x8": 0.006}[precision]
@@ -276,7 +276,7 @@ def test_many_inputs_on_emulated_boards(odd, precision, tmp_path):
     # Odd lengths leave rests behind vectors and pairs.
     sizes = {"mels": 13, "width": 18, "hidden": 31} if odd else {}
     examples = sounds(60, mels=sizes.get("mels", 12), seed=1)
-    content = tfhrf.to_tflite(encoder(blocks=1, **sizes), examples, precision)
+    content = tfhrf.to_tflite(encoder(blocks=1, **sizes), examples, precision=precision)
     report = tfhrf.to_c(content, tmp_path)
     dtype = report["inputs"][0]["dtype"]
     inputs = np.concatenate([quantized(examples[:20], content)])
@@ -321,7 +321,7 @@ def test_backbones_on_emulated_boards(backbone, precision, tmp_path):
 
 @needs_compiler
 def test_the_header_says_what_the_graph_is(tiny, tmp_path):
-    report = tfhrf.to_c(tiny, tmp_path, "emotion", ["a", 'b"', "c", "d"])
+    report = tfhrf.to_c(tiny, tmp_path, name="emotion", labels=["a", 'b"', "c", "d"])
     text = (tmp_path / "emotion.h").read_text()
     assert re.search(r"#define EMOTION_INPUT_ELEMENTS 720$", text, re.MULTILINE)
     assert f"#define EMOTION_ARENA_BYTES {report['arena_bytes']}\n" in text
@@ -353,5 +353,5 @@ def test_what_has_no_kernel_is_named(tmp_path):
 @pytest.mark.parametrize("name", ["", "2nd", "my-model", "class", "a__b", None])
 def test_names_that_are_no_identifiers_are_refused(tiny, name, tmp_path):
     with pytest.raises(ValueError, match="`name`"):
-        tfhrf.to_c(tiny, tmp_path, name)
+        tfhrf.to_c(tiny, tmp_path, name=name)
     assert list(tmp_path.iterdir()) == []

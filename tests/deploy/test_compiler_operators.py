@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from generated_c import compare, needs_compiler, needs_tflm
+from generated_c import compare, needs_compiler
+from needs import needs_tflm
 from single_operators import Spec, chained, constant, single
 from tensorflow.lite.python import schema_py_generated as schema
 
-from tfhrf.deploy.c.operators.attention16 import interpolation_table
+from tfhrf.deploy.c.operators.softmax import interpolation_table
 
 pytestmark = [needs_compiler, needs_tflm]
 SEEDS = range(3)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from generated_c import compare, needs_compiler, needs_tflm, quantized, random_inputs
+from generated_c import compare, needs_compiler, quantized, random_inputs
+from needs import needs_tflm
 
 import tfhrf
 from tfhrf.data.corpora import emodb
 from tfhrf.data.extract import extract
-from tfhrf.data.windows import test_windows as evenly_spaced
+from tfhrf.data.windows import evaluation_windows
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models import Conformer, ConvTransformer, SpeechFormer
 from tfhrf.studies.training import TrainingSettings, compile_model, fit
@@ -24,7 +25,7 @@ def speech(emodb_dir):
     features = extract([one.path for one in utterances], CONFIG)
     labels = sorted({one.label for one in utterances})
     targets = np.array([labels.index(one.label) for one in utterances])
-    windows = np.concatenate([evenly_spaced(one, 200, 100, CONFIG) for one in features])
+    windows = np.concatenate([evaluation_windows(one, 200, 100, CONFIG) for one in features])
     return features, targets, windows
 
 
@@ -36,7 +37,7 @@ def test_trained_backbones_equal_tflm_on_a_thousand_inputs(backbone, speech, tmp
     compile_model(model, settings, steps_per_epoch=10)
     fit(model, features, targets, settings, 10, CONFIG, seed=0)
     for precision in ("int8", "int16x8"):
-        content = tfhrf.to_tflite(tfhrf.fold(model), windows[::5], precision)
+        content = tfhrf.to_tflite(tfhrf.fold(model), windows[::5], precision=precision)
         examples = [[one[None]] for one in quantized(windows, content)]
         assert len(examples) >= 600
         # The first two are the least and the largest values everywhere.

@@ -13,27 +13,27 @@ import textwrap
 
 import numpy as np
 import pytest
+import stand_ins
 import tensorflow as tf
+from needs import needs_tflm
 from places import TFLM
 from sounds import sine, write_broken, write_float_wav, write_pcm_wav, write_wav
 from tiny_models import disturb
 
 import tfhrf
 from tfhrf.data.corpora import synthetic
-from tfhrf.data.windows import hop_frames, utterance_posteriors
-from tfhrf.data.windows import test_windows as evenly_spaced
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
-from tfhrf.deploy.tflite import graph
 from tfhrf.log_mel import LogMelConfig, log_mel
 from tfhrf.models import ConvTransformer
-from tfhrf.studies.cli import DEVICES
+from tfhrf.models.devices import DEVICES
 
 TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}"),
-    pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here"),
+    needs_tflm,
 ]
 LABELS = list(synthetic.EMOTIONS)
 # Bytes of RAM, and those of them that are kept for the stack.
@@ -46,7 +46,6 @@ BOARDS = {
 }
 ONE = 2**24  # POSTERIOR_ONE
 PORT = pathlib.Path(__file__).with_name("firmware_port.c")
-STAND_IN = pathlib.Path(__file__).with_name("tflm_stand_in")
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 
 
@@ -82,8 +81,10 @@ class Deployed:
         _, (details,), _ = runners.load(self.content)
         scale, zero_point = runners.scale_and_zero_point(details)
         features = (self.levels(samples).astype(np.float32) - zero_point) * np.float32(scale)
-        hop = hop_frames(self.config)
-        return runners.quantize(evenly_spaced(features, self.frames, hop, self.config), details)
+        hop = self.config.hop_frames
+        return runners.quantize(
+            evaluation_windows(features, self.frames, hop, self.config), details
+        )
 
     def make(self, *arguments, model=None):
         command = ["make", "-C", str(TFLM), f"BUILD={self.build}", f"PYTHON={sys.executable}"]
@@ -102,7 +103,7 @@ def deploy(folder, build, preset, config, frames):
     model.save(folder / "trained.keras")
     wave = speech(config.frame_length + 799 * config.hop)
     features = log_mel(tf.constant(wave.astype("f4")), config).numpy()
-    content = tfhrf.to_tflite(tfhrf.fold(model), evenly_spaced(features, frames, 50, config))
+    content = tfhrf.to_tflite(tfhrf.fold(model), evaluation_windows(features, frames, 50, config))
     (folder / "int8.tflite").write_bytes(content)
     (folder / "fold.json").write_text(json.dumps({"tflm": {"labels": LABELS}}))
     config.save(folder / "front_end.json")
@@ -144,7 +145,7 @@ def sounds(deployed):
     and all but one sample of the next frame, two windows whose hops leave nothing, and a rest.
     """
     length, window = deployed.length, deployed.frames
-    hop = hop_frames(deployed.config)
+    hop = deployed.config.hop_frames
     return {
         "short": length(window // 2 + 1, 20),
         "one frame": length(1),
@@ -382,14 +383,11 @@ def test_the_application_on_tflm(light, dialogs, tmp_path):
         pytest.skip("no gcc and g++ here")
     assert light.make().returncode == 0
     runpy.run_path(str(TFLM / "write_sources.py"))["write_sources"](light.folder, tmp_path, "tflm")
-    methods = {method for method, *_ in graph.OPERATORS.values() if method}
-    lines = [f"  TfLiteStatus {method}() {{ return Count(); }}" for method in sorted(methods)]
-    (tmp_path / "resolver_methods.inc").write_text("\n".join(lines) + "\n")
-
+    stand_ins.write_resolver_methods(tmp_path)
     model = compile_model("gcc", light.build / "sources", tmp_path / "model.o")
     warnings = [*WARNINGS[1:], *SANITIZERS, "-c"]
     parts = [*tmp_path.glob("*.c"), TFLM / "standalone/main.c", PORT]
-    includes = [f"-I{tmp_path}", f"-I{STAND_IN}", f"-I{light.build / 'sources'}"]
+    includes = [f"-I{tmp_path}", f"-I{stand_ins.TFLM}", f"-I{light.build / 'sources'}"]
     subprocess.run(["gcc", "-std=c99", *warnings, *includes[:1], *parts], cwd=tmp_path, check=True)
     parts = ["classifier.cc", "emotion_model.cc"]
     command = ["g++", "-std=c++11", "-pedantic", *warnings, *includes, *parts]

@@ -14,14 +14,16 @@ import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from needs import needs_tflm
 
 from tfhrf import fold, to_tflite
 from tfhrf.data.corpora import emodb
 from tfhrf.data.extract import extract
-from tfhrf.data.windows import test_windows as evenly_spaced
+from tfhrf.data.windows import evaluation_windows
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host, write_frontend
-from tfhrf.deploy.frontend.tables import filters, make_tables, to_levels
+from tfhrf.deploy.frontend.tables import filters, make_tables
+from tfhrf.deploy.levels import quantize
 from tfhrf.log_mel import LogMelConfig, log_mel, mel_filters
 from tfhrf.models import ConvTransformer
 from tfhrf.studies.training import TrainingSettings, compile_model, fit
@@ -56,7 +58,7 @@ CONFIGS = {
 
 def python_levels(samples, config, scale, zero_point, dtype="int8"):
     features = log_mel(tf.constant(samples.astype("f4") / 2**15), config).numpy()
-    return to_levels(features, scale, zero_point, dtype)
+    return quantize(features, scale, zero_point, dtype)
 
 
 def differences(found, expected):
@@ -224,7 +226,7 @@ def test_no_warnings_and_no_undefined_behavior(name, compiler, tmp_path):
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler} here")
     config = CONFIGS.get(name, CONFIG)
-    write_frontend(config, tmp_path, SCALE, ZERO_POINT)
+    write_frontend(config, tmp_path, scale=SCALE, zero_point=ZERO_POINT)
     flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     stream = compile_stream(tmp_path, compiler, flags)
     plain = host.make(config, SCALE, ZERO_POINT)
@@ -242,7 +244,9 @@ def test_no_warnings_and_no_undefined_behavior(name, compiler, tmp_path):
 
 @needs_compiler
 def test_the_report_says_what_was_generated(tmp_path):
-    report = write_frontend(CONFIG, tmp_path / "new/folder", SCALE, ZERO_POINT, name="ears")
+    report = write_frontend(
+        CONFIG, tmp_path / "new/folder", scale=SCALE, zero_point=ZERO_POINT, name="ears"
+    )
     files = [path.name for path in (tmp_path / "new/folder").iterdir()]
     assert sorted(report["files"]) == sorted(files)
     assert all(file.startswith("ears") for file in files)
@@ -263,8 +267,8 @@ def test_the_report_says_what_was_generated(tmp_path):
 @needs_compiler
 def test_two_front_ends_live_in_one_program(tmp_path):
     other = dataclasses.replace(CONFIG, mels=40)
-    write_frontend(CONFIG, tmp_path, SCALE, ZERO_POINT, name="first")
-    write_frontend(other, tmp_path, SCALE, 0, "int16", name="second")
+    write_frontend(CONFIG, tmp_path, scale=SCALE, zero_point=ZERO_POINT, name="first")
+    write_frontend(other, tmp_path, scale=SCALE, zero_point=0, dtype="int16", name="second")
     (tmp_path / "main.c").write_text(
         '#include "first.h"\n#include "second.h"\n'
         "int main(void) { static first_t a; static second_t b; first_init(&a); second_init(&b);\n"
@@ -298,26 +302,28 @@ def test_two_front_ends_live_in_one_program(tmp_path):
 def test_impossible_configurations_are_refused(changes, message, tmp_path):
     config = dataclasses.replace(CONFIG, **changes)
     with pytest.raises(ValueError, match=message):
-        write_frontend(config, tmp_path, SCALE, ZERO_POINT)
+        write_frontend(config, tmp_path, scale=SCALE, zero_point=ZERO_POINT)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("changes", "message"),
     [
-        ((0.0, 0), r"`scale` must be a positive number\. Received: 0.0"),
-        ((float("inf"), 0), r"Received: inf"),
-        ((1e-9, 0), r"`scale` must be such .* Received: scale=1e-09"),
-        ((0.02, 128), r"integer in \[-128, 127\]\. Received: 128"),
-        ((0.02, 0.5), r"Received: 0.5"),
-        ((0.02, 0, "uint8"), r'"int8" or "int16"\. Received: \'uint8\''),
-        ((0.02, 0, "int8", "2nd"), r"C identifier.*Received: '2nd'"),
-        ((0.02, 0, "int8", "frame"), r"the sources use; .* Received: 'frame'"),
+        ({"scale": 0.0}, r"`scale` must be a positive number\. Received: 0.0"),
+        ({"scale": float("inf")}, r"Received: inf"),
+        ({"scale": 1e-9}, r"`scale` must be such .* Received: scale=1e-09"),
+        ({"zero_point": 128}, r"integer in \[-128, 127\]\. Received: 128"),
+        ({"zero_point": 0.5}, r"Received: 0.5"),
+        ({"dtype": "uint8"}, r'"int8" or "int16"\. Received: \'uint8\''),
+        ({"name": "2nd"}, r"C identifier.*Received: '2nd'"),
+        ({"name": "frame"}, r"the sources use; .* Received: 'frame'"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, message, tmp_path):
+def test_wrong_arguments_are_refused(changes, message, tmp_path):
+    arguments = {"scale": 0.02, "zero_point": 0, **changes}
     with pytest.raises(ValueError, match=message):
-        write_frontend(CONFIG, tmp_path, *arguments)
+        write_frontend(CONFIG, tmp_path, **arguments)
+    assert not list(tmp_path.iterdir())
 
 
 @needs_compiler
@@ -345,7 +351,7 @@ def test_all_of_emodb_differs_by_at_most_one_level(emodb_dir):
 
 @needs_compiler
 @pytest.mark.slow
-@pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
+@needs_tflm
 def test_decisions_over_all_of_emodb(emodb_dir):
     utterances = emodb.read(emodb_dir)
     paths = [utterance.path for utterance in utterances]
@@ -356,7 +362,7 @@ def test_decisions_over_all_of_emodb(emodb_dir):
     model = ConvTransformer((training.frames, CONFIG.mels), len(labels), preset="light", hrf=4)
     compile_model(model, training, steps_per_epoch=10)
     fit(model, features, targets, training, 10, CONFIG, seed=0)
-    windows = [evenly_spaced(one, training.frames, 100, CONFIG) for one in features]
+    windows = [evaluation_windows(one, training.frames, 100, CONFIG) for one in features]
     content = to_tflite(fold(model), np.concatenate(windows)[::5])
     scale, zero_point = runners.scale_and_zero_point(runners.load(content)[1][0])
     expected, found = comparison.features_of_both(paths, CONFIG, scale, zero_point)
@@ -370,9 +376,8 @@ def test_decisions_over_all_of_emodb(emodb_dir):
     assert result["changed utterances"] <= 0.01 * result["utterances"]
 
 
+@needs_tflm
 def test_decisions_that_change_are_counted():
-    if not runners.available():
-        pytest.skip("tflite-micro has no wheel here")
     inputs = keras.Input((20, 64))
     outputs = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling1D()(inputs))
     rng = np.random.default_rng(0)

@@ -34,7 +34,7 @@ int main(void)
 
 @functools.cache
 def graph(precision):
-    return tfhrf.to_tflite(encoder(blocks=1), sounds(60, seed=1), precision)
+    return tfhrf.to_tflite(encoder(blocks=1), sounds(60, seed=1), precision=precision)
 
 
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])

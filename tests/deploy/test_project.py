@@ -8,22 +8,18 @@ import subprocess
 import keras
 import numpy as np
 import pytest
+import stand_ins
 from keras import layers
+from needs import needs_tflm
 from tiny_models import disturb
 
 import tfhrf
-from tfhrf.data.windows import test_windows as windows_of
-from tfhrf.data.windows import utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
-from tfhrf.deploy.project import layouts
-from tfhrf.deploy.tflite import graph
+from tfhrf.deploy.project import tools, write_project
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies.cli import DEVICES
 
-HERE = pathlib.Path(__file__).parent
-TFLM_STAND_IN = HERE / "tflm_stand_in"
-STAND_INS = HERE / "layout_stand_ins"
 CONFIG = LogMelConfig(mels=16)
 LABELS = ["calm", "happy", "angry"]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
@@ -31,6 +27,7 @@ needs_gcc = pytest.mark.skipif(
     not (shutil.which("gcc") and shutil.which("g++")), reason="no gcc and g++ here"
 )
 needs_cmake = pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake here")
+with_either = pytest.mark.parametrize("runtime", ["c", "tflm"])
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +40,21 @@ def content():
     return tfhrf.to_tflite(model, examples)
 
 
-def write(content, folder, layout):
-    return tfhrf.to_tflm(content, folder, "mood", LABELS, layout=layout, config=CONFIG)
+def write(content, folder, runtime, tool=None):
+    return write_project(
+        content, CONFIG, folder, runtime=runtime, tool=tool, name="mood", labels=LABELS
+    )
 
 
-def with_stand_ins(content, folder):
+def flags_of(content, runtime, folder):
     """Flags that find headers which stand in for those of TensorFlow Lite Micro, and the C behind
     them.
     """
+    if runtime == "c":
+        return []
     tfhrf.to_c(content, folder)
-    methods = {method for method, *_ in graph.OPERATORS.values() if method}
-    lines = [f"  TfLiteStatus {method}() {{ return Count(); }}" for method in sorted(methods)]
-    (folder / "resolver_methods.inc").write_text("\n".join(lines) + "\n")
-    return [f"-I{TFLM_STAND_IN}", f"-I{folder}"]
+    stand_ins.write_resolver_methods(folder)
+    return [f"-I{stand_ins.TFLM}", f"-I{folder}"]
 
 
 def compile_all(folder, files, flags):
@@ -69,9 +68,10 @@ def compile_all(folder, files, flags):
 
 
 @needs_gcc
-def test_arduino_is_a_sketch(content, tmp_path):
+@with_either
+def test_arduino_is_a_sketch(runtime, content, tmp_path):
     folder = tmp_path / "Emotion-1.0"
-    report = write(content, folder, "arduino")
+    report = write(content, folder, runtime, "arduino")
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
     assert files == sorted(report["files"])
     assert {file for file in files if "/" not in file} == {
@@ -81,21 +81,24 @@ def test_arduino_is_a_sketch(content, tmp_path):
     }
     # What Arduino compiles, and headers.
     assert {pathlib.Path(file).suffix for file in files} == {".ino", ".cpp", ".c", ".h"}
+    sketch = (folder / "Emotion-1.0.ino").read_text()
+    assert ("#include <TensorFlowLite.h>" in sketch) == (runtime == "tflm")
     sources = [file for file in files if not file.endswith(".h")]
-    (tmp_path / "c").mkdir()
-    flags = [*with_stand_ins(content, tmp_path / "c"), f"-I{STAND_INS / 'arduino'}"]
+    flags = [*flags_of(content, runtime, tmp_path), f"-I{stand_ins.TOOLS / 'arduino'}"]
     compile_all(folder, sources, flags)
 
 
 @needs_gcc
-def test_esp_idf_is_a_project_of_one_component(content, tmp_path):
+@with_either
+def test_esp_idf_is_a_project_of_one_component(runtime, content, tmp_path):
     folder = tmp_path / "esp"
-    report = write(content, folder, "esp-idf")
+    report = write(content, folder, runtime, "esp-idf")
     top = {file for file in report["files"] if not file.startswith("main/")}
     assert top == {"CMakeLists.txt", "sdkconfig.defaults"}
     yaml = pytest.importorskip("yaml")
     manifest = yaml.safe_load((folder / "main/idf_component.yml").read_text())
-    assert set(manifest["dependencies"]) == {"idf", "espressif/esp-tflite-micro"}
+    tflm = {"espressif/esp-tflite-micro"} if runtime == "tflm" else set()
+    assert set(manifest["dependencies"]) == {"idf"} | tflm
     project = (folder / "CMakeLists.txt").read_text()
     assert "$ENV{IDF_PATH}/tools/cmake/project.cmake" in project
     assert project.endswith("project(mood)\n")
@@ -103,25 +106,41 @@ def test_esp_idf_is_a_project_of_one_component(content, tmp_path):
     listed = re.findall(r'^ +"(.*)"$', component, re.MULTILINE)
     present = [path.name for path in (folder / "main").iterdir() if path.suffix in (".c", ".cc")]
     assert sorted(listed) == sorted(present)
-    (tmp_path / "c").mkdir()
-    flags = [*with_stand_ins(content, tmp_path / "c"), f"-I{STAND_INS / 'esp-idf'}"]
+    flags = [*flags_of(content, runtime, tmp_path), f"-I{stand_ins.TOOLS / 'esp-idf'}"]
     compile_all(folder / "main", present, flags)
 
 
-def build(content, tmp_path, change=None):
-    """The program of the layout "cmake", built by CMake with a library that stands in."""
+@needs_gcc
+@with_either
+def test_zephyr_is_an_application(runtime, content, tmp_path):
+    folder = tmp_path / "zephyr"
+    report = write(content, folder, runtime, "zephyr")
+    top = {file for file in report["files"] if not file.startswith("src/")}
+    assert top == {"CMakeLists.txt", "prj.conf"}
+    settings = (folder / "prj.conf").read_text().splitlines()
+    assert all(re.fullmatch(r"CONFIG_[A-Z_]+=(y|\d+)", line) for line in settings)
+    assert ("CONFIG_TENSORFLOW_LITE_MICRO=y" in settings) == (runtime == "tflm")
+    listed = re.findall(r"^  (src/.*)$", (folder / "CMakeLists.txt").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(tools.compiled(report["files"]))
+    assert {"src/main.c", "src/audio_provider.c", "src/responder.c"} <= set(listed)
+    flags = [*flags_of(content, runtime, tmp_path), f"-I{stand_ins.TOOLS / 'zephyr'}"]
+    compile_all(folder, listed, flags)
+
+
+def build(content, runtime, tmp_path, change=None):
+    """The program of the tool "cmake", built by CMake with a library that stands in for TFLM."""
     folder = tmp_path / "project"
-    write(content, folder, "cmake")
+    write(content, folder, runtime, "cmake")
     if change is not None:
         change(folder)
-    c = tmp_path / "c"
-    c.mkdir()
-    flags = with_stand_ins(content, c)
-    subprocess.run(["gcc", "-O1", "-c", "model.c"], cwd=c, check=True)
-    subprocess.run(["ar", "rcs", "libtensorflow-microlite.a", "model.o"], cwd=c, check=True)
-    settings = [f"-DTFLM_PATH={TFLM_STAND_IN}", f"-DTFLM_LIBRARY={c / 'libtensorflow-microlite.a'}"]
-    settings += [f"-DCMAKE_C_FLAGS={' '.join(WARNINGS)}"]
-    settings += [f"-DCMAKE_CXX_FLAGS={' '.join([*WARNINGS, *flags[1:]])}"]
+    flags = flags_of(content, runtime, tmp_path)
+    settings = [f"-DCMAKE_C_FLAGS={' '.join(WARNINGS)}"]
+    if runtime == "tflm":
+        library = tmp_path / "libtensorflow-microlite.a"
+        subprocess.run(["gcc", "-O1", "-c", "model.c"], cwd=tmp_path, check=True)
+        subprocess.run(["ar", "rcs", library, "model.o"], cwd=tmp_path, check=True)
+        settings += [f"-DTFLM_PATH={stand_ins.TFLM}", f"-DTFLM_LIBRARY={library}"]
+        settings += [f"-DCMAKE_CXX_FLAGS={' '.join([*WARNINGS, *flags[1:]])}"]
     for command in (
         ["cmake", "-S", str(folder), "-B", str(tmp_path / "out"), *settings],
         ["cmake", "--build", str(tmp_path / "out")],
@@ -133,9 +152,10 @@ def build(content, tmp_path, change=None):
 
 @needs_gcc
 @needs_cmake
-@pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
-def test_cmake_builds_a_program_that_answers(content, tmp_path):
-    program = build(content, tmp_path)
+@needs_tflm
+@with_either
+def test_cmake_builds_a_program_that_answers(runtime, content, tmp_path):
+    program = build(content, runtime, tmp_path)
     rng = np.random.default_rng(1)
     samples = np.clip(3000 * rng.normal(size=40_000), -32768, 32767).astype("<i2")
     done = subprocess.run([program], input=samples.tobytes(), capture_output=True, check=False)
@@ -145,7 +165,7 @@ def test_cmake_builds_a_program_that_answers(content, tmp_path):
     _, (details,), (output,) = runners.load(content)
     scale, zero_point = runners.scale_and_zero_point(details)
     levels = host.make(CONFIG, scale, zero_point)(samples).astype(np.float32)
-    windows = windows_of((levels - zero_point) * np.float32(scale), 20, 100, CONFIG)
+    windows = evaluation_windows((levels - zero_point) * np.float32(scale), 20, 100, CONFIG)
     logits = runners.invoke(content, runners.quantize(windows, details)).astype(np.float64)
     (expected,) = utterance_posteriors(
         logits * runners.scale_and_zero_point(output)[0], [len(windows)]
@@ -158,55 +178,79 @@ def test_cmake_builds_a_program_that_answers(content, tmp_path):
 
 @needs_gcc
 @needs_cmake
-def test_a_model_that_computes_otherwise_stops_the_program(content, tmp_path):
+@with_either
+def test_a_model_that_computes_otherwise_stops_the_program(runtime, content, tmp_path):
     def change(folder):
         golden = folder / "mood_golden.h"
-        head, values = golden.read_text().split("kGoldenOutput0", 1)
+        output = {"c": "mood_golden_output", "tflm": "kGoldenOutput0"}[runtime]
+        head, values = golden.read_text().split(output, 1)
         first = re.search(r"\{\s*(-?\d+)", values)
         changed = values[: first.start(1)] + str(int(first[1]) ^ 1) + values[first.end(1) :]
-        golden.write_text(f"{head}kGoldenOutput0{changed}")
+        golden.write_text(f"{head}{output}{changed}")
 
-    done = subprocess.run([build(content, tmp_path, change)], capture_output=True, check=False)
+    done = subprocess.run(
+        [build(content, runtime, tmp_path, change)], capture_output=True, check=False
+    )
     assert done.returncode == 1
     assert done.stdout == b"Error: The model's golden output differs\n"
 
 
 @needs_cmake
 def test_cmake_asks_for_tensorflow_lite_micro(content, tmp_path):
-    write(content, tmp_path / "project", "cmake")
+    write(content, tmp_path / "project", "tflm", "cmake")
     command = ["cmake", "-S", "project", "-B", "out"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "TFLM_PATH must hold tensorflow/lite/micro" in done.stderr
 
 
-def test_labels_are_numbers_where_there_are_none(content, tmp_path):
-    report = tfhrf.to_tflm(content, tmp_path / "a", layout="cmake", config=CONFIG)
+@with_either
+def test_without_a_tool_the_folder_holds_all_but_the_port(runtime, content, tmp_path):
+    report = write(content, tmp_path / "a/b", runtime)
+    files = {path.name for path in (tmp_path / "a/b").iterdir()}
+    assert files == set(report["files"])
+    model = {"c": "mood.c", "tflm": "mood_model.cc"}[runtime]
+    assert {model, "application.c", "audio_provider.h", "frontend.c", "responder.h"} <= files
+    assert not {"audio_provider.c", "responder.c", "main.c", "CMakeLists.txt"} & files
+
+
+@with_either
+def test_labels_are_numbers_where_there_are_none(runtime, content, tmp_path):
+    report = write_project(content, CONFIG, tmp_path / "a", runtime=runtime, tool="cmake")
     assert report["labels"] == ["0", "1", "2"]
-    assert (tmp_path / "a/model_model.cc").is_file()
+    assert (tmp_path / "a/model_golden.h").is_file()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layout": "platformio"}, r"must be one of \['arduino', .*\]\. Received: 'platformio'"),
-        ({"config": None}, r"go together\. Received: layout='cmake', config=None"),
-        ({"layout": None}, r"go together\. Received: layout=None, config=LogMelConfig"),
-        ({"config": DEVICES["tiny"]["config"]}, r"\(1, frames, 24\).* Received: shapes \[\[1, 20"),
-        ({"layout": "arduino", "directory": "my sketch"}, r"a name of letters.*'my sketch'"),
-        ({"layout": "arduino", "directory": "sketch."}, r"Received: 'sketch\.'"),
-        ({"layout": "arduino", "directory": 64 * "a"}, r"at most 63"),
+        ({"tool": "platformio"}, r"`tool` .*\['arduino', .*\] or None\. Received: 'platformio'"),
+        ({"runtime": "onnx"}, r"`runtime` must be one of \['c', 'tflm'\]\. Received: 'onnx'"),
+        ({"config": LogMelConfig(mels=24)}, r"\(1, frames, 24\).* Received: shapes \[\[1, 20"),
+        ({"name": "2nd"}, r"C identifier.* Received: '2nd'"),
+        ({"name": "frontend"}, r"file of the application; .* Received: 'frontend'"),
+        ({"labels": ["a"]}, r"each of the 3 values .* Received: 1 labels"),
+        ({"tool": "arduino", "folder": "my sketch"}, r"a name of letters.*'my sketch'"),
+        ({"tool": "arduino", "folder": "sketch."}, r"Received: 'sketch\.'"),
+        ({"tool": "arduino", "folder": 64 * "a"}, r"at most 63"),
     ],
 )
 def test_what_cannot_be_a_project_is_refused(changes, message, content, tmp_path):
-    arguments = {"directory": "project", "layout": "cmake", "config": CONFIG, **changes}
-    arguments["directory"] = tmp_path / arguments["directory"]
+    arguments = {"folder": "project", "tool": "cmake", "config": CONFIG, **changes}
+    arguments["folder"] = tmp_path / arguments["folder"]
     with pytest.raises(ValueError, match=message):
-        tfhrf.to_tflm(content, **arguments)
-    assert not arguments["directory"].exists()
+        write_project(content, **arguments)
+    assert not arguments["folder"].exists()
 
 
-def test_every_layout_has_its_port():
-    for layout in layouts.LAYOUTS:
-        names = {path.stem for path in (layouts.PORTS / layout).iterdir()}
+def test_floats_are_no_application(tmp_path):
+    model = keras.Sequential([keras.Input((20, 16)), layers.Flatten(), layers.Dense(3)])
+    content = tfhrf.to_tflite(model, precision="float32")
+    with pytest.raises(ValueError, match=r"must be int8\. Received: float32"):
+        write_project(content, CONFIG, tmp_path)
+
+
+def test_every_tool_has_its_port():
+    for tool in tools.TOOLS:
+        names = {path.stem for path in (tools.PORTS / tool).iterdir()}
         assert {"audio_provider", "responder"} <= names

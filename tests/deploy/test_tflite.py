@@ -1,4 +1,4 @@
-import itertools
+"""Graphs of to_tflite: what they compute, hold and cost."""
 
 import keras
 import numpy as np
@@ -7,18 +7,16 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
-from places import EXAMPLE
-from tiny_models import disturb, encoder, forward, signal_to_noise, sounds
+from needs import needs_tflm
+from tflite_graphs import operators, run_float
+from tiny_models import chain, encoder, forward, normal, signal_to_noise, sounds
 
 import tfhrf
 from tfhrf import to_tflite
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.convert import make_interpreter
-
-needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
-few_examples = settings(max_examples=12, deadline=None, derandomize=True)
+from tfhrf.deploy.tflite.interpreter import make_interpreter
 
 
 @pytest.fixture(scope="module")
@@ -30,46 +28,15 @@ def model():
 def converted(model):
     data = sounds(60, seed=1)
     return {
-        precision: to_tflite(model, data, precision) for precision in ("float32", "int8", "int16x8")
+        precision: to_tflite(model, data, precision=precision)
+        for precision in ("float32", "int8", "int16x8")
     }
-
-
-def chain(*stack, shape=(12, 8)):
-    """A model of the layers or functions in a row, with weights that are not the initial ones."""
-    inputs = keras.Input(shape, name="x")
-    x = inputs
-    for step in stack:
-        x = (step if isinstance(step, keras.Layer) else layers.Lambda(step))(x)
-    model = keras.Model(inputs, x)
-    disturb(model)
-    return model
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape).astype("float32")
-
-
-def operators(content):
-    graph = graphs.read(content)
-    return [graphs.operator_name(graph, op) for op in graph.subgraphs[0].operators]
 
 
 def signature(content):
     interpreter = make_interpreter(content)
     (x,), (y,) = interpreter.get_input_details(), interpreter.get_output_details()
     return (tuple(x["shape"]), x["dtype"]), (tuple(y["shape"]), y["dtype"])
-
-
-def run_float(content, inputs):
-    """Outputs of TensorFlow Lite for float inputs, one example after the other."""
-    interpreter = make_interpreter(content)
-    where = interpreter.get_input_details()[0]["index"]
-    outputs = []
-    for example in inputs:
-        interpreter.set_tensor(where, example[None])
-        interpreter.invoke()
-        outputs.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
-    return np.array(outputs)
 
 
 @needs_tflm
@@ -131,7 +98,7 @@ def test_float16_and_dynamic_are_smaller_and_run_in_tflite(precision, size, deci
 def test_activations_run_in_tflm(activation, precision):
     small = encoder(frames=24, blocks=1, activation=activation)
     data = sounds(30, frames=24)
-    found = runners.predict(to_tflite(small, data, precision), data)
+    found = runners.predict(to_tflite(small, data, precision=precision), data)
     # Measured: at least 26.4 dB.
     assert signal_to_noise(forward(small, data), found) > 24
 
@@ -158,7 +125,7 @@ def test_attention_takes_few_operators_and_little_memory(converted):
 def test_long_sequences_take_one_head_at_a_time():
     data = sounds(6, frames=300, mels=64)
     large = encoder(frames=300, mels=64, width=48, heads=4, hidden=96)
-    contents = {p: to_tflite(large, data, p) for p in ("float32", "int8", "int16x8")}
+    contents = {p: to_tflite(large, data, precision=p) for p in ("float32", "int8", "int16x8")}
     for content in contents.values():
         used = operators(content)
         assert used.count("SOFTMAX") == 2 * 4
@@ -172,7 +139,7 @@ def test_long_sequences_take_one_head_at_a_time():
 
 
 @needs_tflm
-@few_examples
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     shape=st.sampled_from([(8,), (5, 8), (3, 4, 8)]),
     scale=st.booleans(),
@@ -185,12 +152,12 @@ def test_lowered_layer_normalization_is_the_same_function(shape, scale, center, 
         layers.LayerNormalization(epsilon=epsilon, scale=scale, center=center), shape=shape
     )
     data = size * normal(30, *shape)
-    content = to_tflite(model, data, "float32")
+    content = to_tflite(model, data, precision="float32")
     np.testing.assert_allclose(runners.predict(content, data), forward(model, data), atol=1e-4)
     assert "NEG" not in operators(content)
     # Measured: at least 33.7 and 79.8 dB.
     for precision, decibels in (("int8", 30), ("int16x8", 70)):
-        found = runners.predict(to_tflite(model, data, precision), data)
+        found = runners.predict(to_tflite(model, data, precision=precision), data)
         assert signal_to_noise(forward(model, data), found) > decibels
 
 
@@ -224,7 +191,7 @@ def test_silent_tokens_do_not_spoil_the_others():
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
 def test_layer_normalization_never_fails_at_invoke(precision, epsilon, size):
     model = chain(layers.LayerNormalization(epsilon=epsilon), shape=(10, 16))
-    content = to_tflite(model, size * normal(20, 10, 16), precision)
+    content = to_tflite(model, size * normal(20, 10, 16), precision=precision)
     assert_survives_extremes(content, (10, 16), precision)
 
 
@@ -252,13 +219,12 @@ def assert_survives_extremes(content, shape, precision):
 
 
 @needs_tflm
-@needs_tflm
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
 def test_a_mask_leaves_the_levels_to_the_scores(precision):
     mask = np.where(np.tri(12, 8) > 0, 0, -1000).astype("float32")
     model = chain(lambda x: x + mask, layers.Softmax())
     data = normal(20, 12, 8)
-    found = runners.predict(to_tflite(model, data, precision), data)
+    found = runners.predict(to_tflite(model, data, precision=precision), data)
     # The scores span about 15: a quarter of a level of theirs. Without care the error is 0.7.
     np.testing.assert_allclose(found, forward(model, data), rtol=0, atol=0.02)
 
@@ -292,9 +258,10 @@ def test_unequal_splits_run_in_tflm_as_slices(axis):
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_names_of_layers_take_no_room(precision):
     model = chain(layers.Dense(3, name="unmistakable"), layers.ReLU())
-    assert b"unmistakable" not in to_tflite(model, normal(4, 12, 8), precision)
+    assert b"unmistakable" not in to_tflite(model, normal(4, 12, 8), precision=precision)
 
 
+@needs_tflm
 def test_ranges_are_not_read_from_overwritten_tensors():
     # The first product is far below the second, which TensorFlow Lite computes in its place.
     factor = tf.constant(np.linspace(50, 100, 8, dtype="float32"))
@@ -312,7 +279,7 @@ def test_bounded_activations_that_stand_alone(precision, low, high):
     bounded = layers.ReLU(6.0) if low == 0 else lambda x: tf.clip_by_value(x, low, high)
     model = chain(layers.Permute((2, 1)), bounded)
     data = 4 * normal(20, 12, 8)
-    content = to_tflite(model, data, precision)
+    content = to_tflite(model, data, precision=precision)
     assert set(operators(content)) == {"MUL", "TRANSPOSE"}
     found = runners.predict(content, data)
     # Half a level of the input and half a level of the output.
@@ -326,178 +293,13 @@ def test_bounded_activations_that_stand_alone(precision, low, high):
 def test_products_of_two_computed_matrices(activation, precision):
     model = chain(lambda x: activation(tf.matmul(x[0], tf.tanh(x[0]), transpose_b=True))[None])
     data = normal(20, 12, 8)
-    content = to_tflite(model, data, precision)
+    content = to_tflite(model, data, precision=precision)
     assert "FULLY_CONNECTED" not in operators(content)
     expected = np.concatenate([forward(model, one[None]) for one in data])
     # Measured: at most 1.6e-7, 0.018 and 8.2e-5 of the largest value.
     tolerance = {"float32": 1e-5, "int8": 0.03, "int16x8": 0.0002}[precision]
     error = np.abs(runners.predict(content, data) - expected).max()
     assert error < tolerance * np.abs(expected).max()
-
-
-OPERATIONS = {
-    "ADD": lambda x: x + tf.sigmoid(x),
-    "AVERAGE_POOL_2D": layers.AveragePooling1D(2),
-    "BATCH_MATMUL": lambda x: tf.matmul(x, x, transpose_b=True),
-    "CONCATENATION": lambda x: tf.concat([x, tf.nn.relu(x)], 1),
-    "CONV_2D": layers.Conv2D(3, 3),
-    "DEPTHWISE_CONV_2D": layers.DepthwiseConv1D(3, padding="same"),
-    "DIV": lambda x: x / (tf.sigmoid(x) + 1),
-    "EXP": tf.exp,
-    "FULLY_CONNECTED": layers.Dense(5),
-    "GATHER": lambda x: tf.gather(x, [3, 1, 5], axis=1),
-    "HARD_SWISH": lambda x: x * tf.nn.relu6(x + 3) / 6,
-    "LEAKY_RELU": tf.nn.leaky_relu,
-    "LOGISTIC": tf.sigmoid,
-    "MAX_POOL_2D": layers.MaxPooling1D(2),
-    "MEAN": layers.GlobalAveragePooling1D(),
-    "MUL": lambda x: x * tf.sigmoid(x),
-    "NEG": tf.negative,
-    "PACK": lambda x: tf.stack([x, x], 1),
-    "PAD": layers.ZeroPadding1D((2, 1)),
-    "QUANTIZE": lambda x: tf.concat([tf.sigmoid(x), x], 1),
-    "REDUCE_MAX": layers.GlobalMaxPooling1D(),
-    "RELU": tf.nn.relu,
-    "RESHAPE": layers.Reshape((8, 12)),
-    "RSQRT": lambda x: tf.math.rsqrt(x * x + 1),
-    "SLICE": lambda x: tf.slice(x, (0, 2, 0), (-1, 5, 8)),
-    "SOFTMAX": layers.Softmax(),
-    "SPLIT": lambda x: tf.split(x, 2, 2)[0] * tf.split(x, 2, 2)[1],
-    "SQUARED_DIFFERENCE": lambda x: tf.math.squared_difference(x, tf.reverse(x, [1])),
-    "STRIDED_SLICE": lambda x: x[:, 1::2],
-    "SUB": lambda x: x - tf.sigmoid(x),
-    "TANH": tf.tanh,
-    "TRANSPOSE": layers.Permute((2, 1)),
-}
-OPERATIONS["SQUARED_DIFFERENCE"] = lambda x: tf.math.squared_difference(
-    x, tf.reduce_mean(x, 2, keepdims=True)
-)
-PRECISION_OF = {"float32": "float32", "int8": "int8", "int16": "int16x8"}
-# Only newer versions of TensorFlow Lite quantize this one.
-DEPENDS_ON_VERSION = {("DIV", "int8")}
-
-
-@needs_tflm
-@pytest.mark.parametrize(
-    ("operator", "dtype"),
-    [
-        (operator, dtype)
-        for operator, (_, dtypes) in graphs.OPERATORS.items()
-        for dtype in sorted(dtypes)
-        if (operator, dtype) not in DEPENDS_ON_VERSION
-    ],
-)
-def test_every_operator_allowed_runs_in_tflm(operator, dtype):
-    shape = (12, 8, 2) if operator == "CONV_2D" else (12, 8)
-    model = chain(OPERATIONS[operator], shape=shape)
-    data = normal(30, *shape)
-    content = to_tflite(model, data, PRECISION_OF[dtype])
-    assert operator in operators(content)
-    expected, found = forward(model, data), runners.predict(content, data)
-    # Measured: at most 2.8 % of the largest value (RSQRT) and 0.5 % (8-bit weights).
-    tolerance = {"float32": 1e-5, "int8": 0.04, "int16": 0.01}[dtype]
-    assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
-
-
-def test_every_operator_and_type_that_is_missing_is_refused():
-    everything = set(itertools.product(OPERATIONS, ("float32", "int8", "int16")))
-    allowed = {(op, dtype) for op, (_, dtypes) in graphs.OPERATORS.items() for dtype in dtypes}
-    refused = everything - allowed - {("QUANTIZE", "float32")}
-    assert len(refused) == 8
-    for operator, dtype in sorted(refused):
-        model = chain(OPERATIONS[operator])
-        with pytest.raises(ValueError, match=rf"\b{operator}\b.*Received"):
-            to_tflite(model, normal(10, 12, 8), PRECISION_OF[dtype])
-
-
-LAYERS = st.sampled_from(
-    [
-        lambda: layers.Dense(6),
-        lambda: layers.Dense(7, activation="relu"),
-        lambda: layers.Dense(5, activation="silu", use_bias=False),
-        lambda: layers.Conv1D(6, 3, strides=2, padding="same", activation="tanh"),
-        lambda: layers.Conv1D(6, 3, padding="causal", dilation_rate=2),
-        lambda: layers.DepthwiseConv1D(3, padding="same"),
-        lambda: layers.BatchNormalization(),
-        lambda: layers.LayerNormalization(),
-        lambda: layers.Activation("sigmoid"),
-        lambda: layers.Softmax(),
-        lambda: layers.Dropout(0.5),
-        lambda: layers.ReLU(),
-    ]
-)
-
-
-@needs_tflm
-@few_examples
-@given(
-    stack=st.lists(LAYERS, min_size=1, max_size=5), seed=st.integers(0, 9), residual=st.booleans()
-)
-def test_random_models_run_in_tflm(stack, seed, residual):
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((16, 6))
-    x = inputs
-    for make in stack:
-        y = make()(x)
-        x = layers.Add()([x, y]) if residual and y.shape == x.shape else y
-    model = keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
-    disturb(model, seed)
-    data = sounds(40, 16, 6, seed)
-    expected = forward(model, data)
-    scale = np.abs(expected).max()
-    # Measured in 50 models: at most 6.3 % and 2.6 %.
-    for precision, tolerance in (("float32", 1e-5), ("int8", 0.12), ("int16x8", 0.05)):
-        found = runners.predict(to_tflite(model, data, precision), data)
-        if precision == "int8" and any("normalization" in layer.name for layer in model.layers):
-            # 8 bits cannot hold tokens of which ReLU has left next to nothing.
-            continue
-        assert np.abs(found - expected).max() < tolerance * scale
-
-
-@needs_tflm
-@pytest.mark.parametrize("as_dict", [False, True])
-@pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_several_inputs_and_outputs_keep_their_order(as_dict, precision):
-    # In alphabetical order the inputs would trade places.
-    first, second = keras.Input((4, 3), name="z"), keras.Input((5,), name="a")
-    outputs = [layers.Dense(2)(second), layers.Dense(3)(first)]
-    model = keras.Model([first, second], outputs)
-    disturb(model)
-    data = [normal(20, 4, 3), 10 * normal(20, 5)]
-    given = dict(zip(("z", "a"), data, strict=True)) if as_dict else data
-    content = to_tflite(model, given, precision)
-    shapes = [tuple(x["shape"][1:]) for x in make_interpreter(content).get_input_details()]
-    found = runners.predict(content, [data[[(4, 3), (5,)].index(shape)] for shape in shapes])
-    for y, expected in zip(found, model(data, training=False), strict=True):
-        assert np.abs(y - expected).max() < 0.03 * np.abs(expected).max()
-
-
-def test_a_model_that_takes_a_dict_converts():
-    inputs = {"left": keras.Input((3,), name="left"), "right": keras.Input((3,), name="right")}
-    model = keras.Model(inputs, layers.Add()([inputs["left"], inputs["right"]]))
-    left, right = normal(1, 3), 10 * normal(1, 3)
-    interpreter = make_interpreter(to_tflite(model, precision="float32"))
-    for details, values in zip(interpreter.get_input_details(), (left, right), strict=True):
-        interpreter.set_tensor(details["index"], values)
-    interpreter.invoke()
-    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    np.testing.assert_allclose(found, left + right, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "rearranged",
-    [
-        lambda data: list(data),
-        lambda data: [data[:7], data[7:]],
-        lambda data: tf.data.Dataset.from_tensor_slices(data).batch(4),
-        lambda data: (batch for batch in np.array_split(data, 3)),
-        lambda data: data.astype("float64"),
-    ],
-)
-def test_examples_may_come_in_batches_or_singly(rearranged):
-    model = chain(layers.Dense(3))
-    data = normal(20, 12, 8)
-    assert to_tflite(model, rearranged(data)) == to_tflite(model, data)
 
 
 def test_every_example_counts():
@@ -539,7 +341,7 @@ def test_a_folded_model_converts_and_a_factorized_one_does_not():
     data = normal(10, 12, 8)
     with pytest.raises(ValueError, match=r"'factorized' can still be folded; call tfhrf\.fold"):
         to_tflite(model, data)
-    content = to_tflite(tfhrf.fold(model), data, "float32")
+    content = to_tflite(tfhrf.fold(model), data, precision="float32")
     np.testing.assert_allclose(run_float(content, data), forward(model, data), atol=1e-5)
 
 
@@ -548,77 +350,8 @@ def test_nested_and_shared_layers_convert():
     norm = layers.LayerNormalization()
     model = keras.Sequential([keras.Input((12, 8)), norm, inner, norm, inner])
     data = normal(10, 12, 8)
-    content = to_tflite(model, data, "float32")
+    content = to_tflite(model, data, precision="float32")
     np.testing.assert_allclose(run_float(content, data), forward(model, data), atol=1e-4)
-
-
-class Subclassed(keras.Model):
-    def call(self, inputs):
-        return inputs
-
-
-def unknown_length():
-    return chain(layers.Dense(2), shape=(None, 8))
-
-
-def integer_input():
-    inputs = keras.Input((5,), dtype="int32", name="tokens")
-    return keras.Model(inputs, layers.Embedding(10, 4)(inputs))
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (Subclassed, "subclassed"),
-        (lambda: keras.Sequential([layers.Dense(2)]), "must be built first"),
-        (lambda: "model.keras", "model is needed"),
-        (
-            unknown_length,
-            r"Input 'x' must have fixed dimensions.*Received: shape=\(None, None, 8\)",
-        ),
-        (integer_input, "Input 'tokens' must be float32. Received: dtype=int32"),
-        (
-            lambda: chain(layers.Dense(4), layers.Dense(4, activation="gelu", name="culprit")),
-            "has no GELU; use relu or silu: layer 'culprit', operator GELU",
-        ),
-        (
-            lambda: chain(layers.Lambda(lambda x: tf.cumsum(x, 1), name="culprit")),
-            "has no CUMSUM: .*operator CUMSUM. Received: tensor",
-        ),
-        (
-            lambda: chain(layers.Lambda(tf.math.erf, name="culprit"), layers.Dense(4)),
-            "(?s)layer 'culprit', operator Erf: .*neither a custom op nor a flex op.*Received",
-        ),
-        (
-            lambda: chain(layers.LayerNormalization(axis=1, name="culprit")),
-            r"'culprit' \(LayerNormalization\) is lowered over the last axis only. .*axis=\[1\]",
-        ),
-    ],
-)
-@pytest.mark.parametrize("precision", ["float32", "int8", "int16x8"])
-def test_what_cannot_deploy_is_an_error_that_names_it(make, message, precision):
-    with pytest.raises(ValueError, match=message):
-        to_tflite(make(), normal(4, 12, 8), precision)
-
-
-@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`, which is deprecated")
-def test_rms_scaling_is_refused():
-    model = chain(layers.LayerNormalization(rms_scaling=True, name="culprit"))
-    with pytest.raises(ValueError, match=r"'culprit'.*rms_scaling"):
-        to_tflite(model, precision="float32")
-
-
-@needs_tflm
-def test_integer_division_runs_in_tflm_or_is_refused():
-    model = chain(layers.Lambda(OPERATIONS["DIV"], name="culprit"))
-    data = normal(30, 12, 8)
-    if tuple(map(int, tf.__version__.split(".")[:2])) < (2, 17):
-        message = "A float is left in an integer graph: layer 'culprit', operator DIV. Received"
-        with pytest.raises(ValueError, match=message):
-            to_tflite(model, data)
-    else:
-        found = runners.predict(to_tflite(model, data), data)
-        assert signal_to_noise(forward(model, data), found) > 30
 
 
 def test_a_float_left_in_an_integer_graph_is_named():
@@ -633,122 +366,6 @@ def test_a_shape_that_is_not_static_is_named():
     graph.subgraphs[0].tensors[0].shapeSignature = [-1, 12, 8]
     with pytest.raises(ValueError, match=r"A shape is not static: operator FULLY_CONNECTED\. Rec"):
         graphs.check(graph, False)
-
-
-def test_values_that_overflow_are_named():
-    model = chain(layers.Dense(4, name="first"), layers.Dense(4, name="culprit"))
-    for layer in model.layers[1:]:
-        layer.kernel.assign(1e25 * layer.kernel)
-    with pytest.raises(ValueError, match="not finite on the representative data: layer 'culprit'"):
-        to_tflite(model, normal(4, 12, 8))
-
-
-@pytest.mark.parametrize("precision", ["int8", "int16x8"])
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (None, "is required for precision 'int.*Received: None"),
-        (np.zeros((0, 12, 8)), "at least one example"),
-        ([], "at least one example"),
-        (normal(4, 12, 9), r"shape \('examples', 12, 8\). Received: \(4, 12, 9\)"),
-        (normal(12, 8), r"shape \('examples', 12, 8\). Received: \(12, 8\)"),
-        ([normal(4, 12, 8), normal(5)], r"Received: \(5,\)"),
-        (np.full((4, 12, 8), np.nan), "must be finite. Received: 384 values"),
-        (np.where(normal(4, 12, 8) > 2, np.inf, 0.5), "must be finite"),
-        (np.full((4, 12, 8), 0.5), "must not be constant. Received: only the value 0.5"),
-        (np.full((4, 12, 8), "a"), "must consist of numeric arrays"),
-        ([(normal(12, 8), 1)], "must consist of numeric arrays.*Received: tuple"),
-        (7, "array or an iterable of arrays. Received: int"),
-        ({"y": normal(4, 12, 8)}, r"must have the keys \['x'\]. Received: \['y'\]"),
-    ],
-)
-def test_representative_data_is_checked(data, message, precision):
-    with pytest.raises(ValueError, match=message):
-        to_tflite(chain(layers.Dense(2)), data, precision)
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        ([normal(4, 3)], "an array for each of the inputs.*Received: list"),
-        (normal(4, 3), r"Received: ndarray of shape \(4, 3\)"),
-        ([normal(4, 3), normal(5, 2)], r"same number of examples.*Received: \[4, 5\]"),
-        ({"a": normal(4, 3)}, r"must have the keys \['a', 'b'\]"),
-    ],
-)
-def test_representative_data_of_several_inputs_is_checked(data, message):
-    inputs = [keras.Input((3,), name="a"), keras.Input((2,), name="b")]
-    model = keras.Model(inputs, layers.Concatenate()(inputs))
-    with pytest.raises(ValueError, match=message):
-        to_tflite(model, data)
-
-
-def test_precision_is_checked(model):
-    with pytest.raises(ValueError, match=r"`precision` must be one of .* Received: 'int4'"):
-        to_tflite(model, sounds(2), "int4")
-
-
-@needs_tflm
-@pytest.mark.skipif(not EXAMPLE.exists(), reason="shared/ is not beside the repository")
-def test_the_shared_example_runs():
-    content = EXAMPLE.read_bytes()
-    graphs.check(graphs.read(content), True)
-    inputs = np.random.default_rng(0).integers(-128, 128, (3, 50, 40)).astype("int8")
-    outputs = runners.invoke(content, inputs)
-    assert outputs.shape == (3, 7)
-    np.testing.assert_array_equal(runners.invoke(content, inputs[1:2])[0], outputs[1])
-    assert runners.arena_bytes(content) == 33_232
-
-
-@needs_tflm
-def test_invoke_and_predict_agree(converted):
-    data = sounds(5, seed=3)
-    interpreter = make_interpreter(converted["int8"])
-    (x,), (y,) = interpreter.get_input_details(), interpreter.get_output_details()
-    scale, zero_point = x["quantization"]
-    levels = np.clip(np.round(data / np.float32(scale)) + zero_point, -128, 127).astype("int8")
-    outputs = runners.invoke(converted["int8"], levels)
-    assert outputs.dtype == np.int8
-    scale, zero_point = y["quantization"]
-    np.testing.assert_allclose(
-        runners.predict(converted["int8"], data),
-        (outputs.astype(int) - zero_point) * scale,
-        rtol=1e-6,
-    )
-
-
-@needs_tflm
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        (np.zeros((2, 60, 12), "float32"), r"dtype int8.*Received: \(2, 60, 12\), float32"),
-        (np.zeros((60, 12), "int8"), r"shape \('examples', 60, 12\).*Received: \(60, 12\)"),
-        ([np.zeros((1, 60, 12), "int8")] * 2, "has 1 inputs. Received: 2 arrays"),
-    ],
-)
-def test_invoke_checks_its_inputs(converted, inputs, message):
-    with pytest.raises(ValueError, match=message):
-        runners.invoke(converted["int8"], inputs)
-
-
-@needs_tflm
-def test_a_graph_that_tflm_refuses_is_an_error(capfd):
-    graph = graphs.read(to_tflite(chain(tf.nn.relu), precision="float32"))
-    graph.operatorCodes[0].builtinCode = graphs.schema.BuiltinOperator.GELU
-    graph.operatorCodes[0].deprecatedBuiltinCode = 127
-    graph.subgraphs[0].operators[0].builtinOptionsType = 0
-    with pytest.raises(RuntimeError, match="refuses the graph"):
-        runners.invoke(graphs.write(graph), normal(1, 12, 8))
-    with pytest.raises(RuntimeError, match="TensorFlow Lite Micro failed to run the graph"):
-        runners.arena_bytes(graphs.write(graph))
-    assert "GELU" in capfd.readouterr().err
-
-
-def test_without_the_wheel_running_is_a_clear_error(monkeypatch, converted):
-    monkeypatch.setitem(__import__("sys").modules, "tflite_micro", None)
-    assert not runners.available()
-    with pytest.raises(ImportError, match=r"needs the package tflite-micro.*x86-64 Linux only"):
-        runners.invoke(converted["int8"], np.zeros((1, 60, 12), "int8"))
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from needs import needs_tflm
 from tiny_models import disturb, encoder, sounds
 
 from tfhrf import to_tflite, to_tflm
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.convert import make_interpreter
-from tfhrf.log_mel import LogMelConfig
+from tfhrf.deploy.tflite.interpreter import make_interpreter
 
 GXX = shutil.which("g++")
 needs_compiler = pytest.mark.skipif(GXX is None, reason="no C++ compiler (g++) here")
-needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
 LABELS = ['an"gry', "b\\ored", "fröhlich??=", "7\t%d"]
 FLAGS = ["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow"]
 
@@ -96,7 +95,7 @@ int main() {{
 def contents():
     data = sounds(30)
     model = encoder(blocks=1)
-    return {p: to_tflite(model, data, p) for p in ("int8", "int16x8", "float32")}
+    return {p: to_tflite(model, data, precision=p) for p in ("int8", "int16x8", "float32")}
 
 
 def compile_and_run(directory, name, report):
@@ -123,7 +122,7 @@ def compile_and_run(directory, name, report):
 @pytest.mark.parametrize("precision", ["int8", "int16x8", "float32"])
 def test_generated_sources_compile_and_hold_the_model(contents, precision, tmp_path):
     content = contents[precision]
-    report = to_tflm(content, tmp_path, "emotion_2", LABELS)
+    report = to_tflm(content, tmp_path, name="emotion_2", labels=LABELS)
     values, labels = compile_and_run(tmp_path, "emotion_2", report)
     np.testing.assert_array_equal(values["model"], [len(content), zlib.crc32(content), 0])
     assert values["arena"] == report["arena_bytes"]
@@ -228,7 +227,7 @@ def test_the_arena_of_an_encoder_of_75_tokens_fits_in_64_kib(tmp_path):
 def test_the_bound_without_tflm_is_above_the_measured_arena(stack, precision):
     stack = [layer.__class__.from_config(layer.get_config()) for layer in stack]
     model = keras.Sequential([keras.Input((20, 6)), *stack])
-    content = to_tflite(model, sounds(5, 20, 6), precision)
+    content = to_tflite(model, sounds(5, 20, 6), precision=precision)
     bound, measured = arena.arena_bound(graphs.read(content)), runners.arena_bytes(content)
     assert measured <= bound <= 1.1 * measured + 8192
 
@@ -253,30 +252,18 @@ def test_without_the_wheel_the_sources_say_so(contents, precision, tmp_path, mon
     interpreter = make_interpreter(content)
     details = interpreter.get_input_details()[0]
     golden = values["golden_input"].reshape(details["shape"]).astype(details["dtype"])
-    interpreter.set_tensor(details["index"], golden)
-    interpreter.invoke()
-    expected = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+    (expected,) = runners.run_reference(content, [golden])[0]
     np.testing.assert_array_equal(values["golden_output"].astype(expected.dtype), expected)
     for part in ("model", "golden"):
         text = (tmp_path / f"without/model_{part}.h").read_text()
         assert "TensorFlow Lite Micro WAS NOT RUN" in text
 
 
-def test_a_layout_and_its_front_end_need_no_recipes(tmp_path):
-    model = keras.Sequential(
-        [keras.Input((50, 16)), layers.Dense(8), layers.GlobalAveragePooling1D(), layers.Dense(3)]
-    )
-    content = to_tflite(model, sounds(20, mels=16, frames=50))
-    to_tflm(content, tmp_path / "emotion", layout="cmake", config=LogMelConfig(mels=16))
-    names = {path.name for path in (tmp_path / "emotion").iterdir()}
-    assert {"CMakeLists.txt", "application.c", "frontend.c", "model_model.cc"} <= names
-
-
 def test_several_inputs_and_outputs_are_all_described(tmp_path):
     first, second = keras.Input((4, 3)), keras.Input((5,))
     model = keras.Model([first, second], [layers.Dense(2)(second), layers.Dense(3)(first)])
     disturb(model)
-    report = to_tflm(to_tflite(model, precision="float32"), tmp_path, "two")
+    report = to_tflm(to_tflite(model, precision="float32"), tmp_path, name="two")
     shapes = [tensor["shape"] for tensor in report["inputs"] + report["outputs"]]
     assert sorted(map(tuple, shapes)) == [(1, 2), (1, 4, 3), (1, 4, 3), (1, 5)]
     golden = (tmp_path / "two_golden.h").read_text()
@@ -330,7 +317,7 @@ def test_after_an_error_nothing_has_changed(contents, tmp_path):
 )
 def test_names_that_are_no_identifiers_are_refused(contents, name, tmp_path):
     with pytest.raises(ValueError, match=rf"`name` .* Received: {re.escape(repr(name))}$"):
-        to_tflm(contents["int8"], tmp_path, name)
+        to_tflm(contents["int8"], tmp_path, name=name)
     assert list(tmp_path.iterdir()) == []
 
 

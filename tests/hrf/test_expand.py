@@ -66,7 +66,7 @@ def test_a_trained_model_keeps_its_function(depth, expansion):
     model = classifier()
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(draw(32, 8, 6), np.arange(32) % 5, epochs=3, verbose=0)
-    new = expand(model, expansion, depth)
+    new = expand(model, expansion, depth=depth)
     assert kinds(new) == (["logits"], ["ffn_in", "ffn_out"])
     assert new.get_layer("ffn_in").expansion == expansion
     assert new.get_layer("ffn_in").depth == depth

@@ -5,14 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from tiny_models import normal
 
 import tfhrf
 from tfhrf.hrf.fast import FastDense, FastDropout, FastLayerNormalization
 from tfhrf.models import ConvTransformer
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape).astype("f4")
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

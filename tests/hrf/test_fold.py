@@ -132,7 +132,7 @@ def test_fold_undoes_expand_in_sequential_models(width, blocks, expansion, depth
 
 def check_fold_undoes_expand(model, expansion, depth):
     randomize(model)
-    expanded = expand(model, expansion, depth)
+    expanded = expand(model, expansion, depth=depth)
     folded = fold(expanded)
     x = draw(4, *model.input_shape[1:])
     assert_same_function(model, expanded, x)

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from tfhrf.hrf.layers import HRFDense, factorize
+from tfhrf.hrf.factors import factorize
+from tfhrf.hrf.layers import HRFDense
 
 # Keras 3.15 turns its variables into arrays in a way that NumPy 2 warns about.
 keras_numpy = pytest.mark.filterwarnings(
@@ -40,14 +41,30 @@ def relative(found, expected):
 
 
 def test_signature_is_that_of_dense():
-    ours = inspect.signature(HRFDense).parameters
-    theirs = inspect.signature(layers.Dense).parameters
-    left_out = {"lora_rank", "lora_alpha", "quantization_config"}
-    for name in theirs.keys() - left_out:
-        assert name in ours
-        assert ours[name].default == theirs[name].default
-    assert ours.keys() - theirs.keys() == {"expansion", "depth", "use_inner_bias"}
-    assert (ours["expansion"].default, ours["depth"].default) == (4, 2)
+    ours = list(inspect.signature(HRFDense).parameters.values())
+    theirs = list(inspect.signature(layers.Dense).parameters.values())
+
+    def described(parameters):
+        return [(one.name, one.kind, one.default) for one in parameters]
+
+    by_position = [one for one in ours if one.kind is one.POSITIONAL_OR_KEYWORD]
+    # Behind these Keras has what is for LoRA and quantization, in each version more.
+    assert by_position[-1].name == "bias_constraint"
+    assert described(by_position) == described(theirs[: len(by_position)])
+    own = [(one.name, one.default) for one in ours if one.kind is one.KEYWORD_ONLY]
+    assert own == [("expansion", 4), ("depth", 2), ("use_inner_bias", False)]
+    assert len(by_position) + len(own) + 1 == len(ours)
+    assert described(ours[-1:]) == described(theirs[-1:])
+
+
+def test_arguments_by_position_are_those_of_dense():
+    assert HRFDense(64, "relu").activation is keras.activations.relu
+    ours, theirs = (kind(64, "relu", False, "he_normal") for kind in (HRFDense, layers.Dense))
+    config = ours.get_config()
+    shared = config.keys() & theirs.get_config().keys() - {"name"}
+    assert {name: config[name] for name in shared} == {
+        name: value for name, value in theirs.get_config().items() if name in shared
+    }
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
@@ -56,7 +73,7 @@ def test_signature_is_that_of_dense():
 def test_output_and_gradients_are_those_of_the_explicit_products(
     depth, use_inner_bias, input_dim, units
 ):
-    layer = HRFDense(units, 2, depth, activation="tanh", use_inner_bias=use_inner_bias)
+    layer = HRFDense(units, "tanh", expansion=2, depth=depth, use_inner_bias=use_inner_bias)
     layer.build((None, input_dim))
     randomize(layer)
     x = tf.constant(np.random.default_rng(1).standard_normal((4, 6, input_dim)), tf.float32)
@@ -105,7 +122,12 @@ def randomize_built(layer, input_dim):
 @pytest.mark.parametrize("depth", [2, 3])
 @pytest.mark.parametrize(("input_dim", "units"), [(7, 3), (3, 7)])
 def test_starts_as_dense_starts(depth, input_dim, units):
-    ours = HRFDense(units, 2, depth, kernel_initializer=keras.initializers.HeNormal(seed=3))
+    ours = HRFDense(
+        units,
+        expansion=2,
+        depth=depth,
+        kernel_initializer=keras.initializers.HeNormal(seed=3),
+    )
     theirs = layers.Dense(units, kernel_initializer=keras.initializers.HeNormal(seed=3))
     ours.build((None, input_dim))
     theirs.build((None, input_dim))
@@ -218,7 +240,9 @@ def test_kernel_regularizer_trains_the_factors():
 @pytest.mark.parametrize("use_bias", [False, True])
 @pytest.mark.parametrize("use_inner_bias", [False, True])
 def test_fold_is_the_same_function(depth, use_bias, use_inner_bias):
-    layer = HRFDense(3, 2, depth, "relu", use_bias, use_inner_bias=use_inner_bias, name="ff")
+    layer = HRFDense(
+        3, "relu", use_bias, expansion=2, depth=depth, use_inner_bias=use_inner_bias, name="ff"
+    )
     randomize_built(layer, 300)
     dense = layer.fold()
     assert type(dense) is layers.Dense

@@ -1,14 +1,45 @@
 """The backbones: shapes, sizes, errors, folding, and the TFLite Micro budget of `light`."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 import tfhrf
 from tfhrf.deploy import runners
-from tfhrf.models import ConvTransformer
+from tfhrf.models import (
+    Conformer,
+    ConvTransformer,
+    SpeechFormer,
+    conformer,
+    conv_transformer,
+    speech_former,
+)
+from tfhrf.models.conv_transformer import LIGHT
 
 SHAPE, CLASSES = (300, 64), 4
+
+
+@pytest.mark.parametrize(
+    ("backbone", "module"),
+    [(ConvTransformer, conv_transformer), (Conformer, conformer), (SpeechFormer, speech_former)],
+)
+def test_a_configuration_takes_the_place_of_a_preset(backbone, module):
+    def weights(preset):
+        keras.utils.set_random_seed(0)
+        return backbone((40, 16), 3, preset).get_weights()
+
+    for one, other in zip(weights("light"), weights(module.LIGHT), strict=True):
+        np.testing.assert_array_equal(one, other)
+    wide = dataclasses.replace(module.LIGHT, units=64)
+    assert backbone((40, 16), 3, wide).get_layer("logits").kernel.shape == (64, 3)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        wide.units = 48
+    with pytest.raises(TypeError, match="unitz"):
+        dataclasses.replace(wide, unitz=48)
+    with pytest.raises(ValueError, match=rf"or a {type(wide).__name__}. Received: preset={{"):
+        backbone((40, 16), 3, dataclasses.asdict(wide))
 
 
 @pytest.mark.parametrize("preset", ["tiny", "light", "large"])
@@ -36,7 +67,10 @@ def test_where_chooses_the_hrf_layers(where, count):
     [
         ({"preset": "small"}, "Received: preset='small'"),
         ({"where": "everywhere"}, "Received: where='everywhere'"),
-        ({"units": 50}, "Received: units=50, heads=4"),
+        (
+            {"preset": dataclasses.replace(LIGHT, units=50)},
+            "Received: units=50, heads=4",
+        ),
         ({"input_shape": (299, 64)}, r"Received: input_shape=\(299, 64\)"),
     ],
 )

@@ -1,6 +1,6 @@
 """The Conformer against its published structure, and `light` within its budget."""
 
-import functools
+import dataclasses
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ from tiny_models import disturb, forward, signal_to_noise, sounds
 import tfhrf
 from tfhrf.deploy import runners
 from tfhrf.models import Conformer, attention, conformer
+from tfhrf.models.conformer import LARGE, LIGHT, PRESETS
 
 SHAPE, CLASSES = (300, 64), 4
 
@@ -23,9 +24,12 @@ def trainable(model):
     ("d", "heads", "k", "total"), [(144, 4, 32, 506880), (256, 4, 31, 1588992)]
 )
 def test_parameters_of_the_published_block(d, heads, k, total):
-    build = functools.partial(
-        Conformer, (8, 8), 2, "large", units=d, heads=heads, kernel_size=k, channels=2
-    )
+    config = dataclasses.replace(LARGE, units=d, heads=heads, kernel_size=k, channels=2)
+
+    def of_block(**changes):
+        two, one = (dataclasses.replace(config, blocks=count, **changes) for count in (2, 1))
+        return trainable(Conformer((8, 8), 2, two)) - trainable(Conformer((8, 8), 2, one))
+
     feed_forward = 2 * d + (d * 4 * d + 4 * d) + (4 * d * d + d)  # norm, expand, project
     query_key_value_output = 4 * (d * d + d)
     positions = d * d + 2 * d  # projection without bias, u and v of all heads
@@ -40,10 +44,8 @@ def test_parameters_of_the_published_block(d, heads, k, total):
         + 2 * d  # last norm
     )
     assert block == 24 * d * d + (32 + k) * d == total
-    assert trainable(build(blocks=2)) - trainable(build(blocks=1)) == block
-    sinusoidal = {"positions": "sinusoidal"}
-    without = trainable(build(blocks=2, **sinusoidal)) - trainable(build(blocks=1, **sinusoidal))
-    assert without == block - positions
+    assert of_block() == block
+    assert of_block(positions="sinusoidal") == block - positions
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +120,8 @@ def test_relative_attention_equals_a_loop_over_pairs(frames, d, heads, masked):
 
 
 def test_a_masked_model_ignores_padding_and_agrees_with_its_unmasked_twin():
-    build = functools.partial(Conformer, (80, 16), 3, kernel_size=5, blocks=2)
-    masked, plain = build(masked=True), build()
+    config = dataclasses.replace(LIGHT, kernel_size=5, blocks=2)
+    masked, plain = (Conformer((80, 16), 3, config, masked=flag) for flag in (True, False))
     disturb(masked)
     plain.set_weights(masked.get_weights())
     windows = np.random.default_rng(0).standard_normal((2, 80, 16)).astype("f4")
@@ -129,7 +131,7 @@ def test_a_masked_model_ignores_padding_and_agrees_with_its_unmasked_twin():
     )
     mask[:, 60:] = 0
     before = forward(masked, [windows, mask])
-    windows[:, 68:] = 9.0  # beyond the reach of the front end from a real token
+    windows[:, 68:] = 9.0  # beyond the reach of the stem from a real token
     np.testing.assert_allclose(forward(masked, [windows, mask]), before, rtol=1e-5, atol=1e-5)
     assert np.abs(forward(plain, windows) - before).max() > 1e-2
 
@@ -159,7 +161,8 @@ def test_the_convolution_module_trains_as_if_there_were_no_padding():
     [("light", None), ("large", 1), pytest.param("large", None, marks=pytest.mark.slow)],
 )
 def test_folding_changes_nothing(preset, blocks, hrf):
-    model = Conformer((80, 16), CLASSES, preset, hrf=hrf, where="all", blocks=blocks)
+    config = dataclasses.replace(PRESETS[preset], **({} if blocks is None else {"blocks": blocks}))
+    model = Conformer((80, 16), CLASSES, config, hrf=hrf, where="all")
     disturb(model)
     windows = np.random.default_rng(0).standard_normal((4, 80, 16)).astype("f4")
     expected = forward(model, windows)
@@ -170,8 +173,9 @@ def test_folding_changes_nothing(preset, blocks, hrf):
 @pytest.mark.parametrize("positions", ["relative", "sinusoidal"])
 @pytest.mark.parametrize("hrf", [2, 8])
 def test_folded_is_the_plain_model_of_stock_layers(positions, hrf):
-    build = functools.partial(Conformer, (40, 16), 3, positions=positions)
-    plain, folded = build(), tfhrf.fold(build(hrf=hrf, where="all"))
+    config = dataclasses.replace(LIGHT, positions=positions)
+    plain = Conformer((40, 16), 3, config)
+    folded = tfhrf.fold(Conformer((40, 16), 3, config, hrf=hrf, where="all"))
     assert [w.shape for w in folded.weights] == [w.shape for w in plain.weights]
     assert [layer.name for layer in folded.layers if layer.weights] == [
         layer.name for layer in plain.layers if layer.weights
@@ -189,7 +193,8 @@ def test_folded_is_the_plain_model_of_stock_layers(positions, hrf):
     ],
 )
 def test_where_chooses_the_hrf_layers(where, positions, count):
-    model = Conformer((8, 8), 2, hrf=4, hrf_depth=3, where=where, positions=positions)
+    config = dataclasses.replace(LIGHT, positions=positions)
+    model = Conformer((8, 8), 2, config, hrf=4, hrf_depth=3, where=where)
     hrf_layers = [layer for layer in model.layers if isinstance(layer, tfhrf.HRFDense)]
     assert len(hrf_layers) == count
     assert all(layer.depth == 3 for layer in hrf_layers)
@@ -200,8 +205,6 @@ def test_where_chooses_the_hrf_layers(where, positions, count):
     [
         ({"preset": "tiny"}, "Received: preset='tiny'"),
         ({"where": "everywhere"}, "Received: where='everywhere'"),
-        ({"positions": "rotary"}, "Received: positions='rotary'"),
-        ({"units": 50, "heads": 4}, "Received: units=50, heads=4"),
         ({"input_shape": (299, 64)}, r"Received: input_shape=\(299, 64\)"),
         ({"input_shape": (300, 63)}, r"Received: input_shape=\(300, 63\)"),
     ],
@@ -211,10 +214,23 @@ def test_errors_end_with_what_was_received(arguments, message):
         Conformer(**{"input_shape": SHAPE, "classes": CLASSES, **arguments})
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"positions": "rotary"}, "Received: positions='rotary'"),
+        ({"units": 50, "heads": 4}, "Received: units=50, heads=4"),
+    ],
+)
+def test_errors_of_configurations_end_with_what_was_received(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Conformer(SHAPE, CLASSES, dataclasses.replace(LIGHT, **changes))
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("positions", ["relative", "sinusoidal"])
 def test_saved_model_loads_in_safe_mode(positions, masked, tmp_path):
-    model = Conformer((40, 16), 3, hrf=2, where="all", positions=positions, masked=masked)
+    config = dataclasses.replace(LIGHT, positions=positions)
+    model = Conformer((40, 16), 3, config, hrf=2, where="all", masked=masked)
     disturb(model)
     path = tmp_path / "model.keras"
     model.save(path)
@@ -241,7 +257,7 @@ def test_light_is_at_most_an_eighth_of_large(light, large):
 # ConvTransformer has 16 to 22 dB.
 @pytest.mark.parametrize(("precision", "decibels"), [("int8", 20), ("int16x8", 26)])
 def test_light_fits_and_keeps_its_accuracy_in_tflm(light, precision, decibels, tmp_path):
-    content = tfhrf.to_tflite(light, sounds(32, *SHAPE), precision)
+    content = tfhrf.to_tflite(light, sounds(32, *SHAPE), precision=precision)
     report = tfhrf.to_tflm(content, tmp_path, labels=["a", "b", "c", "d"])
     assert len(content) <= 100_000
     if not runners.available():
@@ -255,7 +271,8 @@ def test_light_fits_and_keeps_its_accuracy_in_tflm(light, precision, decibels, t
 
 @pytest.mark.parametrize("positions", ["relative", "sinusoidal"])
 def test_both_kinds_of_positions_deploy(positions, tmp_path):
-    model = tfhrf.fold(Conformer((40, 16), 3, positions=positions))
+    config = dataclasses.replace(LIGHT, positions=positions)
+    model = tfhrf.fold(Conformer((40, 16), 3, config))
     disturb(model)
     windows = sounds(16, 40, 16)
     tfhrf.to_tflm(tfhrf.to_tflite(model, windows), tmp_path)

@@ -1,5 +1,6 @@
 """SpeechFormer: published sizes, windowed attention against an oracle, folding, deployment."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -8,14 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from tiny_models import disturb, forward, signal_to_noise, sounds
+from needs import needs_tflm
+from tiny_models import disturb, forward, normal, signal_to_noise, sounds
 
 import tfhrf
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.models import SpeechFormer
 from tfhrf.models.attention import chunk_length, windowed_self_attention
-from tfhrf.models.speech_former import merge
+from tfhrf.models.speech_former import LARGE, LIGHT, merge
 
 SHAPE, CLASSES = (300, 64), 4
 # What TensorFlow Lite Micro runs in int8 and int16x8: what may be in a deployed graph.
@@ -24,11 +26,6 @@ OPERATORS = {
     "SUB", "MUL", "LOGISTIC", "TANH", "TRANSPOSE", "RESHAPE", "STRIDED_SLICE", "SLICE",
     "CONCATENATION", "SPLIT", "PACK", "CONV_2D", "DEPTHWISE_CONV_2D",
 }  # fmt: skip
-needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape).astype("f4")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +41,7 @@ def normal(*shape, seed=0):
 )
 def test_large_has_the_published_number_of_parameters(mels, widen, published):
     # The number of frames changes no parameter.
-    model = SpeechFormer((40, mels), 4, "large", widen=(1, 1, widen))
+    model = SpeechFormer((40, mels), 4, dataclasses.replace(LARGE, widen=(1, 1, widen)))
     assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == published
 
 
@@ -157,7 +154,7 @@ def test_gradients_equal_those_of_full_attention_with_a_mask(frames, window, mas
 def test_memory_grows_linearly_with_the_frames():
     def tensors(frames):
         """Elements of all tensors of a training step's graph, loss and gradients."""
-        model = SpeechFormer((frames, 16), 4, "large", blocks=(1, 1, 1, 1))
+        model = SpeechFormer((frames, 16), 4, dataclasses.replace(LARGE, blocks=(1, 1, 1, 1)))
 
         @tf.function
         def step(x):
@@ -226,12 +223,6 @@ def test_where_chooses_the_hrf_layers(where, count):
     [
         ({"preset": "tiny"}, "Received: preset='tiny'"),
         ({"where": "everywhere"}, "Received: where='everywhere'"),
-        ({"units": 30}, "Received: units=30, heads=4"),
-        ({"windows": (4, 9, None)}, "Received: window=4"),
-        ({"windows": (1, 9, None)}, "Received: window=1"),
-        ({"windows": (9, None)}, r"Received: blocks=\(1, 1, 1\), windows=\(9, None\), merges="),
-        ({"merges": (5, 4, 2)}, r"merges=\(5, 4, 2\), widen=\(1, 1\)"),
-        ({"widen": (2,)}, r"widen=\(2,\)"),
         ({"input_shape": (299, 64)}, r"Received: input_shape=\(299, 64\)"),
         (
             {"preset": "large", "input_shape": (40, 7)},
@@ -244,13 +235,31 @@ def test_errors_end_with_what_was_received(arguments, message):
         SpeechFormer(**{"input_shape": SHAPE, "classes": CLASSES, **arguments})
 
 
-def test_the_front_end_and_the_width_are_free_to_choose():
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"units": 30}, "Received: units=30, heads=4"),
+        ({"windows": (4, 9, None)}, "Received: window=4"),
+        ({"windows": (1, 9, None)}, "Received: window=1"),
+        ({"windows": (9, None)}, r"Received: blocks=\(1, 1, 1\), windows=\(9, None\), merges="),
+        ({"merges": (5, 4, 2)}, r"merges=\(5, 4, 2\), widen=\(1, 1\)"),
+        ({"widen": (2,)}, r"widen=\(2,\)"),
+    ],
+)
+def test_errors_of_configurations_end_with_what_was_received(changes, message):
+    with pytest.raises(ValueError, match=message):
+        SpeechFormer(SHAPE, CLASSES, dataclasses.replace(LIGHT, **changes))
+
+
+def test_the_stem_and_the_width_are_free_to_choose():
     tokens = "stage1_block1_attention_qkv"
-    model = SpeechFormer((40, 16), CLASSES, "large", units=24, blocks=(1, 0, 0, 0))
+    config = dataclasses.replace(LARGE, units=24, blocks=(1, 0, 0, 0))
+    model = SpeechFormer((40, 16), CLASSES, config)
     assert model.get_layer(tokens).input.shape == (None, 40, 24)
-    model = SpeechFormer((40, 16), CLASSES, channels=0, units=8)
+    model = SpeechFormer((40, 16), CLASSES, dataclasses.replace(LIGHT, channels=0, units=8))
     assert model.get_layer(tokens).input.shape == (None, 40, 8)
-    model = SpeechFormer((40, 20), CLASSES, "large", channels=4, units=0, widen=(1, 2, 1))
+    config = dataclasses.replace(LARGE, channels=4, units=0, widen=(1, 2, 1))
+    model = SpeechFormer((40, 20), CLASSES, config)
     assert model.get_layer(tokens).input.shape == (None, 10, 16)
     assert model.get_layer("logits").input.shape == (None, 8)
 
@@ -296,7 +305,7 @@ def test_light_keeps_its_logits_in_integers(precision, decibels):
     disturb(model)
     model = tfhrf.fold(model)
     windows = sounds(32, *SHAPE)
-    content = tfhrf.to_tflite(model, windows[:16], precision)
+    content = tfhrf.to_tflite(model, windows[:16], precision=precision)
     found = runners.predict(content, windows[16:])
     assert signal_to_noise(forward(model, windows[16:]), found) > decibels
 
@@ -317,10 +326,10 @@ def test_a_masked_model_agrees_with_its_unmasked_twin(preset):
 
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_padded_is_the_same_as_short(norm_first):
-    options = {"preset": "large", "norm_first": norm_first}
-    padded = SpeechFormer((130, 16), 3, masked=True, **options)
+    config = dataclasses.replace(LARGE, norm_first=norm_first)
+    padded = SpeechFormer((130, 16), 3, config, masked=True)
     disturb(padded)
-    short = SpeechFormer((93, 16), 3, **options)
+    short = SpeechFormer((93, 16), 3, config)
     short.set_weights(padded.get_weights())
     windows, mask = normal(2, 130, 16), np.ones((2, 130), "f4")
     mask[:, 93:] = 0

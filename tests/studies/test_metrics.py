@@ -7,7 +7,12 @@ pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 
 from sklearn import metrics
 
-from tfhrf.studies.metrics import confusion_counts, scores, scores_of_counts
+from tfhrf.studies.metrics import confusion_counts, scores_of_counts
+
+
+def scores(labels, posteriors):
+    return scores_of_counts(confusion_counts(labels, posteriors))
+
 
 LABELS = [0, 0, 0, 1, 1, 2]
 POSTERIORS = np.eye(3)[[0, 0, 1, 1, 2, 2]]
@@ -37,8 +42,7 @@ def test_counts_say_as_much_as_decisions():
     rng = np.random.default_rng(0)
     labels, posteriors = rng.integers(7, size=200), rng.random((200, 7))
     decisions = posteriors.argmax(axis=1)
-    found = scores_of_counts(confusion_counts(labels, posteriors))
-    assert found == scores(labels, posteriors)
+    found = scores(labels, posteriors)
     assert found.wa == pytest.approx(metrics.accuracy_score(labels, decisions))
     assert found.ua == pytest.approx(metrics.recall_score(labels, decisions, average="macro"))
     for average in ("macro", "weighted"):

@@ -13,7 +13,7 @@ from sounds import write_broken, write_wav
 from tfhrf.data.corpora import synthetic
 from tfhrf.deploy import runners
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies.cli import DEVICES
+from tfhrf.models.devices import DEVICES
 
 SPEAKERS = ("03", "08", "10")
 

@@ -17,16 +17,15 @@ from tfhrf.data import extract
 from tfhrf.data.corpora import CORPORA, CorpusError
 from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import Fold, FoldError
-from tfhrf.data.windows import hop_frames, test_windows
+from tfhrf.data.windows import evaluation_windows
 from tfhrf.hrf.fast import FastDropout
 from tfhrf.hrf.layers import HRFDense
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies import assess, cli, study
+from tfhrf.studies import assess, cli, study, task
 from tfhrf.studies.training import TrainingSettings
 from tfhrf.workers import EngineError
 
 pytestmark = pytest.mark.filterwarnings("ignore::tfhrf.data.corpora.CorpusWarning")
-test_windows.__test__ = False
 CONFIG = LogMelConfig(mels=16)
 TRAINING = TrainingSettings(frames=50, epochs=1, batch_size=8)
 
@@ -225,8 +224,8 @@ def test_recipe_of_daic_woz_decides_once_per_participant_and_keeps_nobody(tmp_pa
 
 def test_studies_share_their_features_and_a_fold_alone_is_the_same(corpora, tmp_path, monkeypatch):
     # In one process, so that a fold takes less time.
-    assessing = study._assessing
-    monkeypatch.setattr(study, "_assessing", lambda apart, advance: assessing(False, advance))
+    assessing = task._assessing
+    monkeypatch.setattr(task, "_assessing", lambda apart, advance: assessing(False, advance))
     train("iemocap", corpora / "iemocap", tmp_path / "one", folds=["1", "3"])
     (folder,) = (tmp_path / "runs" / "features").iterdir()
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -304,14 +303,14 @@ def test_every_corpus_has_default_settings():
 
 def test_balanced_classes_keep_every_utterance():
     targets = np.array([0] * 10 + [1] * 4 + [0] * 5)
-    chosen = study.balance(list(range(14)), targets, seed=0)
+    chosen = task.balance(list(range(14)), targets, seed=0)
     times = collections.Counter(chosen)
     assert set(times) == set(range(14))
     assert [times[i] for i in range(10)] == [1] * 10
     assert sum(times[i] for i in range(10, 14)) == 10
     assert {times[i] for i in range(10, 14)} == {2, 3}
-    assert study.balance(list(range(14)), targets, seed=0) == chosen
-    assert study.balance([3, 12], targets, seed=0) == [3, 12]
+    assert task.balance(list(range(14)), targets, seed=0) == chosen
+    assert task.balance([3, 12], targets, seed=0) == [3, 12]
 
 
 @pytest.mark.parametrize(("dataset", "balanced"), [("daic_woz", True), ("m3ed", False)])
@@ -322,7 +321,7 @@ def test_who_is_balanced(dataset, balanced, tmp_path, monkeypatch):
         trained.append(labels)
         return {"loss": [1.0], "accuracy": [0.5]}
 
-    monkeypatch.setattr(study, "fit", fit)
+    monkeypatch.setattr(task, "fit", fit)
     trees.SMALL[dataset](tmp_path / "corpus", noise_of_two_seconds)
     train(dataset, tmp_path / "corpus", tmp_path / "out", folds=["1"])
     (labels,) = trained
@@ -333,7 +332,7 @@ def test_who_is_balanced(dataset, balanced, tmp_path, monkeypatch):
 
 def test_every_fold_draws_its_own_numbers():
     folds = [Fold(name, [], [], []) for name in ("03", "08")]
-    seeds = {study.seed_of(seed, fold) for seed in range(50) for fold in folds}
+    seeds = {task.seed_of(seed, fold) for seed in range(50) for fold in folds}
     assert len(seeds) == 100
     assert all(0 <= seed < 2**31 for seed in seeds)
 
@@ -352,8 +351,8 @@ def test_a_participant_is_decided_by_the_mean_of_the_segments():
 def test_calibration_windows_are_those_of_all_windows_laid_out():
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, 16)).astype("f4") for n in (30, 50, 51, 150, 1000, 30_000)]
-    hop = hop_frames(CONFIG)
-    windows = np.concatenate([test_windows(one, 50, hop, CONFIG) for one in features])
+    hop = CONFIG.hop_frames
+    windows = np.concatenate([evaluation_windows(one, 50, hop, CONFIG) for one in features])
     picked = np.linspace(0, len(windows) - 1, assess.CALIBRATION_WINDOWS).astype(int)
     assert len(windows) > assess.CALIBRATION_WINDOWS
     found = assess.calibration_windows(features, 50, CONFIG)

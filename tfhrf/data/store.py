@@ -82,7 +82,10 @@ def prepare(paths, config, spans=None, root=FOLDER, engine=None, bad=None):
     all its utterances because some could not be used.
 
     Args:
-        paths, config, spans: as of `tfhrf.data.extract.extract`.
+        paths: list of file paths.
+        config: LogMelConfig.
+        spans: list of (start, end) in seconds, or None for a whole file, one per path; whole
+            files if not given.
         root: folder in which these utterances get a folder of their own.
         engine: what of tfhrf.workers computes shards, Local if None. Wherever that is, recordings
             are found by their paths.

@@ -9,11 +9,6 @@ IN_MEMORY = 2**26  # bytes of frames that training keeps in memory, 44 minutes o
 READ = 8  # utterances read at a time where there are more
 
 
-def silence(config):
-    """The value of a frame of digital silence, with which short recordings are padded."""
-    return np.float32((np.log(config.floor) - config.mean) * config.scale)
-
-
 def training_batches(features, labels, settings, classes, config, seed):
     """An endless dataset of augmented random windows.
 
@@ -49,7 +44,7 @@ def training_batches(features, labels, settings, classes, config, seed):
         row, label = utterance
         own_seed = tf.stack([seed, 2 * number])
         hop = config.hop / config.sample_rate
-        mels = augment(row, silence(config), own_seed, settings.gain, hop)
+        mels = augment(row, config.silence, own_seed, settings.gain, hop)
         crop = tf.shape(mels)[0] - frames
         # Odd, so that the augmentation has drawn other numbers.
         own_seed = tf.stack([seed, 2 * number + 1])
@@ -58,7 +53,7 @@ def training_batches(features, labels, settings, classes, config, seed):
         before = draw(before, tf.maximum(-crop, 0) + 1)
         mels = mels[start : start + frames]
         after = frames - before - tf.shape(mels)[0]
-        mels = tf.pad(mels, [[before, after], [0, 0]], constant_values=silence(config))
+        mels = tf.pad(mels, [[before, after], [0, 0]], constant_values=config.silence)
         return tf.ensure_shape(mels, (frames, config.mels)), tf.one_hot(label, classes)
 
     # One thread keeps up: training takes the time.
@@ -87,7 +82,11 @@ def validation_batches(features, labels, settings, classes, config):
     """The middle window of every utterance, for a learning curve, a few batches in memory.
 
     Args:
-        features, labels, settings, classes, config: as of `training_batches`.
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
+        labels: class index per utterance.
+        settings: TrainingSettings, for frames per window and windows per batch.
+        classes: number of classes.
+        config: LogMelConfig of the features.
 
     Returns:
         tf.data.Dataset of (windows, one-hot labels), one pass over the utterances in order;
@@ -109,16 +108,11 @@ def validation_batches(features, labels, settings, classes, config):
 def middle_window(features, frames, config):
     """The window in the middle of an utterance, padded if it is shorter, (frames, mels)."""
     start = max(0, len(features) - frames) // 2
-    (window,) = test_windows(np.asarray(features)[start : start + frames], frames, 1, config)
+    (window,) = evaluation_windows(np.asarray(features)[start : start + frames], frames, 1, config)
     return window
 
 
-def hop_frames(config):
-    """Frames between test windows, which begin every second."""
-    return max(1, round(config.sample_rate / config.hop))
-
-
-def test_windows(features, frames, hop, config):
+def evaluation_windows(features, frames, hop, config):
     """All windows of one utterance: every `hop` frames, the last one flush with the end.
 
     Args:
@@ -134,7 +128,7 @@ def test_windows(features, frames, hop, config):
     missing = frames - len(features)
     if missing > 0:
         padding = ((missing // 2, missing - missing // 2), (0, 0))
-        return np.pad(features, padding, constant_values=silence(config))[None]
+        return np.pad(features, padding, constant_values=config.silence)[None]
     starts = [*range(0, len(features) - frames, hop), len(features) - frames]
     return np.stack([features[start : start + frames] for start in starts])
 

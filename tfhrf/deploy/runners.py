@@ -1,14 +1,18 @@
 """Runs .tflite graphs in TensorFlow Lite Micro, through the kernels of the tflite-micro wheel.
 
 The wheel (x86-64 Linux only) holds TFLM's reference kernels. Their integer results are those of
-TFLM on a Cortex-M, so this is where a deployed model is evaluated. This module imports neither
-TensorFlow nor Keras.
+TFLM on a Cortex-M, so this is where a deployed model is evaluated. Without the wheel there are
+TensorFlow Lite's own reference kernels. This module loads TensorFlow for these only.
 """
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+
+from tfhrf.deploy import levels
 
 # Runs in a process of its own, and tries each arena in a fork: one that is too small can crash the
 # interpreter. The allocation figures appear on standard error, from C++. They leave out what TFLM
@@ -76,7 +80,7 @@ def load_runtime():
     return runtime
 
 
-def available():
+def available() -> bool:
     """Whether the tflite-micro wheel can be imported."""
     try:
         load_runtime()
@@ -85,7 +89,7 @@ def available():
     return True
 
 
-def invoke(content, inputs):
+def invoke(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     """Runs one example after the other in one TFLM interpreter.
 
     Args:
@@ -106,7 +110,7 @@ def invoke(content, inputs):
     return run(interpreter, input_details, output_details, inputs)
 
 
-def predict(content, inputs):
+def predict(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     """`invoke` from floats to floats.
 
     Integer graphs get their inputs rounded to the input scale and clipped, and their outputs are
@@ -120,7 +124,9 @@ def predict(content, inputs):
         float32 array of shape (examples, ...output shape), or a list of them.
 
     Raises:
-        As `invoke`.
+        ImportError: the tflite-micro wheel is missing.
+        ValueError: number or shape of the inputs is wrong.
+        RuntimeError: TFLM refuses the graph or fails to run it; its reason is on standard error.
     """
     interpreter, input_details, output_details = load(content)
     arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
@@ -134,7 +140,7 @@ def predict(content, inputs):
     return [dequantize(y, details) for y, details in zip(outputs, output_details, strict=True)]
 
 
-def arena_bytes(content):
+def arena_bytes(content: bytes) -> int:
     """The least arena in which TFLM runs a graph, found by running it.
 
     Returns:
@@ -142,7 +148,8 @@ def arena_bytes(content):
         32-bit Cortex-M the same graph needs less.
 
     Raises:
-        ImportError, RuntimeError: as `invoke`.
+        ImportError: the tflite-micro wheel is missing.
+        RuntimeError: TFLM refuses the graph or fails to run it.
     """
     graph = load_runtime().convert_bytearray_to_object(content)
     inputs = len(graph.subgraphs[0].inputs)
@@ -239,19 +246,54 @@ def scale_and_zero_point(details):
 
 
 def quantize(values, details):
-    """Floats in the integer dtype of a tensor: rounded (half to even) and clipped."""
+    """Floats in the dtype of a tensor, whose details an interpreter gives."""
     dtype = np.dtype(details["dtype"])
     if dtype.kind == "f":
         return np.asarray(values, dtype)
     scale, zero_point = scale_and_zero_point(details)
-    limits = np.iinfo(dtype)
-    levels = np.round(np.asarray(values, np.float32) / np.float32(scale)) + zero_point
-    return np.clip(levels, limits.min, limits.max).astype(dtype)
+    return levels.quantize(values, scale, zero_point, dtype)
 
 
-def dequantize(levels, details):
+def dequantize(values, details):
     """A tensor's values as float32."""
-    if levels.dtype.kind == "f":
-        return levels
+    if values.dtype.kind == "f":
+        return values
     scale, zero_point = scale_and_zero_point(details)
-    return ((levels.astype(np.int32) - zero_point) * scale).astype(np.float32)
+    return levels.dequantize(values, scale, zero_point)
+
+
+def run_reference(content: bytes, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Outputs of TensorFlow Lite's reference kernels for one example.
+
+    Args:
+        content: bytes of a .tflite graph with batch 1.
+        inputs: list of arrays, one for each graph input, in its dtype.
+
+    Returns:
+        List of arrays.
+    """
+    # Here, because TensorFlow takes seconds to load.
+    from tfhrf.deploy.tflite.interpreter import make_interpreter
+
+    interpreter = make_interpreter(content)
+    for details, values in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(details["index"], values)
+    interpreter.invoke()
+    return [
+        interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()
+    ]
+
+
+def run_golden(content: bytes, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
+    """Outputs of one example by TFLM, or where its wheel is missing by the reference kernels.
+
+    Args:
+        content, inputs: as of `run_reference`.
+
+    Returns:
+        (list of arrays, whether TFLM computed them).
+    """
+    if not available():
+        return run_reference(content, inputs), False
+    outputs = invoke(content, inputs)
+    return outputs if isinstance(outputs, list) else [outputs], True

@@ -1,28 +1,38 @@
 """to_tflm: a .tflite graph as C++ sources for TensorFlow Lite Micro."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from tfhrf.deploy import project as applications
 from tfhrf.deploy import runners
 from tfhrf.deploy.c_text import (
+    banner,
     c_float,
     c_string,
     check_labels,
     check_name,
-    describe,
     golden_input,
-    run_reference,
     wrapped,
 )
+from tfhrf.deploy.memory_plan import round_up
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.files import write_together
 
+GENERATED = banner("tfhrf.to_tflm")
 C_TYPES = {"float32": "float", "int8": "std::int8_t", "int16": "std::int16_t"}
 ENUMERATORS = {"float32": "kFloat32", "int8": "kInt8", "int16": "kInt16"}
 
 
-def to_tflm(tflite_bytes, directory, name="model", labels=None, layout=None, config=None):
+def to_tflm(
+    tflite_bytes: bytes,
+    directory: str | os.PathLike[str],
+    *,
+    name: str = "model",
+    labels: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """Writes C++11 sources that hold a graph for TensorFlow Lite Micro (TFLM).
 
     - NAME_model.h: sizes, arena, and shape, type, scale and zero point of each input and output,
@@ -38,24 +48,13 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None, layout=None, con
     64-bit pointers, an upper bound for a Cortex-M, and a margin is added: the largest scratch
     buffer that CMSIS-NN may ask for in a convolution, Dense layer or matrix product.
 
-    With a layout, the folder is a project that drops into other tools: these files and the whole
-    application around them, from samples to the mean posterior of windows, with an example of the
-    two files that a port fills in, audio_provider and responder.
-
-    - "arduino": a sketch, NAME.ino of the folder's own name, the rest in src/.
-    - "esp-idf": a project whose component `main` asks for espressif/esp-tflite-micro.
-    - "cmake": CMakeLists.txt, with the place of TensorFlow Lite Micro as its variables.
-
     The files appear together at the end; after an error none has changed.
 
     Args:
-        tflite_bytes: what `to_tflite` returns for "int8", "int16x8" or "float32"; for a layout
-            that of "int8", (1, frames, mels) to (1, classes).
+        tflite_bytes: what `to_tflite` returns for "int8", "int16x8" or "float32".
         directory: where the files go; made if missing. Files of the same names are replaced.
         name: a C identifier that begins the file names and names the namespace.
         labels: names of the classes, one for each value of the graph's output, or None.
-        layout: None for the four files alone, "arduino", "esp-idf" or "cmake".
-        config: LogMelConfig that the model was trained with; for a layout only, which needs it.
 
     Returns:
         dict: "tflm_ran" (bool), "arena_bytes" (margin included), "arena_margin_bytes",
@@ -65,23 +64,14 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None, layout=None, con
 
     Raises:
         ValueError: the name is no C identifier or reserved; labels are wrong in number, repeated,
-            empty or no strings; the bytes are no .tflite graph that TFLM can run; the layout is
-            unknown, the folder's name none that Arduino takes, or the model and its front end do
-            not belong together.
+            empty or no strings; the bytes are no .tflite graph that TFLM can run.
         RuntimeError: TFLM fails to run the graph.
         OSError: the files cannot be written.
     """
     check_name(name)
-    if (layout is None) != (config is None):
-        raise ValueError(
-            "`layout` and `config`, the front end, go together. "
-            f"Received: layout={layout!r}, config={config!r}"
-        )
     graph = graphs.read(tflite_bytes)
     content = bytes(tflite_bytes)
-    subgraph = graph.subgraphs[0]
-    inputs = [describe(subgraph.tensors[index]) for index in subgraph.inputs]
-    outputs = [describe(subgraph.tensors[index]) for index in subgraph.outputs]
+    inputs, outputs = graphs.interface(graph)
     for tensor in (*inputs, *outputs):
         if tensor["dtype"] not in C_TYPES:
             raise ValueError(
@@ -90,26 +80,14 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None, layout=None, con
             )
     graphs.check(graph, all(tensor["dtype"] != "float32" for tensor in inputs))
     labels = check_labels(labels, outputs)
-    application: dict = {}
-    if layout is not None:
-        applications.check_layout(layout, directory)
-        application = applications.application_files(config, inputs, outputs, "tflm")
-        application |= applications.classifier_files(name)
-        labels = applications.class_names(labels, outputs)
     golden_inputs = [golden_input(tensor, seed) for seed, tensor in enumerate(inputs)]
-    ran = runners.available()
-    if ran:
-        used = runners.arena_bytes(content)
-        result = runners.invoke(content, golden_inputs)
-        golden_outputs = result if len(outputs) > 1 else [result]
-    else:
-        used = arena.arena_bound(graph)
-        golden_outputs = run_reference(content, golden_inputs)
+    golden_outputs, ran = runners.run_golden(content, golden_inputs)
+    used = runners.arena_bytes(content) if ran else arena.arena_bound(graph)
     margin = arena.cmsis_margin(graph)
     operators = graphs.operators_used(graph)
     report = {
         "tflm_ran": ran,
-        "arena_bytes": -(-(used + margin) // 16) * 16,
+        "arena_bytes": round_up(used + margin, arena.ALIGNMENT),
         "arena_margin_bytes": margin,
         "model_bytes": len(content),
         "operators": operators,
@@ -123,11 +101,8 @@ def to_tflm(tflite_bytes, directory, name="model", labels=None, layout=None, con
         f"{name}_ops.h": operators_header(name, operators),
         f"{name}_golden.h": golden_header(name, report, golden_inputs, golden_outputs),
     }
-    if layout is not None:
-        files = applications.arrange(layout, directory, name, {**files, **application})
     write_together(directory, files)
-    report["files"] = list(files)
-    return report
+    return {**report, "files": list(files)}
 
 
 def model_header(name, report):
@@ -242,9 +217,6 @@ def golden_header(name, report, inputs, outputs):
                 "",
             ]
     return header(name, "golden", ["<cstdint>"], lines[:-1])
-
-
-GENERATED = "Generated by tfhrf.to_tflm; do not edit."
 
 
 def header(name, part, includes, lines):

@@ -1,6 +1,8 @@
 """expand: puts HRFDense in place of Dense in a model, trained or not."""
 
 import fnmatch
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import keras
 
@@ -9,9 +11,13 @@ from tfhrf.hrf.layers import HRFDense, copy_activation, obstacle
 from tfhrf.hrf.rebuild import check_model, compare, graph_of, nodes_of, rewrite, scope_of, walk
 
 DENSE = (keras.layers.Dense, FastDense)
+# A function of a layer, or patterns of names.
+Where: TypeAlias = Callable[[keras.Layer], bool] | str | Sequence[str]
 
 
-def expand(model, expansion=4, depth=2, where=None):
+def expand(
+    model: keras.Model, expansion: int = 4, *, depth: int = 2, where: Where | None = None
+) -> keras.Model:
     """A new model of the same function, with HRFDense in place of Dense (HRF).
 
     The kernels are factorized at random and exactly up to rounding, so a trained model stays
@@ -51,7 +57,7 @@ def expand(model, expansion=4, depth=2, where=None):
     return new
 
 
-def select(model, where):
+def select(model: keras.Model, where: Where | None) -> list[keras.layers.Dense]:
     """The Dense layers that `where` selects, each once."""
     layers = [layer for layer in walk(model) if type(layer) in DENSE]
     if where is None:
@@ -87,15 +93,16 @@ def select(model, where):
     return selected
 
 
-def output_layers(model):
+def output_layers(model: keras.Model) -> set[int]:
     """Ids of the Dense layers between which and an output of the model no other weights stand."""
-    found = set()
+    found: set[int] = set()
 
-    def last_weights(layer, tensors):
+    def last_weights(layer: keras.Layer, tensors: Sequence[keras.KerasTensor]) -> bool:
         """Marks Dense layers in front of a graph's outputs; True if its inputs are reached."""
         graph = graph_of(layer)
         producer = {id(x): node for node in nodes_of(graph) for x in node.outputs}
-        waiting, seen, reached = list(tensors), set(), False
+        waiting, reached = list(tensors), False
+        seen: set[int] = set()
         while waiting:
             node = producer[id(waiting.pop())]
             if id(node) in seen:
@@ -106,7 +113,7 @@ def output_layers(model):
                 waiting += node.input_tensors
         return reached
 
-    def passes(operation):
+    def passes(operation: keras.Operation) -> bool:
         """Whether the way back from an output leads on past this operation."""
         if isinstance(operation, keras.layers.Wrapper):
             return passes(operation.layer)
@@ -122,7 +129,7 @@ def output_layers(model):
     return found
 
 
-def expanded(dense, expansion, depth):
+def expanded(dense: keras.layers.Dense, expansion: int, depth: int) -> HRFDense:
     """A built HRFDense with the name, arguments and function of a Dense layer."""
     config = dense.get_config()
     for name in ("kernel_constraint", "quantization_config", "lora_rank", "lora_alpha"):

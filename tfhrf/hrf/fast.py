@@ -1,12 +1,17 @@
 """Layers that train faster than the stock ones that they fold into."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import keras
 import tensorflow as tf
 
 LEVELS = 2**8  # of the random numbers of FastDropout
+# A tensor, and what makes the gradients of its inputs from its own.
+Differentiable: TypeAlias = tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]
 
 
-def affine(x, kernel, bias, relu=False):
+def affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, relu: bool = False) -> tf.Tensor:
     """x kernel + bias: one fused operation, and the bias's gradient as a matrix product.
 
     TensorFlow's own reduction takes several times as long.
@@ -22,11 +27,11 @@ def affine(x, kernel, bias, relu=False):
     """
 
     @tf.custom_gradient
-    def forward(rows, kernel, bias):
+    def forward(rows: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Differentiable:
         y = tf.nn.bias_add(tf.matmul(rows, kernel), bias)
         y = tf.nn.relu(y) if relu else y
 
-        def backward(gradient):
+        def backward(gradient: tf.Tensor) -> tuple[tf.Tensor, ...]:
             if relu:
                 gradient = tf.raw_ops.ReluGrad(gradients=gradient, features=y)
             ones = tf.ones((1, tf.shape(gradient)[0]), gradient.dtype)
@@ -53,7 +58,7 @@ class FastDense(keras.layers.Dense):
     quantized it does the same.
     """
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         special = self.lora_enabled or self.quantization_mode is not None
         if special or self.bias is None or self.compute_dtype != "float32":
             return super().call(inputs, training=training)
@@ -62,7 +67,7 @@ class FastDense(keras.layers.Dense):
         x = affine(inputs, kernel, bias, relu)
         return x if relu or self.activation is None else self.activation(x)
 
-    def fold(self):
+    def fold(self) -> keras.layers.Dense:
         """The stock layer with the same weights."""
         return stock(self, keras.layers.Dense)
 
@@ -76,7 +81,7 @@ class FastDropout(keras.layers.Dropout):
     those of the stock layer; with a `noise_shape` it does the same.
     """
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         dropped = round(self.rate * LEVELS)
         if not training or dropped in (0, LEVELS) or self.noise_shape is not None:
             return super().call(inputs, training=training)
@@ -90,7 +95,7 @@ class FastDropout(keras.layers.Dropout):
         kept = tf.cast(levels >= dropped - LEVELS // 2, inputs.dtype)
         return inputs * (kept * (LEVELS / (LEVELS - dropped)))
 
-    def fold(self):
+    def fold(self) -> keras.layers.Dropout:
         """The stock layer."""
         return keras.layers.Dropout.from_config(self.get_config())
 
@@ -103,7 +108,7 @@ class FastLayerNormalization(keras.layers.LayerNormalization):
     in half precision it does the same.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         plain = self.axis == [-1] and self.scale and self.center and not self.rms_scaling
         if not plain or not inputs.dtype == self.compute_dtype == "float32":
             return super().call(inputs)
@@ -111,12 +116,12 @@ class FastLayerNormalization(keras.layers.LayerNormalization):
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         return tf.reshape(normalize(rows, gamma, beta, self.epsilon), tf.shape(inputs))
 
-    def fold(self):
+    def fold(self) -> keras.layers.LayerNormalization:
         """The stock layer with the same weights."""
         return stock(self, keras.layers.LayerNormalization)
 
 
-def stock(layer, kind):
+def stock(layer: keras.Layer, kind: type[keras.Layer]) -> keras.Layer:
     """A layer of a stock class with the arguments and weights of its fast subclass."""
     new = kind.from_config(layer.get_config())
     new.build_from_config(layer.get_build_config())
@@ -124,18 +129,18 @@ def stock(layer, kind):
     return new
 
 
-def normalize(rows, gamma, beta, epsilon):
+def normalize(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
     """Layer normalization of the rows of a matrix."""
     size = rows.shape[-1]
 
     @tf.custom_gradient
-    def forward(rows, gamma, beta):
+    def forward(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> Differentiable:
         centered = rows - tf.reduce_mean(rows, axis=1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centered), axis=1, keepdims=True)
         scale = tf.math.rsqrt(variance + epsilon)
         normal = centered * scale
 
-        def backward(gradient):
+        def backward(gradient: tf.Tensor) -> tuple[tf.Tensor, ...]:
             product = gradient * normal
             # Sums over rows and columns as matrix products: faster than as reductions.
             ones = tf.ones((1, tf.shape(gradient)[0]), gradient.dtype)

@@ -1,6 +1,7 @@
 """fold: merges what was factorized, so that a model of stock Keras layers remains (deHRF)."""
 
 import collections
+from collections.abc import Mapping
 
 import keras
 from keras import ops
@@ -18,7 +19,7 @@ from tfhrf.hrf.rebuild import (
 )
 
 
-def fold(model):
+def fold(model: keras.Model) -> keras.Model:
     """A new model of the same function in which every HRF layer is merged into a plain one.
 
     Two things are merged, in float64 and cast once:
@@ -67,7 +68,7 @@ def fold(model):
     for layer in walk(model, stop=folds):
         if type(layer) is HRFDense and id(layer) not in replaced and id(layer) not in bypassed:
             replaced[id(layer)] = folded(layer)
-    new = rewrite(model, replaced, bypassed)
+    new = rewrite(model, replaced, bypassed=bypassed)
     for layer in walk(new):
         if folds(layer):
             raise ValueError(
@@ -80,12 +81,12 @@ def fold(model):
     return new
 
 
-def folds(layer):
+def folds(layer: keras.Layer) -> bool:
     """Whether a layer offers `fold()`."""
     return callable(getattr(layer, "fold", None))
 
 
-def folded(layer):
+def folded(layer: keras.Layer) -> keras.Layer:
     """What a layer folds into, checked."""
     with scope_of(layer):
         new = layer.fold()
@@ -96,7 +97,9 @@ def folded(layer):
     return new
 
 
-def linear_chains(model, replaced):
+def linear_chains(
+    model: keras.Model, replaced: Mapping[int, keras.Layer]
+) -> list[list[keras.Layer]]:
     """The chains of layers that merge into one Dense each, as lists of two or more layers.
 
     Args:
@@ -111,7 +114,7 @@ def linear_chains(model, replaced):
         below = [node.operation for node in nodes_of(graph)] if graph else holder._layers
         calls.update(map(id, below))
 
-    def merge(first, second):
+    def merge(first: keras.Layer, second: keras.Layer) -> bool:
         if calls[id(first)] != 1 or calls[id(second)] != 1:
             return False
         first, second = (replaced.get(id(layer), layer) for layer in (first, second))
@@ -124,13 +127,13 @@ def linear_chains(model, replaced):
             and first.variable_dtype == second.variable_dtype
         )
 
-    runs = []
+    runs: list[list[keras.Layer]] = []
     for graph in filter(None, map(graph_of, holders)):
         nodes = nodes_of(graph)
         readers = collections.Counter(id(x) for node in nodes for x in node.input_tensors)
         readers.update(map(id, graph.outputs))
         # From the id of a tensor that has one reader to the run of layers that ends in it.
-        ends: dict[int, list] = {}
+        ends: dict[int, list[keras.Layer]] = {}
         for node in nodes:
             run = ends.get(id(node.input_tensors[0])) if len(node.input_tensors) == 1 else None
             if run is not None and merge(run[-1], node.operation):
@@ -143,7 +146,7 @@ def linear_chains(model, replaced):
     return [chain for run in runs if len(run) > 1 for chain in shrinking(run, replaced)]
 
 
-def is_plain(layer):
+def is_plain(layer: keras.Layer) -> bool:
     """Whether a layer is a Dense or HRFDense that may be merged with a neighbor."""
     if type(layer) not in (keras.layers.Dense, HRFDense) or not layer.built:
         return False
@@ -152,10 +155,12 @@ def is_plain(layer):
     return layer.bias_constraint is None
 
 
-def shrinking(run, replaced):
+def shrinking(
+    run: list[keras.Layer], replaced: Mapping[int, keras.Layer]
+) -> list[list[keras.Layer]]:
     """Splits a run of linear layers where merging would make the model larger."""
 
-    def shape(layer):
+    def shape(layer: keras.Layer) -> tuple[int, int]:
         layer = replaced.get(id(layer), layer)
         first = layer.factors[0] if isinstance(layer, HRFDense) else layer.kernel
         return first.shape[0], layer.units

@@ -2,93 +2,21 @@
 
 import functools
 import random
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tfhrf.hrf.factors import Array, factorize, merge_factors
 from tfhrf.hrf.fast import affine
 
-
-def orthonormal_rows(rows, columns, rng):
-    """A random (rows, columns) float64 matrix Q with Q Qᵀ = I; columns >= rows."""
-    q, r = np.linalg.qr(rng.standard_normal((columns, rows)))
-    return (q * np.sign(np.diagonal(r))).T
+# How Keras takes activations, initializers, regularizers: by name, as a config, or themselves.
+Given: TypeAlias = str | dict[str, Any] | Callable[..., Any]
 
 
-def factorize(kernel, inner_units, depth=2, seed=None):
-    """Writes a kernel as a product of `depth` factors through `inner_units` dimensions.
-
-    The factorization is random, exact up to rounding, and balanced (first and last factor have
-    the same Frobenius norm), so a layer that starts from it computes what a Dense layer with
-    this kernel computes.
-
-    Args:
-        kernel: array of shape (input_dim, units).
-        inner_units: inner dimension r; at least min(input_dim, units).
-        depth: number of factors, 2 or more.
-        seed: seed of the random rotation.
-
-    Returns:
-        List of `depth` arrays of shapes (input_dim, r), (r, r), ..., (r, units).
-    """
-    kernel = np.asarray(kernel)
-    input_dim, units = kernel.shape
-    rng = np.random.default_rng(seed)
-    # Between the outer factors stand rotations, which their neighbour takes back.
-    middle = [orthonormal_rows(inner_units, inner_units, rng) for _ in range(depth - 2)]
-    rotation = functools.reduce(np.matmul, middle) if middle else None
-    smaller = min(input_dim, units)
-    q = orthonormal_rows(smaller, inner_units, rng)
-    scale = np.sqrt(np.linalg.norm(kernel.astype(np.float64)) / np.sqrt(smaller)) or 1.0
-    if input_dim <= units:
-        first, last = scale * q, (q.T @ kernel) / scale
-        last = last if rotation is None else rotation.T @ last
-    else:
-        first, last = (kernel @ q) / scale, scale * q.T
-        first = first if rotation is None else first @ rotation.T
-    return [factor.astype(kernel.dtype) for factor in (first, *middle, last)]
-
-
-def merge_factors(factors, biases, row_block=256, inner_block=1024):
-    """Multiplies factors in float64, block by block so that no float64 copy of a factor exists.
-
-    Args:
-        factors: arrays or variables of shapes (input_dim, r), ..., (r, units).
-        biases: behind each factor its bias, an array or variable, or None.
-
-    Returns:
-        (kernel, bias): float64 arrays of shapes (input_dim, units) and (units,), the bias being
-        what all biases amount to behind the last factor; None if there is none.
-    """
-
-    def times(rows, factor):
-        return sum(
-            rows[:, k : k + inner_block] @ to_float64(factor[k : k + inner_block])
-            for k in range(0, rows.shape[1], inner_block)
-        )
-
-    first, *rest = factors
-    kernel = np.empty((first.shape[0], factors[-1].shape[1]))
-    for start in range(0, len(kernel), row_block):
-        rows = to_float64(first[start : start + row_block])
-        kernel[start : start + row_block] = functools.reduce(times, rest, rows)
-    row = None
-    for factor, bias in zip(factors, biases, strict=True):
-        row = row if row is None else times(row, factor)
-        if bias is not None:
-            own = to_float64(bias[:])[None]
-            row = own if row is None else row + own
-    return kernel, row if row is None else row[0]
-
-
-def to_float64(tensor):
-    """A backend tensor (bfloat16 included) or array as a float64 NumPy array."""
-    return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float64")))
-
-
-def merge_dense(chain):
+def merge_dense(chain: Sequence[keras.Layer]) -> keras.layers.Dense:
     """One Dense layer for a chain of Dense and HRFDense layers, all but the last linear.
 
     Args:
@@ -101,7 +29,8 @@ def merge_dense(chain):
     Raises:
         ValueError: a layer is not built, or the merged weights are not finite.
     """
-    factors, biases = [], []
+    factors: list[keras.Variable] = []
+    biases: list[keras.Variable | None] = []
     for layer in chain:
         if not layer.built:
             raise ValueError(
@@ -133,7 +62,7 @@ def merge_dense(chain):
     return dense
 
 
-def copy_activation(old, new):
+def copy_activation(old: keras.Layer, new: keras.Layer) -> None:
     """Carries over the weights of an activation that is itself a layer, such as PReLU."""
     if isinstance(old.activation, keras.Layer) and old.activation.built:
         if not new.activation.built:
@@ -141,7 +70,7 @@ def copy_activation(old, new):
         new.activation.set_weights(old.activation.get_weights())
 
 
-def obstacle(dense):
+def obstacle(dense: keras.layers.Dense) -> str | None:
     """What keeps a Dense layer from being factorized or merged, in words, or None."""
     if dense.lora_enabled:
         return "has LoRA enabled"
@@ -155,10 +84,10 @@ def obstacle(dense):
 class _MergedPenalty(keras.regularizers.Regularizer):
     """A layer's kernel regularizer, applied to its merged kernel whatever weight is given."""
 
-    def __init__(self, layer):
+    def __init__(self, layer: "HRFDense") -> None:
         self.layer = layer
 
-    def __call__(self, _):
+    def __call__(self, _: tf.Tensor) -> tf.Tensor:
         return self.layer.kernel_regularizer(self.layer.kernel)
 
 
@@ -179,14 +108,14 @@ class HRFDense(keras.layers.Layer):
     The kernel starts as `kernel_initializer` draws it for Dense, then factorized at random, so
     at the start the layer's output has the distribution of a Dense layer's.
 
+    Arguments that are not listed are those of `keras.layers.Dense`, in the same order;
+    `kernel_regularizer` sees the merged kernel, `kernel_constraint` must be None.
+
     Args:
         units: output dimension.
         expansion: r / units, a positive integer.
         depth: number of factors, 2 or more.
         use_inner_bias: whether the inserted layers have biases.
-        activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, activity_regularizer, bias_constraint, kwargs: as in
-            `keras.layers.Dense`; `kernel_regularizer` sees the merged kernel.
 
     Input shape: (batch, ..., input_dim). Output shape: (batch, ..., units).
 
@@ -197,21 +126,22 @@ class HRFDense(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        expansion=4,
-        depth=2,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        use_inner_bias=False,
-        **kwargs,
-    ):
+        units: int,
+        activation: Given | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Given = "glorot_uniform",
+        bias_initializer: Given = "zeros",
+        kernel_regularizer: Given | None = None,
+        bias_regularizer: Given | None = None,
+        activity_regularizer: Given | None = None,
+        kernel_constraint: Given | None = None,
+        bias_constraint: Given | None = None,
+        *,
+        expansion: int = 4,
+        depth: int = 2,
+        use_inner_bias: bool = False,
+        **kwargs: Any,
+    ) -> None:
         for name, value, least in (
             ("units", units, 1),
             ("expansion", expansion, 1),
@@ -242,11 +172,11 @@ class HRFDense(keras.layers.Layer):
         self.supports_masking = True
 
     @property
-    def inner_units(self):
+    def inner_units(self) -> int:
         """The inner dimension r = expansion * units."""
         return self.expansion * self.units
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
         input_dim = input_shape[-1]
         inner = self.inner_units
         shapes = [(input_dim, inner), *[(inner, inner)] * (self.depth - 2), (inner, self.units)]
@@ -286,13 +216,13 @@ class HRFDense(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_dim})
         self.built = True
 
-    def _initial_factors(self, input_dim):
+    def _initial_factors(self, input_dim: int | None) -> Callable[..., tf.Tensor]:
         """One initializer for all factors: the first call draws the kernel and factorizes it."""
         # Keras seeds its initializers from the same generator: set_random_seed repeats both.
         seed = random.randrange(2**31)
-        waiting: dict[int, np.ndarray] = {}
+        waiting: dict[int, Array] = {}
 
-        def draw(i, shape, dtype=None):
+        def draw(i: int, shape: tuple[int, ...], dtype: str | None = None) -> tf.Tensor:
             if not tf.executing_eagerly():
                 # Keras infers shapes of an unbuilt subclassed model; values come later.
                 return ops.zeros(shape, dtype=dtype)
@@ -309,7 +239,7 @@ class HRFDense(keras.layers.Layer):
         return draw
 
     @property
-    def kernel(self):
+    def kernel(self) -> tf.Tensor:
         """The merged kernel, a tensor of shape (input_dim, units) in the variable dtype."""
         if not self.built:
             raise AttributeError("You must build the layer before accessing `kernel`.")
@@ -318,7 +248,7 @@ class HRFDense(keras.layers.Layer):
             return functools.reduce(ops.matmul, factors)
         return functools.reduce(lambda right, left: ops.matmul(left, right), reversed(factors))
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         bias = self.bias
         if self.inner_biases:
             row = functools.reduce(
@@ -336,7 +266,7 @@ class HRFDense(keras.layers.Layer):
                 x = ops.add(x, ops.cast(bias, self.compute_dtype))
         return x if self.activation is None else self.activation(x)
 
-    def fold(self):
+    def fold(self) -> keras.layers.Dense:
         """Merges the factors in float64 (deHRF).
 
         Returns:
@@ -347,10 +277,10 @@ class HRFDense(keras.layers.Layer):
         """
         return merge_dense([self])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

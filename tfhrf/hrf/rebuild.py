@@ -5,17 +5,22 @@ Keras offers no public view of a model's graph, so everything that reads one is 
 
 import contextlib
 import copy
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops, tree
+
+from tfhrf.hrf.factors import Array, to_float64
 
 # Largest difference between the two models' outputs, in units of the largest absolute output.
 TOLERANCE = 1e-4
 HALF_PRECISION_TOLERANCE = 5e-2
 
 
-def check_model(model):
+def check_model(model: keras.Model) -> None:
     """Raises ValueError unless `model` is a functional or a built Sequential model."""
     if graph_of(model) is not None:
         return
@@ -30,24 +35,26 @@ def check_model(model):
     )
 
 
-def graph_of(layer):
+def graph_of(layer: keras.Operation) -> Any:
     """The functional graph of a functional or built Sequential model; None for all others."""
     if isinstance(layer, keras.Sequential):
         return layer._functional
     return layer if isinstance(layer, keras.Model) and isinstance(layer, keras.Function) else None
 
 
-def nodes_of(graph):
+def nodes_of(graph: keras.Function) -> list[Any]:
     """The calls in a functional graph, in an order in which they can be computed."""
     by_depth = graph._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
-def walk(layer, stop=lambda layer: False):
+def walk(
+    layer: keras.Layer, stop: Callable[[keras.Layer], bool] = lambda layer: False
+) -> Iterator[keras.Layer]:
     """Every layer below `layer`, each once; does not look into layers for which `stop` holds."""
-    seen = set()
+    seen: set[int] = set()
 
-    def visit(holder):
+    def visit(holder: keras.Layer) -> Iterator[keras.Layer]:
         for child in holder._layers:
             if id(child) not in seen:
                 seen.add(id(child))
@@ -59,7 +66,7 @@ def walk(layer, stop=lambda layer: False):
 
 
 @contextlib.contextmanager
-def scope_of(layer):
+def scope_of(layer: keras.Layer) -> Iterator[None]:
     """Name scopes in which a layer's replacement gets the paths of the layer's own weights."""
     with contextlib.ExitStack() as stack:
         for name in (layer.path or "").split("/")[:-1]:
@@ -67,7 +74,13 @@ def scope_of(layer):
         yield
 
 
-def rewrite(model, replaced, bypassed=frozenset(), hint=""):
+def rewrite(
+    model: keras.Model,
+    replaced: Mapping[int, keras.Layer],
+    *,
+    bypassed: Collection[int] = frozenset(),
+    hint: str = "",
+) -> keras.Model:
     """A new model with the same graph, names, trainable flags and weights, and new layers.
 
     Layers shared in the given model, also between models nested in it, stay shared.
@@ -82,21 +95,39 @@ def rewrite(model, replaced, bypassed=frozenset(), hint=""):
         ValueError: a layer cannot be made again from its config, or a layer to be replaced is
             hidden in a block that makes it itself.
     """
-    made = dict(replaced)
-    copied = []
+    rewriting = _Rewriting(replaced, bypassed, hint)
+    new = rewriting.make(model)
+    copy_flags(model, new, rewriting.made)
+    for old in rewriting.copied:
+        copy_state(old, rewriting.made[id(old)], rewriting.made)
+    return new
 
-    def make(old):
-        if id(old) not in made:
+
+class _Rewriting:
+    """What `rewrite` has made so far, each layer, operation and nested model once."""
+
+    def __init__(
+        self, replaced: Mapping[int, keras.Layer], bypassed: Collection[int], hint: str
+    ) -> None:
+        self.replaced = replaced
+        self.bypassed = bypassed
+        self.hint = hint
+        self.made: dict[int, keras.Operation] = dict(replaced)
+        self.copied: list[keras.Layer] = []
+
+    def make(self, old: keras.Operation) -> keras.Operation:
+        """What takes the place of a layer, model or operation."""
+        if id(old) not in self.made:
             if graph_of(old) is not None:
-                made[id(old)] = make_model(old)
+                self.made[id(old)] = self._model(old)
             elif isinstance(old, keras.Layer):
-                made[id(old)] = make_layer(old)
-                copied.append(old)
+                self.made[id(old)] = self._layer(old)
+                self.copied.append(old)
             else:
-                made[id(old)] = copy_operation(old)
-        return made[id(old)]
+                self.made[id(old)] = copy_operation(old)
+        return self.made[id(old)]
 
-    def make_model(old):
+    def _model(self, old: keras.Model) -> keras.Model:
         graph = graph_of(old)
         for layer in old._layers:
             if layer not in graph.operations:
@@ -105,78 +136,72 @@ def rewrite(model, replaced, bypassed=frozenset(), hint=""):
                     f"so it would be lost. Received: {layer}"
                 )
         if isinstance(old, keras.Sequential):
-            layers = [make(layer) for layer in old._layers if id(layer) not in bypassed]
-            return keras.Sequential(layers, name=old.name)
-        values: dict[int, object] = {}
+            kept = [layer for layer in old._layers if id(layer) not in self.bypassed]
+            return keras.Sequential([self.make(layer) for layer in kept], name=old.name)
+        values: dict[int, keras.KerasTensor] = {}
         for node in nodes_of(graph):
             if node.is_input:
-                outputs = make(node.operation).output
-            elif id(node.operation) in bypassed:
+                outputs = self.make(node.operation).output
+            elif id(node.operation) in self.bypassed:
                 outputs = values[id(node.input_tensors[0])]
             else:
                 args, kwargs = node.arguments.fill_in(values)
-                outputs = make(node.operation)(*args, **kwargs)
+                outputs = self.make(node.operation)(*args, **kwargs)
             values.update(zip(map(id, node.outputs), tree.flatten(outputs), strict=True))
         inputs, outputs = tree.map_structure(lambda x: values[id(x)], (graph.input, graph.output))
         return keras.Model(inputs, outputs, name=old.name)
 
-    def make_layer(old):
+    def _layer(self, old: keras.Layer) -> keras.Layer:
         if type(old) is keras.layers.Lambda:
-            # Keras refuses to read a lambda from a config; here the function itself is at hand.
-            return keras.layers.Lambda(
-                old.function,
-                output_shape=old._output_shape,
-                mask=old.mask,
-                arguments=old.arguments,
-                name=old.name,
-                dtype=old.dtype_policy,
-            )
-        taken = set()
+            return copy_lambda(old)
+        made, taken = self.made, set()
 
-        def take(child):
+        def take(child: keras.Layer) -> dict[str, Any]:
             taken.add(id(child))
-            make(child)
+            self.make(child)
             return {"class_name": "Made", "config": {"id": id(child)}, "module": __name__}
 
         class Made:
             """Stands in a config for a layer that exists, so that shared layers stay shared."""
 
             @classmethod
-            def from_config(cls, config):
+            def from_config(cls, config: dict[str, int]) -> keras.Operation:
                 return made[config["id"]]
 
         try:
             config = substitute(old.get_config(), old._layers, take)
-            for child in old._layers:
-                for layer in () if id(child) in taken else (child, *walk(child)):
-                    if id(layer) in replaced:
-                        raise ValueError(
-                            f"Layer '{layer.name}' cannot be replaced: its block '{old.name}' "
-                            f"makes it itself and does not take it from its config{hint}. "
-                            f"Received: {type(old).__name__}"
-                        )
+            self._refuse_hidden(old, [child for child in old._layers if id(child) not in taken])
             with keras.saving.custom_object_scope({"Made": Made}):
                 return type(old).from_config(config)
         except (NotImplementedError, TypeError) as error:
             raise ValueError(
-                f"Layer '{old.name}' cannot be made again from its config{hint}. "
+                f"Layer '{old.name}' cannot be made again from its config{self.hint}. "
                 f"Received: {type(old).__name__}, {' '.join(str(error).split())}"
             ) from error
 
-    new = make(model)
-    copy_flags(model, new, made)
-    for old in copied:
-        copy_state(old, made[id(old)], made)
-    return new
+    def _refuse_hidden(self, block: keras.Layer, children: Iterable[keras.Layer]) -> None:
+        """Raises ValueError if one of the children that a block makes itself is to be replaced."""
+        for child in children:
+            for layer in (child, *walk(child)):
+                if id(layer) in self.replaced:
+                    raise ValueError(
+                        f"Layer '{layer.name}' cannot be replaced: its block '{block.name}' "
+                        f"makes it itself and does not take it from its config{self.hint}. "
+                        f"Received: {type(block).__name__}"
+                    )
 
 
-def substitute(config, children, take):
+def substitute(
+    config: dict[str, Any],
+    children: Iterable[keras.Layer],
+    take: Callable[[keras.Layer], dict[str, Any]],
+) -> Any:
     """A config in which `take(child)` stands wherever one of `children` is serialized."""
-    by_key: dict[tuple, list] = {}
+    by_key: dict[tuple[Any, Any], list[keras.Layer]] = {}
     for child in children:
         by_key.setdefault((type(child).__name__, child.name), []).append(child)
 
-    def visit(value):
+    def visit(value: Any) -> Any:
         if isinstance(value, dict):
             inner = value.get("config")
             key = (value.get("class_name"), inner.get("name") if isinstance(inner, dict) else None)
@@ -191,7 +216,19 @@ def substitute(config, children, take):
     return visit(config)
 
 
-def copy_operation(operation):
+def copy_lambda(old: keras.layers.Lambda) -> keras.layers.Lambda:
+    """A Lambda layer with the function itself, which Keras refuses to read from a config."""
+    return keras.layers.Lambda(
+        old.function,
+        output_shape=old._output_shape,
+        mask=old.mask,
+        arguments=old.arguments,
+        name=old.name,
+        dtype=old.dtype_policy,
+    )
+
+
+def copy_operation(operation: keras.Operation) -> keras.Operation:
     """An operation without weights, with the same arguments and not yet called."""
     new = copy.copy(operation)
     new._inbound_nodes = []
@@ -199,7 +236,7 @@ def copy_operation(operation):
     return new
 
 
-def copy_flags(old, new, made):
+def copy_flags(old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Operation]) -> None:
     """Copies trainable flags, outer layers first because setting one sets those below it."""
     new.trainable = old.trainable
     if graph_of(old) is None:
@@ -211,13 +248,13 @@ def copy_flags(old, new, made):
         copy_flags(child, counterpart, made)
 
 
-def own_variables(layer):
+def own_variables(layer: keras.Layer) -> list[keras.Variable]:
     """A layer's variables without those of the layers below it."""
     seeds = [generator.state for generator in layer._seed_generators]
     return [*layer._trainable_variables, *layer._non_trainable_variables, *seeds]
 
 
-def copy_state(old, new, made):
+def copy_state(old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Operation]) -> None:
     """Copies variables one at a time, to layers below too unless they are among those made."""
     if old.built and not new.built:
         new.build_from_config(old.get_build_config())
@@ -242,7 +279,7 @@ def copy_state(old, new, made):
             copy_state(source, counterpart, made)
 
 
-def compare(old, new):
+def compare(old: keras.Model, new: keras.Model) -> None:
     """Raises ValueError unless both models compute the same from random inputs.
 
     The tolerance, relative to the largest absolute value of each output, is 1e-4, or 5e-2 where
@@ -266,7 +303,7 @@ def compare(old, new):
             )
 
 
-def random_values(tensor, rng):
+def random_values(tensor: keras.KerasTensor, rng: np.random.Generator) -> tf.Tensor:
     """Normal values, or zeros and ones, of a symbolic tensor's shape and dtype."""
     batch, *rest = tensor.shape
     shape = [batch or 2, *(length or 16 for length in rest)]
@@ -276,12 +313,9 @@ def random_values(tensor, rng):
     return ops.convert_to_tensor(rng.integers(0, 2, shape), dtype=dtype)
 
 
-def evaluate(model, inputs):
+def evaluate(model: keras.Model, inputs: Any) -> list[Array]:
     """The model's outputs at inference as a list of float64 arrays."""
     outputs, _ = model.stateless_call(
         model.trainable_variables, model.non_trainable_variables, inputs, training=False
     )
-    return [
-        np.asarray(ops.convert_to_numpy(ops.cast(output, "float64")))
-        for output in tree.flatten(outputs)
-    ]
+    return [to_float64(output) for output in tree.flatten(outputs)]

@@ -1,7 +1,8 @@
 """summary: what a model costs as it trains and after folding."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 from keras import tree
@@ -34,9 +35,9 @@ class Summary(NamedTuple):
     trained: Cost
     folded: Cost
     merging: int
-    uncounted: tuple
+    uncounted: tuple[str, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("", "as trained", "folded")]
         for field in Cost._fields:
             name = {"multiply_accumulates": "multiply-accumulates", "bytes": "bytes (float32)"}
@@ -50,7 +51,7 @@ class Summary(NamedTuple):
         return "\n".join(lines)
 
 
-def summary(model):
+def summary(model: keras.Model) -> Summary:
     """Parameters, multiply-accumulates and bytes of a model, as it trains and folded.
 
     Multiply-accumulates are those of one forward pass over one example (batch 1), from the
@@ -76,12 +77,12 @@ def summary(model):
     return Summary(trained_cost, folded_cost, merging, uncounted)
 
 
-def cost_of(model):
+def cost_of(model: keras.Model) -> tuple[Cost, int, tuple[str, ...]]:
     """(Cost, multiply-accumulates that merge kernels, names of layer kinds not counted)."""
     totals = {"product": 0, "merging": 0}
-    uncounted = set()
+    uncounted: set[str] = set()
 
-    def run(graph, inputs, times):
+    def run(graph: keras.Function, inputs: Any, times: int) -> Any:
         """Adds `times` passes through a graph on symbolic inputs; returns its outputs."""
         values = {id(x): y for x, y in zip(graph.inputs, tree.flatten(inputs), strict=True)}
         for node in nodes_of(graph):
@@ -92,7 +93,9 @@ def cost_of(model):
             values.update(zip(map(id, node.outputs), outputs, strict=True))
         return tree.map_structure(lambda x: values[id(x)], graph.output)
 
-    def visit(operation, args, kwargs, times):
+    def visit(
+        operation: keras.Operation, args: Sequence[Any], kwargs: Mapping[str, Any], times: int
+    ) -> Any:
         graph = graph_of(operation)
         if graph is not None:
             return run(graph, args[0], times)
@@ -121,7 +124,7 @@ def cost_of(model):
     return cost, totals["merging"], tuple(sorted(uncounted))
 
 
-def one_example(x):
+def one_example(x: keras.KerasTensor) -> keras.KerasTensor:
     """A symbolic tensor like a model's input, with batch 1."""
     shape = (1, *x.shape[1:])
     if None in shape:
@@ -131,7 +134,7 @@ def one_example(x):
     return keras.KerasTensor(shape, dtype=x.dtype)
 
 
-def products(operation, args, outputs):
+def products(operation: keras.Operation, args: Sequence[Any], outputs: Any) -> int | None:
     """Multiply-accumulates of one call; None for a layer with weights of an unknown kind."""
     if any(None in x.shape for x in tree.flatten(outputs)):
         raise ValueError(
@@ -140,39 +143,43 @@ def products(operation, args, outputs):
         )
     size = math.prod(outputs.shape) if isinstance(outputs, keras.KerasTensor) else 0
     if isinstance(operation, (keras.layers.Dense, HRFDense)):
-        return size * args[0].shape[-1]
+        return size * shape_of(args[0])[-1]
     if isinstance(operation, keras.layers.EinsumDense):
         return einsum_products(operation.equation, [args[0].shape, operation.kernel.shape])
     if isinstance(operation, SEPARABLE):
-        depthwise, pointwise = operation.depthwise_kernel.shape, operation.pointwise_kernel.shape
-        positions = size // operation.filters
-        return positions * (math.prod(depthwise) + math.prod(pointwise))
+        depthwise, pointwise = operation.depthwise_kernel, operation.pointwise_kernel
+        positions = size // shape_of(pointwise)[-1]
+        return positions * (math.prod(shape_of(depthwise)) + math.prod(shape_of(pointwise)))
     if isinstance(operation, DEPTHWISE):
-        return size * math.prod(operation.kernel_size)
+        return size * math.prod(shape_of(operation.kernel)[:-2])
     if isinstance(operation, CONVOLUTIONS):
         # The kernel holds the input channels of one group only.
-        return size * math.prod(operation.kernel.shape[:-1])
+        return size * math.prod(shape_of(operation.kernel)[:-1])
     if isinstance(operation, keras.layers.Dot):
-        first = args[0][0]
         axes = operation.axes
-        return size * first.shape[axes if isinstance(axes, int) else axes[0]]
+        return size * shape_of(args[0][0])[axes if isinstance(axes, int) else axes[0]]
     if isinstance(operation, keras.Layer):
         return None if operation.weights else 0
     # Keras keeps the classes of its operations to itself; their names are those of its functions.
     name = type(operation).__name__
     if name == "Matmul":
-        return size * args[0].shape[-1]
+        return size * shape_of(args[0])[-1]
     if name == "Einsum":
         return einsum_products(operation.subscripts, [x.shape for x in args])
     return 0
 
 
-def einsum_products(equation, shapes):
+def shape_of(x: keras.KerasTensor | keras.Variable) -> tuple[int, ...]:
+    """A shape without unknown dimensions."""
+    return tuple(x.shape)
+
+
+def einsum_products(equation: str, shapes: Sequence[tuple[int, ...]]) -> int:
     """The product of all index ranges of an einsum: one multiplication each."""
     return math.prod(einsum_ranges(equation, shapes).values())
 
 
-def einsum_output(equation, shapes):
+def einsum_output(equation: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     """The output shape of an einsum."""
     ranges = einsum_ranges(equation, shapes)
     labels = equation.replace(" ", "").split("->")[1]
@@ -181,7 +188,7 @@ def einsum_output(equation, shapes):
     return tuple(ranges[label] for label in [*before, *(covered if dots else []), *after])
 
 
-def einsum_ranges(equation, shapes):
+def einsum_ranges(equation: str, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
     """Dict of the index ranges of an einsum, by label."""
     ranges: dict[str, int] = {}
     for labels, shape in zip(equation.split("->")[0].split(","), shapes, strict=True):
@@ -194,9 +201,9 @@ def einsum_ranges(equation, shapes):
     return ranges
 
 
-def merging_cost(layer):
+def merging_cost(layer: HRFDense) -> int:
     """Multiply-accumulates that form the merged kernel of an HRFDense layer."""
-    input_dim, inner = layer.factors[0].shape
+    input_dim, inner = shape_of(layer.factors[0])
     # The inner factors are multiplied onto the smaller outer one.
     rows = min(input_dim, layer.units)
     return rows * inner * inner * (layer.depth - 2) + input_dim * inner * layer.units

@@ -1,7 +1,17 @@
-"""Backbones: log-mel frames of a fixed window in, class logits out."""
+"""Backbones: log-mel frames of a fixed window in, class logits out.
 
-from tfhrf.models.conformer import Conformer
-from tfhrf.models.conv_transformer import ConvTransformer
-from tfhrf.models.speech_former import SpeechFormer
+Each has presets by name and takes a configuration of one's own in their place.
+"""
 
-__all__ = ["Conformer", "ConvTransformer", "SpeechFormer"]
+from tfhrf.models.conformer import Conformer, ConformerConfig
+from tfhrf.models.conv_transformer import ConvTransformer, ConvTransformerConfig
+from tfhrf.models.speech_former import SpeechFormer, SpeechFormerConfig
+
+__all__ = [
+    "Conformer",
+    "ConformerConfig",
+    "ConvTransformer",
+    "ConvTransformerConfig",
+    "SpeechFormer",
+    "SpeechFormerConfig",
+]

@@ -4,33 +4,38 @@ Stock MultiHeadAttention hides its projections from expand, fold and the TFLite 
 """
 
 import numpy as np
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
+from tfhrf.hrf.factors import Array
 from tfhrf.hrf.fast import FastDropout
+from tfhrf.models.blocks import MakeDense
 
 HIDDEN = -1e9  # added to the score of a padded frame: its weight is zero
 # Added to scores outside the window: their weights are zero, and 8 bits hold it beside scores.
 OUTSIDE = -1e3
 
 
-def sinusoidal_positions(frames, units):
+def sinusoidal_positions(frames: int, units: int) -> Array:
     """Positions of Vaswani et al. 2017, float32 of shape (1, frames, units): sines, cosines."""
     return sinusoids(np.arange(frames), units)[None]
 
 
-def sinusoids(positions, units):
+def sinusoids(positions: Array, units: int) -> Array:
     """Sines, then cosines of positions at `units` rates; float32 of shape (positions, units)."""
     rate = 10000.0 ** (-2 * np.arange((units + 1) // 2) / units)
     angles = positions[:, None] * rate
-    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :units].astype("f4")
+    waves: Array = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    return waves[:, :units].astype("f4")
 
 
-def check_heads(units, heads):
+def check_heads(units: int, heads: int) -> None:
     if units % heads:
         raise ValueError(f"units must be a multiple of heads. Received: {units=}, {heads=}")
 
 
-def self_attention(x, heads, dense, name, mask=None):
+def self_attention(
+    x: KerasTensor, heads: int, dense: MakeDense, name: str, mask: KerasTensor | None = None
+) -> KerasTensor:
     """Multi-head self-attention (Vaswani et al. 2017).
 
     Args:
@@ -46,7 +51,7 @@ def self_attention(x, heads, dense, name, mask=None):
     frames, units = x.shape[1:]
     check_heads(units, heads)
 
-    def split(y, order, part):
+    def split(y: KerasTensor, order: tuple[int, ...], part: str) -> KerasTensor:
         y = layers.Reshape((frames, heads, units // heads), name=f"{name}_{part}_split")(y)
         return layers.Permute(order, name=f"{name}_{part}_heads")(y)
 
@@ -65,7 +70,14 @@ def self_attention(x, heads, dense, name, mask=None):
     return dense(units, name=f"{name}_output")(y)
 
 
-def relative_self_attention(x, distances, heads, dense, name, mask=None):
+def relative_self_attention(
+    x: KerasTensor,
+    distances: KerasTensor,
+    heads: int,
+    dense: MakeDense,
+    name: str,
+    mask: KerasTensor | None = None,
+) -> KerasTensor:
     """Multi-head self-attention with relative positions (Dai et al. 2019, Transformer-XL).
 
     The score of query i and key j is `(q_i + u) k_j + (q_i + v) p_(i-j)`, over the root of the
@@ -88,7 +100,7 @@ def relative_self_attention(x, distances, heads, dense, name, mask=None):
     check_heads(units, heads)
     scale = (units // heads) ** -0.5
 
-    def bias(part):
+    def bias(part: str) -> KerasTensor:
         vector = layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=part)
         return vector(constant(x, np.ones((1, 1), "f4"))) * scale
 
@@ -114,7 +126,7 @@ def relative_self_attention(x, distances, heads, dense, name, mask=None):
     return dense(units, name=f"{name}_output")(ops.concatenate(outputs, axis=-1))
 
 
-def relative_positions(x):
+def relative_positions(x: KerasTensor) -> KerasTensor:
     """Sinusoids of the distances T, ..., 1 - T between T frames, in the order `shift` expects.
 
     Args:
@@ -127,7 +139,7 @@ def relative_positions(x):
     return constant(x, sinusoids(np.arange(frames, -frames, -1), units))
 
 
-def shift(scores):
+def shift(scores: KerasTensor) -> KerasTensor:
     """From scores of distances to those of keys: (batch, T, 2 T) to (batch, T, T).
 
     Query i finds key j at distance i - j, in column T - i + j of row i. With all rows written one
@@ -142,17 +154,25 @@ def shift(scores):
     return ops.slice(scores, (0, 0, 0), (-1, frames, frames))
 
 
-def constant(x, values):
+def constant(x: KerasTensor, values: Array) -> KerasTensor:
     """An array of two dimensions as a Keras tensor of x's graph: layers can be called on it."""
     return ops.zeros_like(ops.sum(x[:1, :1, :1], axis=0)) + values
 
 
-def hide(mask):
+def hide(mask: KerasTensor) -> KerasTensor:
     """What to add to scores: 0 for real frames, HIDDEN for padding; shape of the mask."""
     return (1.0 - mask) * HIDDEN
 
 
-def windowed_self_attention(x, heads, window, dense, name, dropout=0.0, mask=None):
+def windowed_self_attention(
+    x: KerasTensor,
+    heads: int,
+    window: int | None,
+    dense: MakeDense,
+    name: str,
+    dropout: float = 0.0,
+    mask: KerasTensor | None = None,
+) -> KerasTensor:
     """Multi-head self-attention of each frame to the window centered on it.
 
     Windows end where the sequence ends. The frames are cut into chunks; the queries of a chunk
@@ -182,11 +202,11 @@ def windowed_self_attention(x, heads, window, dense, name, dropout=0.0, mask=Non
     keys = chunk + 2 * reach if chunks > 1 else chunk
 
     # Split and concatenate only: the gradient of TensorFlow's strided slices is slow.
-    def pad(y):
+    def pad(y: KerasTensor) -> KerasTensor:
         missing = chunks * chunk - frames
         return ops.concatenate([y, ops.split(y, [missing], axis=1)[0]], axis=1) if missing else y
 
-    def with_neighbors(y, width):
+    def with_neighbors(y: KerasTensor, width: int) -> KerasTensor:
         """Puts what a chunk's windows reach around it, (batch, chunks, frames * width)."""
         if chunks == 1:
             return y
@@ -227,7 +247,7 @@ def windowed_self_attention(x, heads, window, dense, name, dropout=0.0, mask=Non
     return dense(units, name=f"{name}_output")(y)
 
 
-def chunk_length(frames, reach):
+def chunk_length(frames: int, reach: int) -> int:
     """Frames of a chunk: a few more than reach, and a divisor of `frames` if there is one."""
     window = 2 * reach + 1
     if frames <= 2 * window:
@@ -235,7 +255,7 @@ def chunk_length(frames, reach):
     return min(range(window, 4 * window), key=lambda chunk: (-frames % chunk, chunk))
 
 
-def outside(frames, reach, chunk, keys):
+def outside(frames: int, reach: int, chunk: int, keys: int) -> Array:
     """0 where a query's window holds a key and OUTSIDE elsewhere, (chunks, chunk, keys)."""
     starts = np.arange(0, frames, chunk)[:, None, None]
     query = starts + np.arange(chunk)[:, None]

@@ -5,25 +5,50 @@ projections, because stock MultiHeadAttention hides its own.
 """
 
 import functools
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, TypeVar
 
-from keras import layers, ops
+import keras
+from keras import KerasTensor, layers, ops
 
 from tfhrf.hrf.fast import FastDense, FastDropout, FastLayerNormalization
 from tfhrf.hrf.layers import HRFDense
 
 # Inside the range of an int8 variance, so that its reciprocal root never overflows.
 EPSILON = 1e-3
-STRIDE = 4  # of the front end, frames and mels
+STRIDE = 4  # of the stem, frames and mels
+
+# Makes a Dense or HRFDense layer from its units and keyword arguments.
+MakeDense: TypeAlias = Callable[..., keras.Layer]
+Config = TypeVar("Config")
 
 
-def choose(presets, preset, **given):
-    """The given values, in their order; what is None has the preset's value of that name."""
-    if preset not in presets:
-        raise ValueError(f"preset must be one of {sorted(presets)}. Received: preset={preset!r}")
-    return [presets[preset][name] if value is None else value for name, value in given.items()]
+def choose(presets: Mapping[str, Config], preset: str | Config) -> Config:
+    """The configuration of that name, or the given one itself."""
+    kind = type(next(iter(presets.values())))
+    chosen = presets.get(preset) if isinstance(preset, str) else preset
+    if not isinstance(chosen, kind):
+        raise ValueError(
+            f"preset must be one of {sorted(presets)} or a {kind.__name__}. "
+            f"Received: preset={preset!r}"
+        )
+    return chosen
 
 
-def projections(hrf, hrf_depth, where):
+def model_name(backbone: str, preset: object) -> str:
+    """The name of a model of a named preset, or of a configuration of one's own."""
+    return f"{backbone}_{preset}" if isinstance(preset, str) else backbone
+
+
+def make_inputs(
+    input_shape: tuple[int, int], masked: bool
+) -> tuple[KerasTensor, KerasTensor | None]:
+    """(log-mel frames, mask or None): the inputs of a model."""
+    inputs = keras.Input(input_shape, name="log_mel")
+    return inputs, keras.Input(input_shape[:1], name="mask") if masked else None
+
+
+def projections(hrf: int, hrf_depth: int, where: str) -> tuple[MakeDense, MakeDense]:
     """What makes the Dense layers of feed-forward networks, and those of attention.
 
     Args:
@@ -34,28 +59,33 @@ def projections(hrf, hrf_depth, where):
     if where not in ("ffn", "attention", "all"):
         raise ValueError(f"where must be 'ffn', 'attention' or 'all'. Received: where={where!r}")
     chosen = functools.partial(HRFDense, expansion=hrf, depth=hrf_depth) if hrf else FastDense
-    return [chosen if where in (part, "all") else FastDense for part in ("ffn", "attention")]
+    ffn, attention = (
+        chosen if where in (part, "all") else FastDense for part in ("ffn", "attention")
+    )
+    return ffn, attention
 
 
-def norm(x, name):
+def norm(x: KerasTensor, name: str) -> KerasTensor:
     """Layer normalization over units."""
     return FastLayerNormalization(epsilon=EPSILON, name=name)(x)
 
 
-def feed_forward(x, units, activation, dropout, dense, name):
+def feed_forward(
+    x: KerasTensor, units: int, activation: str, dropout: float, dense: MakeDense, name: str
+) -> KerasTensor:
     """Two Dense layers with an activation between, (batch, frames, d) to the same."""
     y = dense(units, activation=activation, name=f"{name}_expand")(x)
     y = FastDropout(dropout, name=f"{name}_inner_dropout")(y)
     return dense(x.shape[-1], name=f"{name}_project")(y)
 
 
-def residual(x, y, dropout, name):
+def residual(x: KerasTensor, y: KerasTensor, dropout: float, name: str) -> KerasTensor:
     """x + dropout(y)."""
     y = FastDropout(dropout, name=f"{name}_dropout")(y)
     return layers.Add(name=f"{name}_add")([x, y])
 
 
-def pool(x, mask, name):
+def pool(x: KerasTensor, mask: KerasTensor | None, name: str) -> KerasTensor:
     """Mean over frames, (batch, frames, units) to (batch, units); only of real frames if masked.
 
     Args:
@@ -69,7 +99,7 @@ def pool(x, mask, name):
     return ops.sum(x * weights, axis=1)
 
 
-def front_end(inputs, channels, units):
+def stem(inputs: KerasTensor, channels: int, units: int) -> KerasTensor:
     """Convolutions over frames and mels: (batch, frames, mels) to (batch, frames / 4, units)."""
     frames, mels = inputs.shape[1:]
     if frames % STRIDE or mels % STRIDE:
@@ -100,7 +130,7 @@ def front_end(inputs, channels, units):
     return FastDense(units, name="front_end_output")(x)
 
 
-def batch_norm(x, name, mask=None):
+def batch_norm(x: KerasTensor, name: str, mask: KerasTensor | None = None) -> KerasTensor:
     """Batch normalization whose statistics settle in the few hundred steps of a small corpus.
 
     Args:

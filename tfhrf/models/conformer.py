@@ -1,7 +1,9 @@
 """Conformer: convolution-augmented Transformer blocks."""
 
+import dataclasses
+
 import keras
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from tfhrf.hrf.fast import FastDense
 from tfhrf.models.attention import (
@@ -12,81 +14,81 @@ from tfhrf.models.attention import (
 )
 from tfhrf.models.blocks import (
     STRIDE,
+    MakeDense,
     batch_norm,
     choose,
     feed_forward,
-    front_end,
+    make_inputs,
+    model_name,
     norm,
     pool,
     projections,
     residual,
+    stem,
 )
 
-PRESETS = {
-    "light": {
-        "channels": 8,
-        "units": 40,
-        "blocks": 1,
-        "heads": 2,
-        "feed_forward_expansion": 2,
-        "kernel_size": 15,
-    },
-    "large": {
-        "channels": 72,
-        "units": 144,
-        "blocks": 16,
-        "heads": 4,
-        "feed_forward_expansion": 4,
-        "kernel_size": 32,
-    },
-}
+
+@dataclasses.dataclass(frozen=True)
+class ConformerConfig:
+    """What a Conformer consists of; `dataclasses.replace(LIGHT, units=64)` makes another."""
+
+    channels: int  # of the stem's first convolution; the second has twice as many
+    units: int  # width of the tokens, a multiple of heads
+    blocks: int
+    heads: int
+    feed_forward_expansion: int  # inner width of the feed-forward networks over units
+    kernel_size: int  # of the depthwise convolutions, in tokens
+    # "relative" (Dai et al. 2019, in the attention, as published) or "sinusoidal" (Vaswani et al.
+    # 2017, added behind the stem)
+    positions: str = "relative"
+    # Of the feed-forward networks and the convolution modules; "relu" or "silu" (swish, as
+    # published) run on microcontrollers.
+    activation: str = "silu"
+    dropout: float = 0.1  # behind the stem and in the blocks
+    head_dropout: float = 0.2  # before the classifier
+
+    def __post_init__(self) -> None:
+        if self.positions not in ("relative", "sinusoidal"):
+            raise ValueError(
+                "positions must be 'relative' or 'sinusoidal'. "
+                f"Received: positions={self.positions!r}"
+            )
+
+
+LIGHT = ConformerConfig(
+    channels=8, units=40, blocks=1, heads=2, feed_forward_expansion=2, kernel_size=15
+)
+LARGE = ConformerConfig(
+    channels=72, units=144, blocks=16, heads=4, feed_forward_expansion=4, kernel_size=32
+)
+PRESETS = {"light": LIGHT, "large": LARGE}
 
 
 def Conformer(
-    input_shape,
-    classes,
-    preset="light",
-    hrf=0,
-    hrf_depth=2,
-    where="ffn",
-    channels=None,
-    units=None,
-    blocks=None,
-    heads=None,
-    feed_forward_expansion=None,
-    kernel_size=None,
-    positions="relative",
-    activation="silu",
-    dropout=0.1,
-    head_dropout=0.2,
-    masked=False,
-):
+    input_shape: tuple[int, int],
+    classes: int,
+    preset: str | ConformerConfig = "light",
+    *,
+    hrf: int = 0,
+    hrf_depth: int = 2,
+    where: str = "ffn",
+    masked: bool = False,
+) -> keras.Model:
     """Conformer encoder (Gulati et al. 2020) with mean pooling and a classifier.
 
-    A convolutional front end reduces frames by 4. Each block adds to its input half of a
-    feed-forward network, self-attention with relative positions, a convolution module and half of
-    another feed-forward network, each behind a layer normalization of its own, and ends with a
-    layer normalization. The preset "large" is the published Conformer (S). The paper leaves open
-    how its front end subsamples; ours is that of `ConvTransformer`.
+    A convolutional stem reduces frames by 4. Each block adds to its input half of a feed-forward
+    network, self-attention with relative positions, a convolution module and half of another
+    feed-forward network, each behind a layer normalization of its own, and ends with a layer
+    normalization. The preset "large" is the published Conformer (S). The paper leaves open how
+    its stem subsamples; ours is that of `ConvTransformer`.
 
     Args:
         input_shape: (frames, mels), both multiples of 4.
         classes: number of classes.
-        preset: "light" or "large"; sets what is left None of `channels`, `units`, `blocks`,
-            `heads`, `feed_forward_expansion` and `kernel_size`.
+        preset: "light", "large", or a ConformerConfig of one's own.
         hrf: expansion of the HRF layers, or 0 for plain Dense layers.
         hrf_depth: number of factors of the HRF layers.
         where: which Dense layers are HRF: "ffn", "attention", or "all" (both).
-        channels: of the front end's first convolution; the second has twice as many.
-        units: width of the tokens, a multiple of `heads`.
-        feed_forward_expansion: inner width of the feed-forward networks over `units`.
-        kernel_size: of the depthwise convolutions, in tokens.
-        positions: "relative" (Dai et al. 2019, in the attention, as published) or "sinusoidal"
-            (Vaswani et al. 2017, added behind the front end).
-        activation: of the feed-forward networks and the convolution modules; "relu" or "silu"
-            (swish, as published) run on microcontrollers.
-        dropout: behind the front end and in the blocks.
-        head_dropout: before the classifier.
         masked: whether the model takes a second input, (batch, frames), 1 for real frames and 0
             for padding, which attention, depthwise convolutions and their batch statistics, and
             pooling leave out. For training; to deploy, give the weights to a model made with
@@ -98,65 +100,66 @@ def Conformer(
     Raises:
         ValueError: an argument is out of range; the message ends with what was received.
     """
-    channels, units, blocks, heads, expansion, kernel_size = choose(
-        PRESETS,
-        preset,
-        channels=channels,
-        units=units,
-        blocks=blocks,
-        heads=heads,
-        feed_forward_expansion=feed_forward_expansion,
-        kernel_size=kernel_size,
-    )
-    if positions not in ("relative", "sinusoidal"):
-        raise ValueError(
-            f"positions must be 'relative' or 'sinusoidal'. Received: positions={positions!r}"
-        )
+    config = choose(PRESETS, preset)
     ffn_dense, attention_dense = projections(hrf, hrf_depth, where)
-    frames = input_shape[0]
-
-    inputs = keras.Input(input_shape, name="log_mel")
-    mask = token_mask = None
-    if masked:
-        mask = keras.Input((frames,), name="mask")
-        token_mask = mask[:, ::STRIDE]
-    x = front_end(inputs, channels, units)
-    if positions == "sinusoidal":
-        x = x + sinusoidal_positions(frames // STRIDE, units)
-    distances = relative_positions(x) if positions == "relative" else None
-    x = layers.Dropout(dropout, name="front_end_dropout")(x)
-
-    def half_feed_forward(x, name):
-        y = norm(x, name=f"{name}_norm")
-        y = feed_forward(y, expansion * units, activation, dropout, ffn_dense, name)
-        # Directly behind a Dense layer, whose weights take the factor in when deployed.
-        return residual(x, 0.5 * y, dropout, name)
-
-    def attend(x, name):
-        y = norm(x, name=f"{name}_norm")
-        if distances is None:
-            y = self_attention(y, heads, attention_dense, name, token_mask)
-        else:
-            y = relative_self_attention(y, distances, heads, attention_dense, name, token_mask)
-        return residual(x, y, dropout, name)
-
-    def convolve(x, name):
-        y = convolution_module(x, kernel_size, activation, name, token_mask)
-        return residual(x, y, dropout, name)
-
-    for block in range(1, blocks + 1):
-        x = half_feed_forward(x, f"block{block}_ffn1")
-        x = attend(x, f"block{block}_attention")
-        x = convolve(x, f"block{block}_convolution")
-        x = half_feed_forward(x, f"block{block}_ffn2")
-        x = norm(x, name=f"block{block}_norm")
+    inputs, mask = make_inputs(input_shape, masked)
+    token_mask = None if mask is None else mask[:, ::STRIDE]
+    x = stem(inputs, config.channels, config.units)
+    distances = None
+    if config.positions == "sinusoidal":
+        x = x + sinusoidal_positions(*x.shape[1:])
+    else:
+        distances = relative_positions(x)
+    x = layers.Dropout(config.dropout, name="front_end_dropout")(x)
+    for block in range(1, config.blocks + 1):
+        name = f"block{block}"
+        x = half_feed_forward(x, config, ffn_dense, f"{name}_ffn1")
+        x = attend(x, config, attention_dense, f"{name}_attention", distances, token_mask)
+        y = convolution_module(
+            x, config.kernel_size, config.activation, f"{name}_convolution", token_mask
+        )
+        x = residual(x, y, config.dropout, f"{name}_convolution")
+        x = half_feed_forward(x, config, ffn_dense, f"{name}_ffn2")
+        x = norm(x, name=f"{name}_norm")
     x = pool(x, token_mask, name="pool")
-    x = layers.Dropout(head_dropout, name="head_dropout")(x)
+    x = layers.Dropout(config.head_dropout, name="head_dropout")(x)
     logits = layers.Dense(classes, name="logits")(x)
-    return keras.Model([inputs, mask] if masked else inputs, logits, name=f"conformer_{preset}")
+    return keras.Model(
+        inputs if mask is None else [inputs, mask], logits, name=model_name("conformer", preset)
+    )
 
 
-def convolution_module(x, kernel_size, activation, name, mask=None):
+def half_feed_forward(
+    x: KerasTensor, config: ConformerConfig, dense: MakeDense, name: str
+) -> KerasTensor:
+    """x and half of a feed-forward network of it."""
+    wide = config.feed_forward_expansion * config.units
+    y = norm(x, name=f"{name}_norm")
+    y = feed_forward(y, wide, config.activation, config.dropout, dense, name)
+    # Directly behind a Dense layer, whose weights take the factor in when deployed.
+    return residual(x, 0.5 * y, config.dropout, name)
+
+
+def attend(
+    x: KerasTensor,
+    config: ConformerConfig,
+    dense: MakeDense,
+    name: str,
+    distances: KerasTensor | None,
+    mask: KerasTensor | None,
+) -> KerasTensor:
+    """x and self-attention of it, with relative positions if there are distances."""
+    y = norm(x, name=f"{name}_norm")
+    if distances is None:
+        y = self_attention(y, config.heads, dense, name, mask)
+    else:
+        y = relative_self_attention(y, distances, config.heads, dense, name, mask)
+    return residual(x, y, config.dropout, name)
+
+
+def convolution_module(
+    x: KerasTensor, kernel_size: int, activation: str, name: str, mask: KerasTensor | None = None
+) -> KerasTensor:
     """The Conformer's convolution module, without its dropout and residual connection.
 
     Args:

@@ -1,75 +1,102 @@
 """SpeechFormer: attention in windows of the length of frames, phonemes and words."""
 
-import keras
-from keras import layers, ops
+import dataclasses
 
+import keras
+from keras import KerasTensor, layers, ops
+
+from tfhrf.hrf.factors import Array
 from tfhrf.models.attention import sinusoidal_positions, windowed_self_attention
 from tfhrf.models.blocks import (
     STRIDE,
+    MakeDense,
     choose,
     feed_forward,
-    front_end,
+    make_inputs,
+    model_name,
     norm,
     pool,
     projections,
     residual,
+    stem,
 )
 
-PRESETS = {
-    "light": {
-        "channels": 8,
-        "units": 32,
-        "blocks": (1, 1, 1),
-        "windows": (9, 9, None),
-        "merges": (5, 4),
-        "widen": (1, 1),
-        "heads": 4,
-        "feed_forward_ratio": 1,
-        "norm_first": True,
-        "head_ratios": (),
-        "attention_dropout": 0.0,
-        "head_dropout": 0.2,
-    },
-    "large": {
-        "channels": 0,
-        "units": 0,
-        "blocks": (2, 2, 4, 4),
-        "windows": (5, 9, 9, None),
-        "merges": (5, 5, 4),
-        "widen": (1, 1, 1),
-        "heads": 8,
-        "feed_forward_ratio": 0.5,
-        "norm_first": False,
-        "head_ratios": (0.5, 0.25),
-        "attention_dropout": 0.1,
-        "head_dropout": 0.5,
-    },
-}
+
+@dataclasses.dataclass(frozen=True)
+class SpeechFormerConfig:
+    """What a SpeechFormer consists of; `dataclasses.replace(LIGHT, units=64)` makes another.
+
+    A ValueError if there are not as many windows as stages, and merges and widenings between.
+    """
+
+    channels: int  # of the stem's first convolution; 0: no stem, tokens are frames
+    units: int  # width of the first tokens, a multiple of heads; 0: as many mels as heads divide
+    blocks: tuple[int, ...]  # Transformer blocks of each stage
+    windows: tuple[int | None, ...]  # of each stage in its own tokens, odd, or None: all tokens
+    merges: tuple[int, ...]  # tokens that merge into one behind each stage but the last
+    widen: tuple[int, ...]  # factor by which each merge widens tokens (the paper's expand)
+    heads: int
+    feed_forward_ratio: float  # inner width of the feed-forward networks over the tokens' width
+    # Whether normalization stands in front of attention, feed-forward networks, the Dense layers
+    # of merges and the head, and positions are added once; else behind them and in front of each
+    # stage, and positions are added to what attention reads.
+    norm_first: bool
+    head_ratios: tuple[float, ...]  # width of each hidden layer of the head over the tokens' width
+    attention_dropout: float  # of the attention weights
+    head_dropout: float  # in the head
+    activation: str = "relu"  # of the feed-forward networks; microcontrollers run relu and silu
+    dropout: float = 0.1  # in the blocks
+
+    def __post_init__(self) -> None:
+        blocks, windows, merges, widen = self.blocks, self.windows, self.merges, self.widen
+        if not len(blocks) == len(windows) == len(merges) + 1 == len(widen) + 1:
+            raise ValueError(
+                "blocks and windows must have a value for each stage, merges and widen for each "
+                f"but the last. Received: {blocks=}, {windows=}, {merges=}, {widen=}"
+            )
+
+
+LIGHT = SpeechFormerConfig(
+    channels=8,
+    units=32,
+    blocks=(1, 1, 1),
+    windows=(9, 9, None),
+    merges=(5, 4),
+    widen=(1, 1),
+    heads=4,
+    feed_forward_ratio=1,
+    norm_first=True,
+    head_ratios=(),
+    attention_dropout=0.0,
+    head_dropout=0.2,
+)
+LARGE = SpeechFormerConfig(
+    channels=0,
+    units=0,
+    blocks=(2, 2, 4, 4),
+    windows=(5, 9, 9, None),
+    merges=(5, 5, 4),
+    widen=(1, 1, 1),
+    heads=8,
+    feed_forward_ratio=0.5,
+    norm_first=False,
+    head_ratios=(0.5, 0.25),
+    attention_dropout=0.1,
+    head_dropout=0.5,
+)
+PRESETS = {"light": LIGHT, "large": LARGE}
 
 
 def SpeechFormer(
-    input_shape,
-    classes,
-    preset="light",
-    hrf=0,
-    hrf_depth=2,
-    where="ffn",
-    channels=None,
-    units=None,
-    blocks=None,
-    windows=None,
-    merges=None,
-    widen=None,
-    heads=None,
-    feed_forward_ratio=None,
-    norm_first=None,
-    head_ratios=None,
-    activation="relu",
-    dropout=0.1,
-    attention_dropout=None,
-    head_dropout=None,
-    masked=False,
-):
+    input_shape: tuple[int, int],
+    classes: int,
+    preset: str | SpeechFormerConfig = "light",
+    *,
+    hrf: int = 0,
+    hrf_depth: int = 2,
+    where: str = "ffn",
+    masked: bool = False,
+) -> keras.Model:
     """SpeechFormer (Chen et al., Interspeech 2022): a hierarchy of windowed Transformer stages.
 
     Each stage attends within windows centered on each token; between stages, neighboring tokens
@@ -87,29 +114,12 @@ def SpeechFormer(
     behind it int8 loses 11 dB; what feed-forward networks and head cost is balanced for 32 units.
 
     Args:
-        input_shape: (frames, mels); both multiples of 4 if there is a front end.
+        input_shape: (frames, mels); both multiples of 4 if there is a stem.
         classes: number of classes.
-        preset: "light" or "large"; sets the arguments that are left None.
+        preset: "light", "large", or a SpeechFormerConfig of one's own.
         hrf: expansion of the HRF layers, or 0 for plain Dense layers.
         hrf_depth: number of factors of the HRF layers.
         where: which Dense layers are HRF: "ffn", "attention", or "all" (both).
-        channels: of the front end's first convolution; 0: no front end, tokens are frames.
-        units: width of the first stage's tokens, a multiple of `heads`; 0: as many of the mels
-            as heads divide.
-        blocks: number of Transformer blocks of each stage.
-        windows: window of each stage in its own tokens, odd, or None: all tokens.
-        merges: number of tokens that merge into one behind each stage but the last.
-        widen: factor by which each merge widens tokens (the paper's expand).
-        heads: number of attention heads.
-        feed_forward_ratio: inner width of the feed-forward networks over the tokens' width.
-        norm_first: whether normalization stands in front of attention, feed-forward networks,
-            the Dense layers of merges and the head, and positions are added once; else behind
-            them and in front of each stage, and positions are added to what attention reads.
-        head_ratios: width of each hidden layer of the head over the tokens' width.
-        activation: of the feed-forward networks; "relu" or "silu" run on microcontrollers.
-        dropout: in the blocks.
-        attention_dropout: of the attention weights.
-        head_dropout: in the head.
         masked: whether the model takes a second input, (batch, frames), 1 for real frames and 0
             for padding, which attention, merges and pooling leave out. For training; to deploy,
             give the weights to a model made with masked=False.
@@ -120,100 +130,111 @@ def SpeechFormer(
     Raises:
         ValueError: an argument is out of range; the message ends with what was received.
     """
-    (
-        channels,
-        units,
-        blocks,
-        windows,
-        merges,
-        widen,
-        heads,
-        ratio,
-        norm_first,
-        head_ratios,
-        attention_dropout,
-        head_dropout,
-    ) = choose(
-        PRESETS,
-        preset,
-        channels=channels,
-        units=units,
-        blocks=blocks,
-        windows=windows,
-        merges=merges,
-        widen=widen,
-        heads=heads,
-        feed_forward_ratio=feed_forward_ratio,
-        norm_first=norm_first,
-        head_ratios=head_ratios,
-        attention_dropout=attention_dropout,
-        head_dropout=head_dropout,
-    )
-    if not len(blocks) == len(windows) == len(merges) + 1 == len(widen) + 1:
-        raise ValueError(
-            "blocks and windows must have a value for each stage, merges and widen for each but "
-            f"the last. Received: {blocks=}, {windows=}, {merges=}, {widen=}"
-        )
-    ffn_dense, attention_dense = projections(hrf, hrf_depth, where)
-    frames, mels = input_shape
-    units = units or mels // heads * heads
-    if units == 0:
-        raise ValueError(f"mels must be at least heads. Received: {input_shape=}, {heads=}")
+    config = choose(PRESETS, preset)
+    dense = projections(hrf, hrf_depth, where)
+    inputs, mask = make_inputs(input_shape, masked)
+    x = first_tokens(inputs, config)
+    token_mask = mask if mask is None or not config.channels else mask[:, ::STRIDE]
+    before, after = (norm, unchanged) if config.norm_first else (unchanged, norm)
+    positions: Array | None = sinusoidal_positions(*x.shape[1:])
+    if config.norm_first:
+        x, positions = x + positions, None
 
-    inputs = keras.Input(input_shape, name="log_mel")
-    mask = token_mask = None
-    if masked:
-        token_mask = mask = keras.Input((frames,), name="mask")
-    if channels:
-        x = front_end(inputs, channels, units)
-        if mask is not None:
-            token_mask = mask[:, ::STRIDE]
-    elif units > mels:
-        x = layers.Dense(units, name="tokens")(inputs)
-    else:
-        x = inputs[:, :, :units] if units < mels else inputs
-    before, after = (norm, unchanged) if norm_first else (unchanged, norm)
-    positions = sinusoidal_positions(*x.shape[1:])
-    if norm_first:
-        x = x + positions
-
-    for stage, (count, window) in enumerate(zip(blocks, windows, strict=True), start=1):
+    for stage, window in enumerate(config.windows, start=1):
         x = after(x, name=f"stage{stage}_norm")
-        for block in range(1, count + 1):
-            name = f"stage{stage}_block{block}_attention"
-            y = before(x, name=f"{name}_norm")
-            if stage == 1 and not norm_first:
-                y = y + positions
-            y = windowed_self_attention(
-                y, heads, window, attention_dense, name, attention_dropout, token_mask
-            )
-            x = after(residual(x, y, dropout, name), name=f"{name}_norm")
-            name = f"stage{stage}_block{block}_ffn"
-            y = before(x, name=f"{name}_norm")
-            y = feed_forward(y, int(units * ratio), activation, dropout, ffn_dense, name)
-            x = after(residual(x, y, dropout, name), name=f"{name}_norm")
-        if stage < len(blocks):
-            x, token_mask = merge(x, merges[stage - 1], token_mask)
-            units = units * widen[stage - 1]
+        for block in range(1, config.blocks[stage - 1] + 1):
+            name = f"stage{stage}_block{block}"
+            x = transformer_block(x, config, window, dense, name, positions, token_mask)
+        positions = None
+        if stage < len(config.windows):
+            x, token_mask = merge(x, config.merges[stage - 1], token_mask)
             x = before(x, name=f"merge{stage}_norm")
-            x = layers.Dense(units, name=f"merge{stage}")(x)
+            x = layers.Dense(x.shape[-1] * config.widen[stage - 1], name=f"merge{stage}")(x)
             x = after(x, name=f"merge{stage}_norm")
     x = pool(x, token_mask, name="pool")
-    x = before(x, name="head_norm")
-    for layer, head_ratio in enumerate(head_ratios, start=1):
-        x = layers.Dense(int(units * head_ratio), activation="relu", name=f"head{layer}")(x)
-        x = layers.Dropout(head_dropout, name=f"head{layer}_dropout")(x)
-    if not head_ratios:
-        x = layers.Dropout(head_dropout, name="head_dropout")(x)
+    x = hidden_layers(before(x, name="head_norm"), config)
     logits = layers.Dense(classes, name="logits")(x)
-    return keras.Model([inputs, mask] if masked else inputs, logits, name=f"speech_former_{preset}")
+    return keras.Model(
+        inputs if mask is None else [inputs, mask],
+        logits,
+        name=model_name("speech_former", preset),
+    )
 
 
-def unchanged(x, name):
+def first_tokens(inputs: KerasTensor, config: SpeechFormerConfig) -> KerasTensor:
+    """Tokens of the first stage: those of the stem, or the frames in the width they need."""
+    mels, heads = inputs.shape[-1], config.heads
+    units = config.units or mels // heads * heads
+    if units == 0:
+        raise ValueError(
+            "mels must be at least heads. "
+            f"Received: input_shape={tuple(inputs.shape[1:])}, {heads=}"
+        )
+    if config.channels:
+        return stem(inputs, config.channels, units)
+    if units > mels:
+        return layers.Dense(units, name="tokens")(inputs)
+    return inputs[:, :, :units] if units < mels else inputs
+
+
+def transformer_block(
+    x: KerasTensor,
+    config: SpeechFormerConfig,
+    window: int | None,
+    dense: tuple[MakeDense, MakeDense],
+    name: str,
+    positions: Array | None,
+    mask: KerasTensor | None,
+) -> KerasTensor:
+    """Attention in windows and a feed-forward network, each with its residual and norm.
+
+    Args:
+        x: Keras tensor (batch, tokens, units).
+        config: of the model.
+        window: tokens of a window, or None: all.
+        dense: what makes the Dense layers of feed-forward networks, and those of attention.
+        name: begins the names of the layers.
+        positions: added to what attention reads, or None.
+        mask: Keras tensor (batch, tokens), 1 for real tokens and 0 for padding, or None.
+
+    Returns:
+        Keras tensor (batch, tokens, units).
+    """
+    before, after = (norm, unchanged) if config.norm_first else (unchanged, norm)
+    ffn_dense, attention_dense = dense
+    part = f"{name}_attention"
+    y = before(x, name=f"{part}_norm")
+    if positions is not None:
+        y = y + positions
+    y = windowed_self_attention(
+        y, config.heads, window, attention_dense, part, config.attention_dropout, mask
+    )
+    x = after(residual(x, y, config.dropout, part), name=f"{part}_norm")
+    part = f"{name}_ffn"
+    y = before(x, name=f"{part}_norm")
+    wide = int(x.shape[-1] * config.feed_forward_ratio)
+    y = feed_forward(y, wide, config.activation, config.dropout, ffn_dense, part)
+    return after(residual(x, y, config.dropout, part), name=f"{part}_norm")
+
+
+def hidden_layers(x: KerasTensor, config: SpeechFormerConfig) -> KerasTensor:
+    """The head without its last layer, (batch, units) to (batch, width of the last layer)."""
+    units = x.shape[-1]
+    for layer, ratio in enumerate(config.head_ratios, start=1):
+        x = layers.Dense(int(units * ratio), activation="relu", name=f"head{layer}")(x)
+        x = layers.Dropout(config.head_dropout, name=f"head{layer}_dropout")(x)
+    if not config.head_ratios:
+        x = layers.Dropout(config.head_dropout, name="head_dropout")(x)
     return x
 
 
-def merge(x, count, mask=None):
+def unchanged(x: KerasTensor, name: str) -> KerasTensor:
+    return x
+
+
+def merge(
+    x: KerasTensor, count: int, mask: KerasTensor | None = None
+) -> tuple[KerasTensor, KerasTensor | None]:
     """Averages every `count` tokens; zeros fill up the last ones, and padding counts as zero.
 
     Args:
@@ -228,7 +249,7 @@ def merge(x, count, mask=None):
     tokens, units = x.shape[1:]
     merged = -(-tokens // count)
 
-    def fill(y):
+    def fill(y: KerasTensor) -> KerasTensor:
         missing = merged * count - tokens
         return ops.concatenate([y] + [ops.zeros_like(y[:, :1])] * missing, axis=1)
 

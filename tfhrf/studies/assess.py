@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 
-from tfhrf.data.windows import hop_frames, test_windows, utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite.convert import to_tflite
 from tfhrf.deploy.tflm_sources import to_tflm
@@ -52,7 +52,7 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
     trained = keras.saving.load_model(work / "trained.keras", compile=False)
     folded = fold(trained)
     folded.save(work / "folded.keras")
-    content = to_tflite(folded, calibration, "int8")
+    content = to_tflite(folded, calibration, precision="int8")
     write_bytes(work / "int8.tflite", content)
     models = {"trained": inference(trained), "folded": inference(folded)}
     expected = models["trained"](calibration)
@@ -66,7 +66,7 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
     }
     if record["fold"] == DEPLOYED:
         name = f"{settings['dataset']}_{settings['model']}"
-        record["tflm"] = to_tflm(content, work / "tflm", name, list(corpus.labels))
+        record["tflm"] = to_tflm(content, work / "tflm", name=name, labels=list(corpus.labels))
         record["summary"] = str(summary(trained))
         config.save(work / "front_end.json")
     for side, (features, targets, groups) in sides.items():
@@ -82,14 +82,14 @@ def calibration_windows(features, frames, config):
     Returns:
         float32 array of shape (at most CALIBRATION_WINDOWS, frames, mels).
     """
-    hop = hop_frames(config)
+    hop = config.hop_frames
     counts = [1 + max(0, -(-(len(one) - frames) // hop)) for one in features]
     ends = np.cumsum(counts)
     picked = np.linspace(0, ends[-1] - 1, min(ends[-1], CALIBRATION_WINDOWS)).astype(int)
     places = np.searchsorted(ends, picked, side="right")
     return np.stack(
         [
-            test_windows(features[place], frames, hop, config)[pick - ends[place]]
+            evaluation_windows(features[place], frames, hop, config)[pick - ends[place]]
             for pick, place in zip(picked, places, strict=True)
         ]
     )
@@ -121,7 +121,7 @@ def _parts(features, frames, config):
     """Windows of utterance after utterance, TEST_WINDOWS and those of the last utterance a part."""
     part: list = []
     for one in features:
-        part.append(test_windows(one, frames, hop_frames(config), config))
+        part.append(evaluation_windows(one, frames, config.hop_frames, config))
         if sum(map(len, part)) >= TEST_WINDOWS:
             yield part
             part = []

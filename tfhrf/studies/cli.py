@@ -13,35 +13,14 @@ from tfhrf.data.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
 from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import FoldError
 from tfhrf.data.store import CacheError
-from tfhrf.log_mel import LogMelConfig
+from tfhrf.models.devices import DEVICES
 from tfhrf.studies import study, tables
+from tfhrf.studies.defaults import DEFAULTS
 from tfhrf.studies.results import ResultsError
-from tfhrf.studies.training import TrainingError, TrainingSettings
+from tfhrf.studies.task import STRATEGIES
+from tfhrf.studies.training import TrainingError
 from tfhrf.workers import EngineError, Local, Ray, limit_threads
 
-# Where a recipe has none of its own. The epochs and batches of IEMOCAP and DAIC-WOZ are those of
-# SpeechFormer (Chen et al. 2022), the others have not been tuned. The epochs are the same for
-# every fold: no test fold picks its own.
-DEFAULTS = {
-    "cremad": TrainingSettings(epochs=60),
-    "daic_woz": TrainingSettings(epochs=60, batch_size=16),
-    "emodb": TrainingSettings(epochs=60),
-    "iemocap": TrainingSettings(epochs=120, batch_size=32),
-    "m3ed": TrainingSettings(epochs=30),
-    "ravdess": TrainingSettings(epochs=60),
-    "synthetic": TrainingSettings(epochs=20),
-}
-# Front end, frames of a window, and how many times the epochs, of sizes for certain devices. "tiny"
-# is for 8 KB of RAM: telephone bandwidth, longer hops and fewer mels, windows of 2 s as well.
-DEVICES = {
-    "tiny": {
-        "config": LogMelConfig(
-            sample_rate=8000, frame_length=256, hop=200, fft_length=256, mels=24, upper_hz=3800.0
-        ),
-        "frames": 80,
-        "epochs": 2,
-    }
-}
 # Of the user's making, or of what became of files; each is one line.
 ERRORS = (
     AudioError,
@@ -99,7 +78,7 @@ def train(model, backbone, defaults=None, variants=("light", "large")):
     flags.DEFINE_enum(
         "strategy",
         "none",
-        sorted(study.STRATEGIES, reverse=True),
+        sorted(STRATEGIES, reverse=True),
         "mirrored: a training uses all GPUs of this machine.",
     )
     run(lambda: _train(model, backbone, {**DEFAULTS, **(defaults or {})}, flags.FLAGS))
@@ -126,17 +105,6 @@ def _train(model, backbone, defaults, given):
     if given.data_dir is None and given.dataset != "synthetic":
         raise CorpusError(f"--data_dir is needed with --dataset={given.dataset}")
     corpus = CORPORA[given.dataset]
-    protocol = given.protocol or next(iter(corpus.protocols))
-    if protocol not in corpus.protocols:
-        raise FoldError(
-            f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
-            f"Received: --protocol={protocol}"
-        )
-    if given.improvised and given.dataset != "iemocap":
-        raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
-    read = corpus.read
-    if given.improvised:
-        read = functools.partial(read, improvised=True)
     training = defaults[given.dataset]
     device = _device(given.variant, training)
     training = dataclasses.replace(
@@ -145,24 +113,8 @@ def _train(model, backbone, defaults, given):
         epochs=given.epochs or device["epochs"] * training.epochs,
     )
     engine = _engine(given)
-
-    asked = []
-    for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
-        settings = {
-            "model": model,
-            "dataset": given.dataset,
-            "variant": variant,
-            "hrf": int(hrf),
-            "seed": int(seed),
-            "epochs": training.epochs,
-            "protocol": protocol,
-        }
-        if given.improvised:
-            settings["turns"] = "improvised"
-        if given.speakers:
-            settings["speakers"] = "+".join(sorted(given.speakers))
-        if settings not in asked:
-            asked.append(settings)
+    protocol = _protocol(given, corpus)
+    asked = _asked(given, {"model": model, "epochs": training.epochs, "protocol": protocol})
     studies = [
         study.Study(
             functools.partial(backbone, preset=settings["variant"], hrf=settings["hrf"]),
@@ -171,9 +123,7 @@ def _train(model, backbone, defaults, given):
         )
         for settings in asked
     ]
-    utterances = read(given.data_dir or "runs/corpora")
-    if given.speakers:
-        utterances = of_speakers(utterances, given.speakers)
+    utterances = _utterances(given, corpus)
     found = study.run(
         studies,
         corpus,
@@ -187,6 +137,48 @@ def _train(model, backbone, defaults, given):
     )
     for one, results in zip(studies, found, strict=True):
         print(f"\n{tables.table(results)}\n\nWritten to {one.out}")
+
+
+def _protocol(given, corpus):
+    """The name of the protocol that the user chose, or the corpus's own."""
+    protocol = given.protocol or next(iter(corpus.protocols))
+    if protocol not in corpus.protocols:
+        raise FoldError(
+            f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
+            f"Received: --protocol={protocol}"
+        )
+    return protocol
+
+
+def _asked(given, common):
+    """The settings of each study that the user asked for, without repetitions."""
+    asked = []
+    for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
+        settings = {
+            "model": common["model"],
+            "dataset": given.dataset,
+            "variant": variant,
+            "hrf": int(hrf),
+            "seed": int(seed),
+            "epochs": common["epochs"],
+            "protocol": common["protocol"],
+        }
+        if given.improvised:
+            settings["turns"] = "improvised"
+        if given.speakers:
+            settings["speakers"] = "+".join(sorted(given.speakers))
+        if settings not in asked:
+            asked.append(settings)
+    return asked
+
+
+def _utterances(given, corpus):
+    """The utterances of the corpus that the user chose."""
+    if given.improvised and given.dataset != "iemocap":
+        raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
+    options = {"improvised": True} if given.improvised else {}
+    utterances = corpus.read(given.data_dir or "runs/corpora", **options)
+    return of_speakers(utterances, given.speakers) if given.speakers else utterances
 
 
 def _device(variants, training):

@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 
 class Scores(NamedTuple):
-    """Scores of decisions, all of them made from confusion[true][predicted] counts.
+    """Scores of decisions, all of them made from counts `confusion[true][predicted]`.
 
     `wa` is the accuracy ("weighted"), `ua` the mean recall of the classes that occur. `f1_macro`
     and `f1_weighted` are scikit-learn's averages over classes.
@@ -20,21 +20,8 @@ class Scores(NamedTuple):
     confusion: list[list[int]]
 
 
-def scores(labels, posteriors):
-    """Scores decisions made by the highest posterior.
-
-    Args:
-        labels: class indices, (utterances,).
-        posteriors: (utterances, classes).
-
-    Returns:
-        Scores.
-    """
-    return scores_of_counts(confusion_counts(labels, posteriors))
-
-
 def confusion_counts(labels, posteriors):
-    """Counts of decisions made by the highest posterior, confusion[true][predicted].
+    """Counts of decisions made by the highest posterior, `confusion[true][predicted]`.
 
     Args:
         labels: class indices, (utterances,).
@@ -52,7 +39,7 @@ def scores_of_counts(confusion):
     """Scores of a confusion matrix, of one fold or the sum of several.
 
     Args:
-        confusion: counts, confusion[true][predicted], (classes, classes), not all zero.
+        confusion: counts, `confusion[true][predicted]`, (classes, classes), not all zero.
 
     Returns:
         Scores.

@@ -6,34 +6,22 @@ any time. Folds run wherever tfhrf.workers runs them.
 """
 
 import collections
-import contextlib
-import dataclasses
-import functools
 import json
 import pathlib
-import pickle
-import time
-import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from tfhrf.data.folds import Fold
 from tfhrf.data.store import prepare
-from tfhrf.files import begin_folder, cleaning_up, write_text
+from tfhrf.files import write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
-from tfhrf.studies.assess import assess, calibration_windows
 from tfhrf.studies.pictures import save_study
 from tfhrf.studies.results import DEPLOYED, collect
-from tfhrf.studies.training import compile_model, fit, restart
-from tfhrf.workers import Local, Task, beside
-
-# How a training uses the devices of one machine: none of TensorFlow's strategies, or all GPUs.
-STRATEGIES = {"none": tf.distribute.get_strategy, "mirrored": tf.distribute.MirroredStrategy}
+from tfhrf.studies.task import run_folds, steps_per_epoch_of
+from tfhrf.workers import Local, Task
 
 
 class StudyError(ValueError):
@@ -79,7 +67,7 @@ def run(
         fold_numbers: which folds to run, from 1; all of them and the deployed model if None.
         config: LogMelConfig; its default if None.
         engine: what of tfhrf.workers computes features and runs folds; Local if None.
-        strategy: a key of STRATEGIES.
+        strategy: a key of task.STRATEGIES.
 
     Returns:
         The content of `results.json` of each study.
@@ -107,25 +95,37 @@ def run(
         place: _report(study, corpus) for place, study in enumerate(studies) if not missing[place]
     }
     if len(results) < len(studies):
-        targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
-        groups = [utterance.group for utterance in utterances]
-        data = engine.send((corpus, features, targets, groups, training, config))
-        shards = engine.send_folder(features[0].shard.parent)
-        places, tasks = [], []
-        for place, study in enumerate(studies):
-            for part in engine.runs(missing[place], len(studies) - len(results)):
-                arguments = (data, shards, study.build, study.settings, strategy, part)
-                units = sum(_units(fold, training, len(features)) for fold in part)
-                tasks.append(Task(run_folds, arguments, pathlib.Path(study.out), units))
-                places.append(place)
-        print(f"Training {sum(map(len, missing))} folds of {training.epochs} epochs")
-        left = collections.Counter(places)
-        bar = progress_bar(sum(task.units for task in tasks), "step")
-        for index, _ in engine.map(tasks, bar.add):
-            left[places[index]] -= 1
-            if not left[places[index]]:
-                results[places[index]] = _report(studies[places[index]], corpus)
+        data = _shared(corpus, features, utterances, training, config)
+        for place in _train_missing(studies, missing, data, engine, strategy):
+            results[place] = _report(studies[place], corpus)
     return [results[place] for place in range(len(studies))]
+
+
+def _shared(corpus, features, utterances, training, config):
+    """What all folds of all studies share, as `run_folds` takes it."""
+    targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
+    groups = [utterance.group for utterance in utterances]
+    return corpus, features, targets, groups, training, config
+
+
+def _train_missing(studies, missing, data, engine, strategy):
+    """Runs the missing folds of every study; yields the place of each study that is complete."""
+    _, features, _, _, training, _ = data
+    sent, shards = engine.send(data), engine.send_folder(features[0].shard.parent)
+    places, tasks = [], []
+    for place, study in enumerate(studies):
+        for part in engine.runs(missing[place], sum(map(bool, missing))):
+            arguments = (sent, shards, study.build, study.settings, strategy, part)
+            units = sum(_units(fold, training, len(features)) for fold in part)
+            tasks.append(Task(run_folds, arguments, pathlib.Path(study.out), units))
+            places.append(place)
+    print(f"Training {sum(map(len, missing))} folds of {training.epochs} epochs")
+    left = collections.Counter(places)
+    bar = progress_bar(sum(task.units for task in tasks), "step")
+    for index, _ in engine.map(tasks, bar.add):
+        left[places[index]] -= 1
+        if not left[places[index]]:
+            yield places[index]
 
 
 def _complete(out):
@@ -180,183 +180,7 @@ def _check_same(out, settings):
             )
 
 
-def balance(indices, targets, seed):
-    """Resamples utterances so that every class has as many as the largest.
-
-    All utterances stay; those of smaller classes come again, each as often as any other of its
-    class, give or take one.
-
-    Args:
-        indices: list of indices of utterances.
-        targets: class index of every utterance of the corpus.
-        seed: seed of which ones come once more.
-
-    Returns:
-        List of indices.
-    """
-    rng = np.random.default_rng(seed)
-    classes = [
-        [i for i in indices if targets[i] == target] for target in sorted({*targets[indices]})
-    ]
-    most = max(map(len, classes))
-    return [
-        index
-        for members in classes
-        for index in members * (most // len(members))
-        + rng.permutation(members)[: most % len(members)].tolist()
-    ]
-
-
-def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
-    """The task: trains, folds, quantizes and tests folds of a study.
-
-    Every fold becomes a folder in `folder`, complete or absent.
-
-    Args:
-        folder: of the study, or one from which the folds' folders get there.
-        advance: called with how many steps of training are done, utterances tested, and folds
-            complete.
-        data: function that returns what all studies share: corpus, features (StoredFrames),
-            class indices and groups of all utterances, TrainingSettings, LogMelConfig.
-        shards: function that returns the folder in which the features' shards are here.
-        build, settings: of the Study.
-        strategy: a key of STRATEGIES.
-        folds: list of Fold.
-    """
-    corpus, features, targets, groups, training, config = data()
-    here = shards()
-    features = [dataclasses.replace(one, shard=here / one.shard.name) for one in features]
-    seed, shape = settings["seed"], (training.frames, config.mels)
-    steps_per_epoch = _steps_per_epoch(training, len(features))
-    model, initial, scope = _compiled(
-        pickle.dumps((build, shape, len(corpus.labels), training, steps_per_epoch, seed, strategy))
-    )
-    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: advance(steps_per_epoch))
-
-    def side(indices):
-        some = [features[i] for i in indices]
-        return some, targets[indices], [groups[i] for i in indices]
-
-    with _assessing(len(folds) > 1, advance) as assess_later:
-        for fold in folds:
-            work = begin_folder(folder / fold.name)
-            with cleaning_up(work):
-                clock = StepClock()
-                start = time.perf_counter()
-                board = keras.callbacks.TensorBoard(work / "tensorboard", write_graph=False)
-                train = balance(fold.train, targets, seed) if corpus.balanced else fold.train
-                with scope():
-                    restart(model, initial)
-                    history = fit(
-                        model,
-                        [features[i] for i in train],
-                        targets[train],
-                        training,
-                        steps_per_epoch,
-                        config,
-                        seed_of(seed, fold),
-                        [clock, count, board],
-                        side(fold.validation)[:2] if fold.validation else None,
-                    )
-                model.save(work / "trained.keras")
-                record = {
-                    "fold": fold.name,
-                    "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},
-                    "history": history,
-                }
-            chosen = [features[i] for i in fold.train]
-            sides = {"validation": fold.validation, "test": fold.test}
-            assess_later(
-                work,
-                folder / fold.name,
-                record,
-                calibration_windows(chosen, training.frames, config),
-                {name: side(indices) for name, indices in sides.items() if indices},
-                corpus,
-                settings,
-                config,
-            )
-
-
-def _steps_per_epoch(training, utterances):
-    """One number for every fold: the graph is traced once."""
-    return max(1, utterances // training.batch_size)
-
-
 def _units(fold, training, utterances):
     """By how much a fold moves the progress bar: steps, utterances to test, the fold itself."""
-    steps = training.epochs * _steps_per_epoch(training, utterances)
+    steps = training.epochs * steps_per_epoch_of(training, utterances)
     return steps + len(fold.validation) + len(fold.test) + 1
-
-
-def seed_of(seed, fold):
-    """The seed of a fold's shuffling, cropping and augmentation.
-
-    Every fold has its own, so that the luck of one is not that of all.
-
-    Args:
-        seed: of the study.
-        fold: Fold.
-
-    Returns:
-        int of 31 bits.
-    """
-    return zlib.crc32(f"{seed} {fold.name}".encode()) >> 1
-
-
-@functools.lru_cache(maxsize=1)
-def _compiled(pickled):
-    """The model of a study, compiled: a process that runs fold after fold traces it once.
-
-    Args:
-        pickled: build, shape, classes, training, steps per epoch, seed and strategy, pickled so
-            that equal ones are found.
-
-    Returns:
-        The model, the initial values of its variables, the scope to use it in.
-    """
-    build, shape, classes, training, steps_per_epoch, seed, strategy = pickle.loads(pickled)
-    # Frees the model of the study before, and names layers as in a new process.
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
-    scope = STRATEGIES[strategy]().scope
-    with scope():
-        model = build(shape, classes)
-        compile_model(model, training, steps_per_epoch)
-    return model, [variable.numpy() for variable in model.variables], scope
-
-
-@contextlib.contextmanager
-def _assessing(apart, advance):
-    """The function `assess` but for its first argument, called beside this process or in it.
-
-    While one fold is folded, quantized and tested, the next one trains. At the end of the block
-    all folds are complete; an exception of theirs is raised there.
-    """
-    if not apart:
-        yield functools.partial(assess, advance)
-        return
-    with beside(1, advance) as (submit, completed):
-        calls = [submit(_leave_gpus)]
-        yield lambda *arguments: calls.append(submit(assess, *arguments))
-        for call in completed(calls):
-            call.result()
-
-
-def _leave_gpus(advance):
-    """The training has taken all memory of the GPUs."""
-    tf.config.set_visible_devices([], "GPU")
-
-
-class StepClock(keras.callbacks.Callback):
-    """Adds up the time of the training steps alone."""
-
-    def __init__(self):
-        super().__init__()
-        self.seconds = 0.0
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.start = time.perf_counter()
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.seconds += time.perf_counter() - self.start

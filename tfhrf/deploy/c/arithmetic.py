@@ -47,13 +47,6 @@ def rescale(x, multiplier, shift):
     return divide_by_power(high_multiply(np.asarray(x, np.int64) << left, multiplier), right)
 
 
-def rescale_wide(x, multiplier, shift):
-    """A 48-bit value times a quantized multiplier that is first cut to 16 bits."""
-    reduced = reduced_multiplier(multiplier)
-    total = 15 - shift
-    return (np.asarray(x, np.int64) * reduced + (1 << (total - 1))) >> total
-
-
 def reduced_multiplier(multiplier):
     return (multiplier + (1 << 15)) >> 16 if multiplier < 0x7FFF0000 else 0x7FFF
 

@@ -30,20 +30,8 @@ from tfhrf.deploy.c.ir import (
 )
 
 # Operators whose kernels look their results up in a table at the end.
-WITH_TABLE = {
-    "ADD",
-    "ATTENTION",
-    "BATCH_MATMUL",
-    "CONV_2D",
-    "DEPTHWISE_CONV_2D",
-    "DIV",
-    "FULLY_CONNECTED",
-    "LAYER_NORM",
-    "MUL",
-    "SQUARED_DIFFERENCE",
-    "SUB",
-    "TABLE",
-}
+WITH_TABLE = BINARY | {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D"}
+WITH_TABLE |= {"FULLY_CONNECTED", "LAYER_NORM", "TABLE"}
 # What may compute the scores of attention before something is added to them.
 SCORES = ("TABLE", "MUL", "BATCH_MATMUL")
 IDENTITY = np.arange(-128, 128)
@@ -152,17 +140,6 @@ def only_consumer(graph, tensor):
     return readers[0] if len(readers) == 1 and inner else None
 
 
-def past_reshapes(graph, tensor):
-    """(tensor, operators): the last of a chain of RESHAPEs, each with one reader."""
-    chain = []
-    reader = only_consumer(graph, tensor)
-    while reader is not None and reader.name == "RESHAPE":
-        chain.append(reader)
-        tensor = reader.output
-        reader = only_consumer(graph, tensor)
-    return tensor, chain
-
-
 def append_table(graph, operator):
     """Lets the operator before a TABLE look its results up."""
     source = operator.inputs[0]
@@ -188,58 +165,99 @@ def last_axis(operator):
     return axes == {rank - 1}
 
 
+def before_reshapes(graph, tensor, gone):
+    """What computes a tensor, RESHAPEs passed over; those are added to `gone`."""
+    producer = graph.producer(tensor)
+    while producer is not None and producer.name == "RESHAPE":
+        gone.append(producer)
+        producer = graph.producer(producer.inputs[0])
+    return producer
+
+
+def is_named(operator, name):
+    return operator is not None and operator.name == name
+
+
 def fuse_layer_norm(graph, product):
     """Joins a MUL with what computes its second factor, if that is a LayerNormalization."""
-    if product.output.dtype != "int8":
-        fuse_layer_norm16(graph, product)
-        return
     difference, inverse = product.inputs
     if difference.shape[:-1] != inverse.shape[:-1] or inverse.shape[-1] != 1:
         return
     subtract = graph.producer(difference)
-    if subtract is None or subtract.name != "SUB" or subtract.extra:
+    if not is_named(subtract, "SUB") or subtract.extra:
         return
     x, average = subtract.inputs
     mean = graph.producer(average)
-    if mean is None or mean.name != "MEAN" or mean.inputs[0] is not x or not last_axis(mean):
+    if not is_named(mean, "MEAN") or mean.inputs[0] is not x or not last_axis(mean):
         return
     gone = [mean, subtract, product]
-    tensor = inverse
-    producer = graph.producer(tensor)
-    tables = []
+    find = inverse_deviation if product.output.dtype == "int8" else inverse_deviation16
+    extra = find(graph, subtract, product, gone)
+    if extra is not None:
+        extra.update(mean=mean, subtract=subtract, product=product)
+        join(graph, gone, Operator("LAYER_NORM", [x], product.outputs, extra=extra))
+
+
+def inverse_deviation(graph, subtract, product, gone):
+    """What computes a layer normalization's second factor: a dict, or None if it is another.
+
+    What is found is added to `gone`. TABLEs are RSQRT and what is added before it.
+    """
+    difference, inverse = product.inputs
+    producer = graph.producer(inverse)
+    table = None
     while producer is not None and producer.name in ("TABLE", "RESHAPE"):
         if producer.name == "TABLE":
-            tables.append(producer.extra["table"])
+            own = producer.extra["table"]
+            table = own if table is None else look_up(table, own)
         gone.append(producer)
-        tensor = producer.inputs[0]
-        producer = graph.producer(tensor)
-    if producer is None or not tables:
-        return
-    table = IDENTITY
-    for step in reversed(tables):
-        table = look_up(step, table)
-    extra = {"inverse_table": table, "inverse": inverse, "difference": difference}
+        producer = graph.producer(producer.inputs[0])
+    if producer is None or table is None:
+        return None
     gone.append(producer)
-    if producer.name == "BATCH_MATMUL" and producer.inputs[0] is producer.inputs[1]:
-        tensor = producer.inputs[0]
-        before = graph.producer(tensor)
-        while before is not None and before.name == "RESHAPE":
-            gone.append(before)
-            tensor = before.inputs[0]
-            before = graph.producer(tensor)
-        rows = producer.inputs[0].shape
-        if tensor is not difference or not producer.options.adjY or rows[-2:] != (1, x.shape[-1]):
-            return
-    elif producer.name == "MEAN" and last_axis(producer):
-        squares = graph.producer(producer.inputs[0])
-        if squares is None or squares.name != "TABLE" or squares.inputs[0] is not difference:
-            return
-        gone.append(squares)
-        extra["squares_table"] = squares.extra["table"]
-    else:
-        return
-    extra.update(mean=mean, subtract=subtract, variance=producer, product=product)
-    join(graph, gone, Operator("LAYER_NORM", [x], product.outputs, extra=extra))
+    extra = {"inverse_table": table, "inverse": inverse, "difference": difference}
+    extra["variance"] = producer
+    if is_product_with_itself(producer, difference):
+        return extra if before_reshapes(graph, producer.inputs[0], gone) is subtract else None
+    if producer.name != "MEAN" or not last_axis(producer):
+        return None
+    squares = graph.producer(producer.inputs[0])
+    if not is_named(squares, "TABLE") or squares.inputs[0] is not difference:
+        return None
+    gone.append(squares)
+    extra["squares_table"] = squares.extra["table"]
+    return extra
+
+
+def is_product_with_itself(operator, difference):
+    """Whether an operator computes the sum of squares of each row of a difference."""
+    if not is_named(operator, "BATCH_MATMUL") or not operator.options.adjY:
+        return False
+    row, other = operator.inputs
+    return row is other and row.shape[-2:] == (1, difference.shape[-1])
+
+
+def inverse_deviation16(graph, subtract, product, gone):
+    """The same for 16 bits, where RSQRT and what is added before it are no tables."""
+    difference, inverse = product.inputs
+    root = before_reshapes(graph, inverse, gone)
+    if not is_named(root, "RSQRT"):
+        return None
+    add = before_reshapes(graph, root.inputs[0], gone)
+    if not is_named(add, "ADD") or scalar(add.inputs[1]) is None:
+        return None
+    variance = before_reshapes(graph, add.inputs[0], gone)
+    if not is_product_with_itself(variance, difference):
+        return None
+    if before_reshapes(graph, variance.inputs[0], gone) is not subtract:
+        return None
+    epsilon = scalar(add.inputs[1])
+    plain = all(activation(op) == "NONE" for op in (subtract, add, product))
+    # RSQRT of a negative value is an error that the joint kernel does not look for.
+    if not plain or epsilon < 0 or not shrinks(subtract) or not shrinks(product):
+        return None
+    gone += [root, add, variance]
+    return {"variance": variance, "epsilon": epsilon, "add": add, "root": root}
 
 
 def join(graph, gone, new):
@@ -255,56 +273,7 @@ def join(graph, gone, new):
     if any(id(t) in made for t in graph.outputs):
         return
     graph.operators[graph.operators.index(last)] = new
-    for operator in gone:
-        if operator is not last:
-            graph.operators.remove(operator)
-
-
-def before_reshapes(graph, tensor, gone):
-    """What computes a tensor, RESHAPEs passed over; those are added to `gone`."""
-    producer = graph.producer(tensor)
-    while producer is not None and producer.name == "RESHAPE":
-        gone.append(producer)
-        producer = graph.producer(producer.inputs[0])
-    return producer
-
-
-def fuse_layer_norm16(graph, product):
-    """The same for 16 bits, where RSQRT and what is added before it are no tables."""
-    difference, inverse = product.inputs
-    if difference.shape[:-1] != inverse.shape[:-1] or inverse.shape[-1] != 1:
-        return
-    subtract = graph.producer(difference)
-    if subtract is None or subtract.name != "SUB":
-        return
-    x, average = subtract.inputs
-    mean = graph.producer(average)
-    if mean is None or mean.name != "MEAN" or mean.inputs[0] is not x or not last_axis(mean):
-        return
-    gone = [mean, subtract, product]
-    root = before_reshapes(graph, inverse, gone)
-    if root is None or root.name != "RSQRT":
-        return
-    add = before_reshapes(graph, root.inputs[0], gone)
-    if add is None or add.name != "ADD" or scalar(add.inputs[1]) is None:
-        return
-    variance = before_reshapes(graph, add.inputs[0], gone)
-    if variance is None or variance.name != "BATCH_MATMUL" or not variance.options.adjY:
-        return
-    row = variance.inputs[0]
-    if row is not variance.inputs[1] or row.shape[-2:] != (1, x.shape[-1]):
-        return
-    if before_reshapes(graph, row, gone) is not subtract:
-        return
-    epsilon = scalar(add.inputs[1])
-    plain = all(activation(op) == "NONE" for op in (subtract, add, product))
-    # RSQRT of a negative value is an error that the joint kernel does not look for.
-    if not plain or epsilon < 0 or not shrinks(subtract) or not shrinks(product):
-        return
-    gone += [root, add, variance]
-    extra = {"mean": mean, "subtract": subtract, "variance": variance, "epsilon": epsilon}
-    extra |= {"add": add, "root": root, "product": product}
-    join(graph, gone, Operator("LAYER_NORM", [x], product.outputs, extra=extra))
+    graph.operators = [op for op in graph.operators if all(op is not other for other in gone)]
 
 
 def fits_attention(softmax, product):
@@ -327,51 +296,54 @@ def is_factor(operator):
 def fuse_attention(graph, softmax):
     """Joins a SOFTMAX with the matrix products before and after it."""
     scores, weights = softmax.inputs[0], softmax.output
-    if only_consumer(graph, scores) is None:
-        return
     product = only_consumer(graph, weights)
-    if product is None or product.name != "BATCH_MATMUL" or product.inputs[0] is not weights:
+    if only_consumer(graph, scores) is None or not is_named(product, "BATCH_MATMUL"):
         return
-    if product.options.adjX or not fits_attention(softmax, product):
+    if product.inputs[0] is not weights or product.options.adjX:
+        return
+    if not fits_attention(softmax, product):
         return
     extra: dict = {"softmax": softmax, "product": product}
-    gone = [softmax, product]
-    producer = graph.producer(scores)
-    if producer is not None and producer.name == "ADD":
-        for position in (0, 1):
-            before = graph.producer(producer.inputs[position])
-            raw = producer.inputs[position]
-            if producer.output.shape != raw.shape or before is None:
-                continue
-            if scores.dtype == "int16" and not shrinks(producer):
-                continue
-            if only_consumer(graph, raw) is not None and before.name in SCORES:
-                extra["add"] = producer
-                extra["position"] = position
-                gone.append(producer)
-                producer = before
-                break
-    if producer is not None and producer.name in ("TABLE", "MUL"):
-        if only_consumer(graph, producer.inputs[0]) is None:
-            return
-        if producer.name == "TABLE":
-            extra["scores_table"] = producer.extra["table"]
-        elif is_factor(producer):
-            extra["factor"] = producer
-            extra["factor_value"] = scalar(producer.inputs[1])
-        else:
-            return
-        gone.append(producer)
-        producer = graph.producer(producer.inputs[0])
-    if producer is None or producer.name != "BATCH_MATMUL" or producer.options.adjX:
+    producer = before_sum(graph, graph.producer(scores), extra)
+    producer = before_factor(graph, producer, extra)
+    if not is_named(producer, "BATCH_MATMUL") or producer.options.adjX:
         return
     extra["scores"] = producer
-    gone.append(producer)
     inputs = [*producer.inputs, product.inputs[1]]
     if "add" in extra:
         inputs.append(extra["add"].inputs[1 - extra["position"]])
-    new = Operator("ATTENTION", inputs, product.outputs, extra=extra)
-    graph.operators[graph.operators.index(product)] = new
-    for operator in gone:
-        if operator is not product:
-            graph.operators.remove(operator)
+    parts = ("scores", "scaled", "add", "softmax", "product")
+    gone = [extra[part] for part in parts if part in extra]
+    join(graph, gone, Operator("ATTENTION", inputs, product.outputs, extra=extra))
+
+
+def before_sum(graph, operator, extra):
+    """What computes the scores to which an ADD adds; the operator itself if it is no such ADD."""
+    if not is_named(operator, "ADD") or (
+        operator.output.dtype == "int16" and not shrinks(operator)
+    ):
+        return operator
+    for position, raw in enumerate(operator.inputs):
+        before = graph.producer(raw)
+        if before is None or before.name not in SCORES or operator.output.shape != raw.shape:
+            continue
+        if only_consumer(graph, raw) is not None:
+            extra.update(add=operator, position=position)
+            return before
+    return operator
+
+
+def before_factor(graph, operator, extra):
+    """What computes the scores that an operator scales, the operator if it does not, or None."""
+    if operator is None or operator.name not in ("TABLE", "MUL"):
+        return operator
+    if only_consumer(graph, operator.inputs[0]) is None:
+        return None
+    if operator.name == "TABLE":
+        extra["scores_table"] = operator.extra["table"]
+    elif is_factor(operator):
+        extra.update(factor=operator, factor_value=scalar(operator.inputs[1]))
+    else:
+        return None
+    extra["scaled"] = operator
+    return graph.producer(operator.inputs[0])

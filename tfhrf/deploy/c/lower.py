@@ -1,19 +1,24 @@
 """From operators to steps: each operator's lowering adds its steps, one operator after the other.
 
-Here lies what lowerings share: where tensors are, and the table of the 8-bit lowerings.
+Here lies what lowerings share, where tensors are, and the table of the lowerings.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from tfhrf.deploy.c.ir import refuse
-from tfhrf.deploy.c.operators.attention import lower_attention, lower_matmul, lower_softmax
-from tfhrf.deploy.c.operators.convolution import lower_window
+from tfhrf.deploy.c.literals import INT8, INT16, Precision
+from tfhrf.deploy.c.operators.attention import lower_attention
+from tfhrf.deploy.c.operators.convolution import lower_conv, lower_pool
 from tfhrf.deploy.c.operators.dense import lower_dense
 from tfhrf.deploy.c.operators.elementwise import lower_elementwise
+from tfhrf.deploy.c.operators.matmul import lower_matmul
 from tfhrf.deploy.c.operators.movers import MOVERS, VIEWS, move, part_of, view_of
 from tfhrf.deploy.c.operators.normalization import lower_layer_norm, lower_reduce
-from tfhrf.deploy.c.steps import Step
+from tfhrf.deploy.c.operators.softmax import lower_softmax
 from tfhrf.deploy.c.views import Storage, View, strides_of
+from tfhrf.deploy.memory_plan import round_up
 
 # Kernels that write several matrices, each anywhere.
 IN_BATCHES = {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D"}
@@ -22,9 +27,10 @@ IN_BATCHES = {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D"}
 class Lowering:
     """Lowers the operators of a graph in their order."""
 
-    def __init__(self, graph, layouts, lowerings):
+    def __init__(self, graph, layouts, precision):
         self.graph = graph
         self.layouts = layouts
+        self.precision = precision
         self.steps = []
         self.copied = 0
         self.views = {}
@@ -37,13 +43,13 @@ class Lowering:
             )
         self.find_parts()
         for operator in graph.operators:
-            lower = lowerings.get(operator.name)
-            if lower is None:
+            lower_it = LOWERINGS[precision].get(operator.name)
+            if lower_it is None:
                 refuse(operator, "there is no kernel")
             for tensor in (*operator.inputs, *operator.outputs):
                 if tensor is not None and tensor.dtype not in ("int8", "int32", "int16", "int64"):
                     refuse(operator, "it is not quantized to integers", tensor)
-            lower(self, operator)
+            lower_it(self, operator)
 
     def find_parts(self):
         """Inputs of CONCATENATION and PACK that can be computed right where they belong."""
@@ -111,20 +117,17 @@ class Lowering:
             storage = Storage("arena", tensor.dtype, size, tensor.name)
             return View(storage, np.arange(size).reshape(tensor.shape))
         order, shape = self.candidates[id(tensor)][chosen]
-        width = -(-shape[-1] // 4) * 4
+        width = round_up(shape[-1], 4)
         slots = np.arange(size // shape[-1] * width).reshape(-1, width)[:, : shape[-1]]
         address = np.empty(size, np.int64)
         address[order.ravel()] = slots.ravel()
         storage = Storage("arena", tensor.dtype, size // shape[-1] * width, tensor.name)
         return View(storage, address.reshape(tensor.shape))
 
-    def add(self, name, rows, reads, write, call, scratch=0, kernels=()):
-        self.steps.append(Step(name, rows, reads, write, call, scratch, kernels))
-
     def copy(self, source, shape=None):
         """A view with the same values in a storage of their own, one after the other."""
         shape = source.address.shape if shape is None else shape
-        width = -(-shape[-1] // 4) * 4 if len(shape) > 1 else shape[-1]
+        width = round_up(shape[-1], 4) if len(shape) > 1 else shape[-1]
         count = int(np.prod(shape)) // shape[-1]
         storage = Storage("arena", source.storage.dtype, count * width, "copy")
         slots = np.arange(count * width).reshape(count, width)[:, : shape[-1]]
@@ -136,8 +139,8 @@ class Lowering:
         self.copied += source.address.size
         move(self, source, target)
 
-    def contiguous(self, view, inner):
-        """The view, or a copy, with the last axis dense and the `inner` axes before it affine."""
+    def contiguous(self, view):
+        """The view, or a copy, with strides, the last axis dense."""
         strides = strides_of(view.address)
         if strides is not None and (strides[-1] == 1 or view.address.shape[-1] == 1):
             return view
@@ -184,16 +187,51 @@ def derived(graph, tensor):
     return found
 
 
-LOWERINGS = {
+BOTH = {
     **MOVERS,
-    "FULLY_CONNECTED": lower_dense,
-    **dict.fromkeys(("TABLE", "ADD", "SUB", "MUL", "DIV", "SQUARED_DIFFERENCE"), lower_elementwise),
-    "LAYER_NORM": lower_layer_norm,
-    "SOFTMAX": lower_softmax,
-    "BATCH_MATMUL": lower_matmul,
+    **dict.fromkeys(("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"), lower_elementwise),
+    **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), lower_conv),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), lower_pool),
     "ATTENTION": lower_attention,
-    **dict.fromkeys(("MEAN", "REDUCE_MAX"), lower_reduce),
-    **dict.fromkeys(
-        ("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"), lower_window
-    ),
+    "BATCH_MATMUL": lower_matmul,
+    "FULLY_CONNECTED": lower_dense,
+    "LAYER_NORM": lower_layer_norm,
+    "MEAN": lower_reduce,
+    "SOFTMAX": lower_softmax,
 }
+FUNCTIONS16 = ("LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
+# The lowering of each operator that has a kernel.
+LOWERINGS: dict[Precision, dict[str, Callable]] = {
+    INT8: BOTH | dict.fromkeys(("TABLE", "DIV"), lower_elementwise) | {"REDUCE_MAX": lower_reduce},
+    INT16: BOTH | dict.fromkeys(FUNCTIONS16, lower_elementwise),
+}
+
+
+def lower(graph):
+    """Steps that copy least: each storage in the order that its readers like best.
+
+    Raises:
+        ValueError: values of two types are computed, or an operator has no kernel.
+    """
+    kinds = {tensor.dtype for op in graph.operators for tensor in op.outputs}
+    kinds |= {tensor.dtype for tensor in graph.inputs}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"All computed tensors must have one type, int8 or int16. Received: {sorted(kinds)}"
+        )
+    precision = INT16 if kinds == {"int16"} else INT8
+    layouts: dict = {}
+    best = Lowering(graph, layouts, precision)
+    for tensor, choices in best.candidates.items():
+        for choice in range(len(choices)):
+            if best.copied == 0:
+                return best.steps
+            try:
+                tried = Lowering(graph, {**layouts, tensor: choice}, precision)
+            except ValueError:
+                # A kernel cannot write in this order.
+                continue
+            if tried.copied < best.copied:
+                best = tried
+                layouts = {**layouts, tensor: choice}
+    return best.steps

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tfhrf.deploy import memory_plan
 from tfhrf.deploy.c.schedule import groups_of, in_rows, readers, recompute, redirect, writers
 
 # Rows of a group that are computed at once; kernels take them in pairs.
@@ -176,20 +177,16 @@ def place(times, buffers, same):
         begin = min(times[member][0] for member in members)
         end = max(times[member][1] for member in members)
         items.append((size, begin, end, members))
-    placed: list = []
-    offsets = {}
-    for size, begin, end, members in sorted(items, key=lambda item: (-item[0], item[1])):
-        offset = 0
-        for low, high, first, last in sorted(placed):
-            if first <= end and begin <= last:
-                if offset + size <= low:
-                    break
-                offset = max(offset, high)
-        placed.append((offset, offset + size, begin, end))
-        offsets.update(dict.fromkeys(members, offset))
-    return max((high for _, high, _, _ in placed), default=0), offsets
+    items.sort(key=lambda item: (-item[0], item[1]))
+    places, arena = memory_plan.place(item[:3] for item in items)
+    offsets = {
+        member: offset
+        for offset, (*_, members) in zip(places, items, strict=True)
+        for member in members
+    }
+    return arena, offsets
 
 
 def size_of(storage, buffers):
     elements = buffers[storage] * ROWS if storage in buffers else storage.elements + storage.beyond
-    return -(-elements * storage.itemsize // ALIGNMENT) * ALIGNMENT
+    return memory_plan.round_up(elements * storage.itemsize, ALIGNMENT)

@@ -153,7 +153,7 @@ def redirect(step, old, new):
 def substitute(steps, step, late):
     """The steps with a copy of one of them before those that read its output late."""
     old = step.write.storage
-    new = dataclasses.replace(old, layouts=[])
+    new = dataclasses.replace(old)
 
     def moved(operand):
         if operand.storage is not old:

@@ -5,7 +5,6 @@ elements from the storage's beginning.
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
@@ -21,8 +20,6 @@ class Storage:
     data: np.ndarray | None = None
     # Elements after the last that kernels may read, as they take four bytes at a time.
     beyond: int = 0
-    # What tensors may fix the order of the elements, and whether rows are padded then.
-    layouts: list[Any] = dataclasses.field(default_factory=list)
 
     @property
     def itemsize(self):

@@ -89,7 +89,7 @@ def load(library, config, dtype="int8", name="frontend"):
 def make(config, scale, zero_point, dtype="int8", flags=()):
     """Generates, compiles and loads a front end: the function that `load` returns."""
     with tempfile.TemporaryDirectory() as directory:
-        write_frontend(config, directory, scale, zero_point, dtype)
+        write_frontend(config, directory, scale=scale, zero_point=zero_point, dtype=dtype)
         library = build(directory, flags=flags)
         return load(library, config, dtype)
 

@@ -10,8 +10,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfhrf.data.windows import silence
-from tfhrf.deploy.runners import quantize
+from tfhrf.deploy.levels import quantize
 from tfhrf.log_mel import hz_to_mel
 
 LOG_BITS = 25  # fractional bits of the logarithm to base 2, as in frontend_level.c
@@ -73,14 +72,8 @@ def make_tables(config, scale, zero_point, dtype):
         slope=slope,
         offset=offset,
         shift=shift,
-        least=int(to_levels(silence(config), scale, zero_point, dtype)),
+        least=int(quantize(config.silence, scale, zero_point, dtype)),
     )
-
-
-def to_levels(features, scale, zero_point, dtype):
-    """Features quantized like `tfhrf.deploy.runners.predict` does."""
-    parameters = {"scales": [scale], "zero_points": [zero_point]}
-    return quantize(features, {"dtype": dtype, "quantization_parameters": parameters})
 
 
 def stage_spans(points):

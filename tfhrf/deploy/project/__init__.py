@@ -1,6 +1,5 @@
 """The firmware around a model: C sources of the application, and folders for other tools."""
 
-from tfhrf.deploy.project.layouts import arrange, check_layout
-from tfhrf.deploy.project.writer import application_files, class_names, classifier_files
+from tfhrf.deploy.project.writer import write_project
 
-__all__ = ["application_files", "arrange", "check_layout", "class_names", "classifier_files"]
+__all__ = ["write_project"]

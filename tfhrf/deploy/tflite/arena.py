@@ -4,11 +4,10 @@ import collections
 
 import numpy as np
 
-from tfhrf.deploy.tflite.graph import (
-    operator_name,
-    shape_of,
-    type_name,
-)
+from tfhrf.deploy.memory_plan import place, round_up
+from tfhrf.deploy.tflite.graph import operator_name, shape_of, type_name
+
+ALIGNMENT = 16  # TFLM's, bytes
 
 
 def peak_bytes(graph):
@@ -28,25 +27,23 @@ def peak_bytes(graph):
         for index in operator.inputs:
             last_use[index] = max(last_use[index], step)
     buffers = [
-        (round_up(tensor_bytes(subgraph.tensors[index])), index, first_use[index], last_use[index])
+        (
+            round_up(tensor_bytes(subgraph.tensors[index]), ALIGNMENT),
+            index,
+            first_use[index],
+            last_use[index],
+        )
         for index in first_use
     ]
     for step, operator in enumerate(subgraph.operators):
         if operator_name(graph, operator) == "MEAN":
             # 32-bit sums, and two short lists of axes.
             sums = 4 * int(np.prod(shape_of(subgraph.tensors[operator.outputs[0]])))
-            for size in (round_up(sums), 16, 16):
+            for size in (round_up(sums, ALIGNMENT), 16, 16):
                 buffers.append((size, len(subgraph.tensors) + len(buffers), step, step))
-    placed: list[tuple[int, int, int, int]] = []
-    for size, _, start, end in sorted(buffers, key=lambda buffer: (-buffer[0], -buffer[1])):
-        offset = 0
-        for low, high, begin, finish in sorted(placed):
-            if begin <= end and start <= finish:
-                if offset + size <= low:
-                    break
-                offset = max(offset, high)
-        placed.append((offset, offset + size, start, end))
-    return max((high for _, high, _, _ in placed), default=0)
+    buffers.sort(key=lambda buffer: (-buffer[0], -buffer[1]))
+    _, total = place((size, first, last) for size, _, first, last in buffers)
+    return total
 
 
 def arena_bound(graph):
@@ -69,7 +66,7 @@ def arena_bound(graph):
             options = operator.builtinOptions
             kept += options.adjX * tensor_bytes(tensors[0])
             kept += (not options.adjY) * tensor_bytes(tensors[1])
-    return round_up(peak_bytes(graph) + kept)
+    return round_up(peak_bytes(graph) + kept, ALIGNMENT)
 
 
 def cmsis_margin(graph):
@@ -90,12 +87,7 @@ def cmsis_margin(graph):
             scratch = max(scratch, 4 * shape_of(subgraph.tensors[operator.inputs[1]])[0])
         elif name == "BATCH_MATMUL":
             scratch = max(scratch, 4 * max(shape_of(subgraph.tensors[operator.inputs[1]])[-2:]))
-    return round_up(scratch)
-
-
-def round_up(size):
-    """The next multiple of TFLM's alignment, 16 bytes."""
-    return -(-size // 16) * 16
+    return round_up(scratch, ALIGNMENT)
 
 
 def tensor_bytes(tensor):

@@ -13,7 +13,7 @@ EIGHT_BITS = frozenset({"float32", "int8"})
 # What TensorFlow Lite Micro runs: the resolver's method for each operator, and the types of the
 # operator's first output. The tests run each of them in the tflite-micro interpreter. RELU6,
 # MAXIMUM and SUM are left out: TFLM has them, but integer kernels of theirs do not rescale
-# (`rearrange.rescale_bounds` replaces RELU6).
+# (`graph_rewrites.rescale_bounds` replaces RELU6).
 OPERATORS = {
     "ADD": ("AddAdd", ALL),
     "AVERAGE_POOL_2D": ("AddAveragePool2D", ALL),
@@ -93,6 +93,32 @@ def tensor_name(tensor):
 
 def shape_of(tensor):
     return [] if tensor.shape is None else [int(n) for n in tensor.shape]
+
+
+def interface(graph):
+    """What the inputs and the outputs of a graph are.
+
+    Returns:
+        Two lists of dicts "shape", "dtype", "scale", "zero_point"; the last two None for floats.
+    """
+    subgraph = graph.subgraphs[0]
+    inputs, outputs = (
+        [describe(subgraph.tensors[index]) for index in indices]
+        for indices in (subgraph.inputs, subgraph.outputs)
+    )
+    return inputs, outputs
+
+
+def describe(tensor):
+    dtype = type_name(tensor)
+    quantization = tensor.quantization
+    quantized = dtype in ("int8", "int16")
+    return {
+        "shape": shape_of(tensor),
+        "dtype": dtype,
+        "scale": float(quantization.scale[0]) if quantized else None,
+        "zero_point": int(quantization.zeroPoint[0]) if quantized else None,
+    }
 
 
 def is_constant(graph, tensor):

@@ -165,64 +165,41 @@ def transpose_right(graph, operator):
 
 def take_turns(graph, softmax):
     """Computes the heads around a SOFTMAX one by one, if that makes the arena smaller."""
+    found = attention_around(graph, softmax)
+    if found is None:
+        return
+    scores, product, axis = found
     subgraph = graph.subgraphs[0]
-    scores, consumers = neighbors(graph, softmax.inputs[0])
-    _, readers = neighbors(graph, softmax.outputs[0])
-    if scores is None or len(consumers) != 1 or len(readers) != 1:
-        return
-    product = readers[0]
-    if {operator_name(graph, scores), operator_name(graph, product)} != {"BATCH_MATMUL"}:
-        return
-    if {softmax.inputs[0], softmax.outputs[0]} & set(subgraph.outputs):
-        return
-    if product.inputs[0] != softmax.outputs[0] or product.inputs[1] == softmax.outputs[0]:
-        return
-    operands = [*scores.inputs, product.inputs[1]]
-    shapes = [shape_of(subgraph.tensors[index]) for index in operands]
-    shape = shape_of(subgraph.tensors[softmax.outputs[0]])
-    axis = len(shape) - 3
-    if axis < 0 or any(s[: axis + 1] != shape[: axis + 1] for s in shapes):
-        return
-    heads = shape[axis]
-    elements = int(np.prod(shape))
-    smaller = sum(int(np.prod(s)) for s in shapes)
-    if heads == 1 or elements <= smaller or elements // heads < LEAST_SCORES:
-        return
-    name = tensor_name(subgraph.tensors[softmax.outputs[0]])
-    float32 = subgraph.tensors[softmax.outputs[0]].type
+    weights = subgraph.tensors[softmax.outputs[0]]
+    name = tensor_name(weights)
+    heads = shape_of(weights)[axis]
+
+    def head_of(index, name):
+        tensor = subgraph.tensors[index]
+        shape = shape_of(tensor)
+        shape[axis] = 1
+        return add_tensor(graph, shape, weights.type, name)
+
     axis_index = add_constant(graph, np.array(axis, np.int32), f"{name}/axis")
     new = []
     parts = []
-    for operand, operand_shape in zip(operands, shapes, strict=True):
+    for operand in (*scores.inputs, product.inputs[1]):
         operand_name = tensor_name(subgraph.tensors[operand])
-        part_shape = [*operand_shape[:axis], 1, *operand_shape[axis + 1 :]]
-        parts.append(
-            [
-                add_tensor(graph, part_shape, float32, f"{operand_name}/head_{head}")
-                for head in range(heads)
-            ]
-        )
+        parts.append([head_of(operand, f"{operand_name}/head_{head}") for head in range(heads)])
         options = schema.SplitOptionsT()
         options.numSplits = heads
         new.append(make_operator(graph, "SPLIT", options, [axis_index, operand], parts[-1]))
     outputs = []
-    result = subgraph.tensors[product.outputs[0]]
-    head_scores_shape = [*shape[:axis], 1, *shape[axis + 1 :]]
-    head_result_shape = [*shape_of(result)[:axis], 1, *shape_of(result)[axis + 1 :]]
+    steps = (("scores", scores), ("weights", softmax), ("output", product))
     for head, (left, right, value) in enumerate(zip(*parts, strict=True)):
-        raw, weights, outcome = (
-            add_tensor(graph, head_shape, float32, f"{name}/{part}_{head}")
-            for head_shape, part in (
-                (head_scores_shape, "scores"),
-                (head_scores_shape, "weights"),
-                (head_result_shape, "output"),
-            )
+        raw, weighted, outcome = (
+            head_of(step.outputs[0], f"{name}/{part}_{head}") for part, step in steps
         )
         new += [
             make_operator(graph, "BATCH_MATMUL", scores.builtinOptions, [left, right], [raw]),
-            make_operator(graph, "SOFTMAX", softmax.builtinOptions, [raw], [weights]),
+            make_operator(graph, "SOFTMAX", softmax.builtinOptions, [raw], [weighted]),
             make_operator(
-                graph, "BATCH_MATMUL", product.builtinOptions, [weights, value], [outcome]
+                graph, "BATCH_MATMUL", product.builtinOptions, [weighted, value], [outcome]
             ),
         ]
         outputs.append(outcome)
@@ -233,6 +210,37 @@ def take_turns(graph, softmax):
     subgraph.operators[at : at + 1] = new
     for operator in (scores, softmax):
         del subgraph.operators[position(subgraph, operator)]
+
+
+def attention_around(graph, softmax):
+    """(product before a SOFTMAX, product behind it, axis of the heads), or None.
+
+    None also where the heads, one by one, would take no less memory.
+    """
+    subgraph = graph.subgraphs[0]
+    scores, consumers = neighbors(graph, softmax.inputs[0])
+    _, readers = neighbors(graph, softmax.outputs[0])
+    if scores is None or len(consumers) != 1 or len(readers) != 1:
+        return None
+    product = readers[0]
+    if {operator_name(graph, scores), operator_name(graph, product)} != {"BATCH_MATMUL"}:
+        return None
+    if {softmax.inputs[0], softmax.outputs[0]} & set(subgraph.outputs):
+        return None
+    if product.inputs[0] != softmax.outputs[0] or product.inputs[1] == softmax.outputs[0]:
+        return None
+    operands = [*scores.inputs, product.inputs[1]]
+    shapes = [shape_of(subgraph.tensors[index]) for index in operands]
+    shape = shape_of(subgraph.tensors[softmax.outputs[0]])
+    axis = len(shape) - 3
+    if axis < 0 or any(s[: axis + 1] != shape[: axis + 1] for s in shapes):
+        return None
+    heads = shape[axis]
+    elements = int(np.prod(shape))
+    smaller = sum(int(np.prod(s)) for s in shapes)
+    if heads == 1 or elements <= smaller or elements // heads < LEAST_SCORES:
+        return None
+    return scores, product, axis
 
 
 def tied(graph):

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from tfhrf.hrf.layers import to_float64
+from tfhrf.hrf.factors import to_float64
 from tfhrf.hrf.rebuild import rewrite, walk
 
 

@@ -58,7 +58,7 @@ TFHRF_INLINE void tfhrf_weighted_sums16(const tfhrf_pair *x, const int16_t *valu
 TFHRF_KERNEL void tfhrf_attention16_rows(const int16_t *query, ptrdiff_t query_stride,
                                          const int16_t *key, ptrdiff_t key_stride,
                                          const int16_t *value, ptrdiff_t value_stride,
-                                         const int16_t *added, tfhrf_strides16 from_added,
+                                         const int16_t *added, tfhrf_strides from_added,
                                          int16_t *out, ptrdiff_t out_stride, ptrdiff_t out_step,
                                          int32_t rows, const tfhrf_attention16 *p,
                                          tfhrf_pair *scratch)
@@ -67,7 +67,7 @@ TFHRF_KERNEL void tfhrf_attention16_rows(const int16_t *query, ptrdiff_t query_s
     const int32_t depth = p->scores.depth > keys ? p->scores.depth : keys;
     int16_t *const scores0 = scratch[8 * ((depth + 7) / 8)].half;
     int16_t *const scores1 = scores0 + keys;
-    const tfhrf_strides16 row = {keys, 1};
+    const tfhrf_strides row = {keys, 1};
     for (; rows > 0; rows -= 2) {
         const ptrdiff_t both = rows > 1 ? 1 : 0;
         tfhrf_spread16(query, p->scores.depth, scratch);

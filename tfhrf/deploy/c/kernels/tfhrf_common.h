@@ -36,6 +36,12 @@ typedef union {
     int16_t half[2];
 } tfhrf_pair;
 
+/* A matrix: from row to row, from element to element. */
+typedef struct {
+    ptrdiff_t row;
+    ptrdiff_t step;
+} tfhrf_strides;
+
 /*
  * q = value * multiplier * 2^(left - right - 31) + zero point, rounded twice, as TensorFlow Lite
  * does. `rounding` is half of 2^right and the zero point times 2^right.
@@ -66,6 +72,12 @@ TFHRF_INLINE int32_t tfhrf_high_rounded(int32_t a, int32_t b)
 #endif
 }
 
+/* The high word of a doubled product, rounded. */
+TFHRF_INLINE int32_t tfhrf_high_doubled(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + 0x40000000) >> 31);
+}
+
 TFHRF_INLINE int32_t tfhrf_leading_zeros(uint32_t value)
 {
 #if defined(__GNUC__)
@@ -83,8 +95,7 @@ TFHRF_INLINE int32_t tfhrf_leading_zeros(uint32_t value)
 TFHRF_INLINE int32_t tfhrf_rescale_any(int32_t value, const tfhrf_scale *scale)
 {
     const int32_t shifted = tfhrf_shift_left(value, scale->left);
-    const int32_t product =
-        (int32_t)(((int64_t)shifted * scale->multiplier + 0x40000000) >> 31);
+    const int32_t product = tfhrf_high_doubled(shifted, scale->multiplier);
     if (scale->right == 0) {
         return product + scale->zero_point;
     }

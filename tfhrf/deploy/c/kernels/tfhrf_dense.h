@@ -8,10 +8,10 @@ typedef struct {
     const int8_t *weights;     /* [outputs][depth rounded up to 4] */
     const int32_t *bias;       /* with the input's zero point folded in, TFHRF_TWICE */
     const tfhrf_scale *scales; /* one for each output, or one for all */
-    const int8_t *table;       /* of an activation, at the index 0; or NULL */
     int32_t depth;
     int32_t outputs;
-    int32_t scale_step; /* 1 where each output has its own scale, else 0 */
+    int32_t scale_step;  /* 1 where each output has its own scale, else 0 */
+    const int8_t *table; /* of an activation, at the index 0; or NULL */
 } tfhrf_dense;
 
 /* The end of two sums: scaled, saturated, looked up. */

@@ -15,11 +15,6 @@ typedef struct {
     const int8_t *table;        /* of an activation, at the index 0; or NULL */
 } tfhrf_division;
 
-TFHRF_INLINE int32_t tfhrf_high_doubled(int32_t a, int32_t b)
-{
-    return (int32_t)(((int64_t)a * b + 0x40000000) >> 31);
-}
-
 /*
  * value / 2^exponent, rounded, halves away from zero. TensorFlow Lite Micro also shifts by more
  * than 31 bits, for quotients below half a level, which C does not define: what x86 makes of it is

@@ -4,12 +4,6 @@
 
 #include "tfhrf_common.h"
 
-/* A matrix of bytes: from row to row, from element to element. */
-typedef struct {
-    ptrdiff_t row;
-    ptrdiff_t step;
-} tfhrf_strides;
-
 typedef struct {
     int32_t columns;
     int32_t left;       /* bits by which the inputs are shifted first */

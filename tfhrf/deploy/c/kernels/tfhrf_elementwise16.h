@@ -28,9 +28,9 @@ TFHRF_INLINE int32_t tfhrf_binary16_value(int32_t a, int32_t b, const tfhrf_bina
     return tfhrf_at_least(tfhrf_saturate16(tfhrf_rescale_any(a, &p->scale)), p->low);
 }
 
-TFHRF_KERNEL void tfhrf_binary16_rows(const int16_t *in1, tfhrf_strides16 from1,
-                                      const int16_t *in2, tfhrf_strides16 from2, int16_t *out,
-                                      tfhrf_strides16 to, int32_t rows, const tfhrf_binary16 *p,
+TFHRF_KERNEL void tfhrf_binary16_rows(const int16_t *in1, tfhrf_strides from1,
+                                      const int16_t *in2, tfhrf_strides from2, int16_t *out,
+                                      tfhrf_strides to, int32_t rows, const tfhrf_binary16 *p,
                                       int32_t kind)
 {
     for (; rows > 0; --rows) {
@@ -67,9 +67,9 @@ TFHRF_INLINE int32_t tfhrf_finish16(int32_t sum, tfhrf_scale16 scale)
     return tfhrf_saturate16(tfhrf_rescale16(tfhrf_shift_left(sum, 1), scale));
 }
 
-TFHRF_INLINE void tfhrf_combine16_rows(const int16_t *in1, tfhrf_strides16 from1,
-                                       const int16_t *in2, tfhrf_strides16 from2, int16_t *out,
-                                       tfhrf_strides16 to, int32_t rows, const tfhrf_sum16 *p,
+TFHRF_INLINE void tfhrf_combine16_rows(const int16_t *in1, tfhrf_strides from1,
+                                       const int16_t *in2, tfhrf_strides from2, int16_t *out,
+                                       tfhrf_strides to, int32_t rows, const tfhrf_sum16 *p,
                                        int32_t sign)
 {
     /* Copies: what is written might change what `p` points to. */
@@ -95,16 +95,16 @@ TFHRF_INLINE void tfhrf_combine16_rows(const int16_t *in1, tfhrf_strides16 from1
     }
 }
 
-TFHRF_KERNEL void tfhrf_add16_rows(const int16_t *in1, tfhrf_strides16 from1, const int16_t *in2,
-                                   tfhrf_strides16 from2, int16_t *out, tfhrf_strides16 to,
+TFHRF_KERNEL void tfhrf_add16_rows(const int16_t *in1, tfhrf_strides from1, const int16_t *in2,
+                                   tfhrf_strides from2, int16_t *out, tfhrf_strides to,
                                    int32_t rows, const tfhrf_sum16 *p)
 {
     tfhrf_combine16_rows(in1, from1, in2, from2, out, to, rows, p, 1);
 }
 
-TFHRF_KERNEL void tfhrf_subtract16_rows(const int16_t *in1, tfhrf_strides16 from1,
-                                        const int16_t *in2, tfhrf_strides16 from2, int16_t *out,
-                                        tfhrf_strides16 to, int32_t rows, const tfhrf_sum16 *p)
+TFHRF_KERNEL void tfhrf_subtract16_rows(const int16_t *in1, tfhrf_strides from1,
+                                        const int16_t *in2, tfhrf_strides from2, int16_t *out,
+                                        tfhrf_strides to, int32_t rows, const tfhrf_sum16 *p)
 {
     tfhrf_combine16_rows(in1, from1, in2, from2, out, to, rows, p, -1);
 }
@@ -116,9 +116,9 @@ typedef struct {
     int32_t low; /* the least output */
 } tfhrf_product16;
 
-TFHRF_KERNEL void tfhrf_multiply16_rows(const int16_t *in1, tfhrf_strides16 from1,
-                                        const int16_t *in2, tfhrf_strides16 from2, int16_t *out,
-                                        tfhrf_strides16 to, int32_t rows,
+TFHRF_KERNEL void tfhrf_multiply16_rows(const int16_t *in1, tfhrf_strides from1,
+                                        const int16_t *in2, tfhrf_strides from2, int16_t *out,
+                                        tfhrf_strides to, int32_t rows,
                                         const tfhrf_product16 *p)
 {
     const tfhrf_scale16 scale = p->scale;
@@ -174,8 +174,8 @@ TFHRF_INLINE int16_t tfhrf_sigmoid_value(int32_t q, const tfhrf_sigmoid16 *p, in
     return (int16_t)(sum >> 8);
 }
 
-TFHRF_KERNEL void tfhrf_sigmoid16_rows(const int16_t *in, tfhrf_strides16 from, int16_t *out,
-                                       tfhrf_strides16 to, int32_t rows, const tfhrf_sigmoid16 *p,
+TFHRF_KERNEL void tfhrf_sigmoid16_rows(const int16_t *in, tfhrf_strides from, int16_t *out,
+                                       tfhrf_strides to, int32_t rows, const tfhrf_sigmoid16 *p,
                                        int32_t bits)
 {
     const tfhrf_sigmoid16 sigmoid = *p;
@@ -197,8 +197,8 @@ typedef struct {
     int32_t high; /* the largest output */
 } tfhrf_slopes16;
 
-TFHRF_KERNEL void tfhrf_slopes16_rows(const int16_t *in, tfhrf_strides16 from, int16_t *out,
-                                      tfhrf_strides16 to, int32_t rows, const tfhrf_slopes16 *p)
+TFHRF_KERNEL void tfhrf_slopes16_rows(const int16_t *in, tfhrf_strides from, int16_t *out,
+                                      tfhrf_strides to, int32_t rows, const tfhrf_slopes16 *p)
 {
     for (; rows > 0; --rows) {
         for (int32_t i = 0; i < p->columns; ++i) {

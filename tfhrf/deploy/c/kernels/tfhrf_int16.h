@@ -4,11 +4,6 @@
 
 #include "tfhrf_common.h"
 
-typedef struct {
-    ptrdiff_t row;
-    ptrdiff_t step;
-} tfhrf_strides16;
-
 /* q = sum * multiplier * 2^-shift, rounded once; the multiplier has 15 bits, the sum up to 48. */
 typedef struct {
     int32_t multiplier;

@@ -4,11 +4,6 @@
 
 #include "tfhrf_int16.h"
 
-TFHRF_INLINE int32_t tfhrf_high_doubled(int32_t a, int32_t b)
-{
-    return (int32_t)(((int64_t)a * b + 0x40000000) >> 31);
-}
-
 /* 1 / sqrt(value) times 2^20 for value > 1: five Newton steps. */
 TFHRF_INLINE int32_t tfhrf_inverse_root(int32_t value)
 {
@@ -46,8 +41,8 @@ TFHRF_INLINE int32_t tfhrf_inverse_root16(int32_t q, const tfhrf_scale *scale)
 }
 
 /* Returns 1 where an input is negative, as TensorFlow Lite Micro stops there. */
-TFHRF_KERNEL int tfhrf_inverse_root16_rows(const int16_t *in, tfhrf_strides16 from, int16_t *out,
-                                           tfhrf_strides16 to, int32_t rows, int32_t columns,
+TFHRF_KERNEL int tfhrf_inverse_root16_rows(const int16_t *in, tfhrf_strides from, int16_t *out,
+                                           tfhrf_strides to, int32_t rows, int32_t columns,
                                            const tfhrf_scale *scale)
 {
     int status = 0;

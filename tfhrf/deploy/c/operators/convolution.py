@@ -2,17 +2,15 @@
 
 import numpy as np
 
-from tfhrf.deploy.c.fuse import raw_output
 from tfhrf.deploy.c.ir import check_same_scale, refuse
-from tfhrf.deploy.c.literals import final_table, table_pointer
 from tfhrf.deploy.c.operators.dense import (
-    dense_literal,
-    folded_bias,
+    arranged,
+    check_weights,
+    dense_struct,
     lower_dense,
     pairs,
-    weight_scales,
 )
-from tfhrf.deploy.c.steps import Operand
+from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
 from tfhrf.deploy.c.views import View, strides_of
 
 
@@ -45,81 +43,74 @@ def window_of(operator, view, out_height, out_width, kernel):
     return f"{{{', '.join(map(str, body))}}}", swapped
 
 
-def image(lowering, operator, kernel):
-    """(input view, output view with lines as rows, window initializer) of a sliding window."""
+def add_window(lowering, operator, name, kernel, size, last, scratch=0):
+    """Adds the step of a kernel that slides a window over an image.
+
+    Args:
+        lowering: Lowering to add it to.
+        operator: whose first input is the image.
+        name: of the step.
+        kernel: (name of the kernel, name of its header).
+        size: height and width of the window.
+        last: function of a writer; returns the kernel's last arguments.
+        scratch: bytes.
+    """
     x, y = operator.inputs[0], operator.output
     if len(x.shape) != 4 or x.shape[0] != 1:
         refuse(operator, "it needs one image", x)
-    source = lowering.contiguous(lowering.view(x), 3)
+    source = lowering.contiguous(lowering.view(x))
     target = lowering.allocate(y)
-    window, swapped = window_of(operator, source, y.shape[1], y.shape[2], kernel)
+    window, swapped = window_of(operator, source, y.shape[1], y.shape[2], size)
     address = target.address[0]
     target = View(target.storage, np.swapaxes(address, 0, 1) if swapped else address)
-    if strides_of(target.address) is None:
-        refuse(operator, "its output does not lie in rows")
-    return source, target, window
-
-
-def lower_window(lowering, operator):
-    """CONV_2D, DEPTHWISE_CONV_2D, AVERAGE_POOL_2D and MAX_POOL_2D."""
-    x = operator.inputs[0]
-    options = operator.options
-    pool = operator.name.endswith("POOL_2D")
-    depthwise = operator.name == "DEPTHWISE_CONV_2D"
-    if pool:
-        check_same_scale(operator)
-        kernel = (options.filterHeight, options.filterWidth)
-    else:
-        weights = operator.inputs[1]
-        bias = operator.inputs[2] if len(operator.inputs) > 2 else None
-        if weights.data is None or weights.dtype != "int8" or weights.zero_point:
-            refuse(operator, "its weights are not constant and symmetric int8", weights)
-        kernel = weights.shape[1:3]
-        if depthwise:
-            matrix = np.moveaxis(weights.data[0], -1, 0)
-            multiplier = weights.shape[-1] // x.shape[-1]
-        else:
-            matrix = weights.data
-            if weights.shape[-1] != x.shape[-1]:
-                refuse(operator, "its channels are in groups", weights)
-        matrix = matrix.reshape(len(matrix), -1)
-        scales = weight_scales(operator, len(matrix), x, weights, raw_output(operator))
-    ones = (
-        kernel == (1, 1) and getattr(options, "strideH", 1) == getattr(options, "strideW", 1) == 1
-    )
-    if operator.name == "CONV_2D" and ones:
-        lower_dense(lowering, operator)
-        return
-    source, target, window = image(lowering, operator, kernel)
-    strides = ", ".join(map(str, strides_of(target.address)))
+    strides = ", ".join(map(str, matrix_strides(operator, target)))
 
     def call(write, pointers, rows, first="0"):
         geometry = write.struct("tfhrf_window", window)
         place = f"{pointers[0]}, {pointers[1]}, {strides}, {first}, {rows}, &{geometry}"
-        if pool:
-            average = int(operator.name == "AVERAGE_POOL_2D")
-            table = table_pointer(write, final_table(operator))
-            return [f"tfhrf_pool_rows({place}, {average}, {table});"]
-        if depthwise:
-            plain = folded_bias(bias, matrix, 0)
-            name = dense_literal(
-                write, operator, matrix, plain, scales, raw_output(operator).zero_point, True
-            )
-            return [f"tfhrf_depthwise_rows({place}, &{name}, {multiplier});"]
-        folded = folded_bias(bias, matrix, x.zero_point)
-        name = dense_literal(
-            write, operator, matrix, folded, scales, raw_output(operator).zero_point
-        )
-        return [f"tfhrf_conv_rows({place}, &{name}, {write.scratch});"]
+        return [f"tfhrf_{kernel[0]}_rows({place}, {last(write)});"]
 
-    scratch = 0 if pool or depthwise else 4 * pairs(matrix.shape[1]) + matrix.shape[1]
-    kind = "pool" if pool else "depthwise" if depthwise else "conv"
-    lowering.add(
-        kind,
-        target.address.shape[0],
-        [Operand(View(source.storage, source.address.reshape(1, -1)), False)],
-        Operand(target, True),
-        call,
-        scratch,
-        (kind,),
+    image = Operand(View(source.storage, source.address.reshape(1, -1)), False)
+    lowering.steps.append(
+        Step(name, [image], Operand(target), call, kernel[1:], scratch, numbered=True)
     )
+
+
+def lower_conv(lowering, operator):
+    """CONV_2D and DEPTHWISE_CONV_2D."""
+    check_weights(lowering, operator)
+    x, tensor = operator.inputs[:2]
+    depthwise = operator.name == "DEPTHWISE_CONV_2D"
+    if not depthwise and tensor.shape[-1] != x.shape[-1]:
+        refuse(operator, "its channels are in groups", tensor)
+    size, options = tensor.shape[1:3], operator.options
+    if not depthwise and size == (1, 1) and options.strideH == options.strideW == 1:
+        lower_dense(lowering, operator)
+        return
+    matrix = np.moveaxis(tensor.data[0], -1, 0) if depthwise else tensor.data
+    weights = arranged(lowering, operator, matrix.reshape(len(matrix), -1), depthwise)
+    multiplier = tensor.shape[-1] // x.shape[-1] if depthwise else 0
+    patches = not depthwise and not weights.wide
+
+    def last(write):
+        name = dense_struct(write, lowering, operator, weights, depthwise)
+        return f"&{name}, {write.scratch if patches else multiplier}"
+
+    precision, depth = lowering.precision, weights.matrix.shape[1]
+    name = "depthwise" if depthwise else "conv"
+    kernel = ("wide_conv", "wide16") if weights.wide else (f"{name}{precision.suffix}",) * 2
+    scratch = 4 * pairs(depth) + precision.itemsize * depth if patches else 0
+    add_window(lowering, operator, name, kernel, size, last, scratch)
+
+
+def lower_pool(lowering, operator):
+    """AVERAGE_POOL_2D and MAX_POOL_2D."""
+    check_same_scale(operator)
+    precision, options = lowering.precision, operator.options
+    average = int(operator.name == "AVERAGE_POOL_2D")
+
+    def last(write):
+        return f"{average}, {precision.final(write, operator)}"
+
+    size = (options.filterHeight, options.filterWidth)
+    add_window(lowering, operator, "pool", (f"pool{precision.suffix}",) * 2, size, last)

@@ -1,12 +1,55 @@
-"""Lowers FULLY_CONNECTED, and arranges weights and biases for it and for convolutions."""
+"""Lowers FULLY_CONNECTED, and arranges weights and biases for it and for convolutions.
+
+Weights have 8 bits. Of 16-bit inputs and such weights 32 bits hold the sums, or the kernels of
+tfhrf_wide16.h take 64.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from tfhrf.deploy.c import arithmetic as exact
 from tfhrf.deploy.c.fuse import raw_output
-from tfhrf.deploy.c.ir import refuse
-from tfhrf.deploy.c.literals import final_table, inner_scale, table_pointer
-from tfhrf.deploy.c.steps import Operand, matrix_strides
+from tfhrf.deploy.c.ir import is_narrow, refuse
+from tfhrf.deploy.c.literals import INT8, inner_scale, narrow_scale, wide_scale
+from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
+from tfhrf.deploy.memory_plan import round_up
+
+
+class Weights(NamedTuple):
+    """A matrix of weights, one row for each output, with what belongs to it."""
+
+    matrix: np.ndarray
+    bias: np.ndarray
+    scales: list[tuple[int, int]]
+    struct: str
+
+    @property
+    def wide(self):
+        return self.struct == "tfhrf_wide_dense"
+
+
+def check_weights(lowering, operator):
+    """Raises ValueError where weights or bias are computed, or the weights have no kernel."""
+    x, weights, *bias = operator.inputs
+    for tensor in (weights, *bias):
+        if tensor is not None and tensor.data is None:
+            refuse(operator, "its weights are not constant", tensor)
+    if weights.zero_point or weights.dtype != "int8" or x.dtype != lowering.precision.dtype:
+        refuse(operator, "its weights are not symmetric int8", weights)
+
+
+def arranged(lowering, operator, matrix, depthwise=False):
+    """The Weights of an operator whose matrix has a row for each output."""
+    x, weights, *rest = operator.inputs
+    bias = rest[0] if rest else None
+    scales = weight_scales(operator, len(matrix), x, weights, raw_output(operator))
+    # Depthwise kernels take the zero point from each input.
+    folded = folded_bias(bias, matrix, 0 if depthwise else x.zero_point)
+    struct = f"tfhrf_dense{lowering.precision.suffix}"
+    if lowering.precision is not INT8 and not fits_words(matrix, folded, scales):
+        struct = "tfhrf_wide_dense"
+    return Weights(matrix, folded, scales, struct)
 
 
 def weight_scales(operator, channels, x, weights, y):
@@ -20,79 +63,79 @@ def weight_scales(operator, channels, x, weights, y):
     return [exact.quantize_multiplier(real) for real in reals]
 
 
-def pad_rows(matrix):
-    """Rows of int8 values, each filled up with zeros to a multiple of four."""
-    rows, depth = matrix.shape
-    padded = np.zeros((rows, -(-depth // 4) * 4), np.int8)
-    padded[:, :depth] = matrix
-    return padded
-
-
 def folded_bias(bias, weights, zero_point):
     """A bias that takes the input's zero point into account: int64."""
     plain = np.zeros(len(weights), np.int64) if bias is None else bias.data.astype(np.int64)
     return plain - zero_point * weights.astype(np.int64).sum(axis=1)
 
 
-def dense_literal(write, operator, weights, bias, scales, zero_point, depthwise=False):
-    """Name of a tfhrf_dense for a matrix of weights, one row for each output.
-
-    Depthwise kernels take the matrix column by column, and sums as they are.
-    """
-    if np.abs(bias).max() >= 2**31:
-        refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
-    largest = int((np.abs(weights.astype(np.int64)).sum(axis=1) * 255 + np.abs(bias)).max())
-    body = ", ".join(
-        [
-            write.array("int8_t", weights.T if depthwise else pad_rows(weights), "weights"),
-            write.array("int32_t", bias * (1 if depthwise or write.any_scale else 2), "bias"),
-            write.structs(
-                "tfhrf_scale", [inner_scale(write, s, zero_point, largest) for s in scales]
-            ),
-            table_pointer(write, final_table(operator)),
-            str(weights.shape[1]),
-            str(weights.shape[0]),
-            "1" if len(scales) > 1 else "0",
-        ]
-    )
-    return write.struct("tfhrf_dense", f"{{{body}}}")
+def fits_words(matrix, bias, scales):
+    """Whether 32 bits hold all sums of 16-bit products, whatever the inputs, and scales shrink."""
+    largest = np.abs(matrix.astype(np.int64)).sum(axis=1) * 32768 + np.abs(bias)
+    return bool(largest.max() < 2**31) and all(is_narrow(*scale) for scale in scales)
 
 
-def pairs(depth, rows=2):
-    """Pairs of scratch for so many widened rows."""
-    return -(-depth // 8) * 4 * rows
+def pad_rows(matrix):
+    """Rows of int8 values, each filled up with zeros to a multiple of four."""
+    rows, depth = matrix.shape
+    padded = np.zeros((rows, round_up(depth, 4)), np.int8)
+    padded[:, :depth] = matrix
+    return padded
+
+
+def pairs(depth):
+    """Pairs of scratch for two widened rows."""
+    return round_up(depth, 8)
+
+
+def dense_struct(write, lowering, operator, weights, depthwise=False):
+    """Name of the struct of weights; depthwise kernels take the matrix column by column."""
+    matrix, bias, scales, struct = weights
+    placed, word = matrix.T if depthwise else pad_rows(matrix), "int32_t"
+    if struct == "tfhrf_dense":
+        if np.abs(bias).max() >= 2**31:
+            refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
+        largest = int((np.abs(matrix.astype(np.int64)).sum(axis=1) * 255 + np.abs(bias)).max())
+        zero_point = raw_output(operator).zero_point
+        scale = "tfhrf_scale"
+        literals = [inner_scale(write, one, zero_point, largest) for one in scales]
+        # Depthwise kernels take sums as they are, others TFHRF_TWICE.
+        bias = bias * (1 if depthwise or write.any_scale else 2)
+    elif struct == "tfhrf_dense16":
+        scale, literals = "tfhrf_narrow_scale", [narrow_scale(*one) for one in scales]
+    else:
+        placed, word = matrix, "int64_t"
+        scale, literals = "tfhrf_wide_scale", [wide_scale(*one) for one in scales]
+    body = [
+        write.array("int8_t", placed, "weights"),
+        write.array(word, bias, "bias"),
+        write.structs(scale, literals),
+        str(matrix.shape[1]),
+        str(matrix.shape[0]),
+        "1" if len(scales) > 1 else "0",
+        lowering.precision.final(write, operator),
+    ]
+    return write.struct(struct, f"{{{', '.join(body)}}}")
 
 
 def lower_dense(lowering, operator):
-    x, weights, *rest = operator.inputs
-    bias = rest[0] if rest else None
-    y = raw_output(operator)
-    for tensor in (weights, bias):
-        if tensor is not None and tensor.data is None:
-            refuse(operator, "its weights are not constant", tensor)
-    if weights.zero_point or weights.dtype != "int8" or x.dtype != "int8":
-        refuse(operator, "its weights are not symmetric int8", weights)
-    matrix = weights.data.reshape(weights.shape[0], -1)
-    outputs, depth = matrix.shape
-    scales = weight_scales(operator, outputs, x, weights, y)
-    folded = folded_bias(bias, matrix, x.zero_point)
-    source, stride = lowering.matrix(lowering.view(x), depth)
+    """FULLY_CONNECTED, and CONV_2D of one tap."""
+    check_weights(lowering, operator)
+    data = operator.inputs[1].data
+    weights = arranged(lowering, operator, data.reshape(len(data), -1))
+    outputs, depth = weights.matrix.shape
+    source, stride = lowering.matrix(lowering.view(operator.inputs[0]), depth)
     target = lowering.allocate(operator.output).reshape(-1, outputs)
-    out_stride, out_step = matrix_strides(lowering, operator, target)
+    out_stride, out_step = matrix_strides(operator, target)
 
     def call(write, pointers, rows):
-        name = dense_literal(write, operator, matrix, folded, scales, y.zero_point)
-        return [
-            f"tfhrf_dense_rows({pointers[0]}, {stride}, {pointers[1]}, {out_stride}, {out_step}, "
-            f"{rows}, &{name}, {write.scratch});"
-        ]
+        name = dense_struct(write, lowering, operator, weights)
+        place = f"{pointers[0]}, {stride}, {pointers[1]}, {out_stride}, {out_step}, {rows}, &{name}"
+        scratch = "" if weights.wide else f", {write.scratch}"
+        return [f"{weights.struct}_rows({place}{scratch});"]
 
-    lowering.add(
-        "dense",
-        len(source.address),
-        [Operand(source, True)],
-        Operand(target, True),
-        call,
-        4 * pairs(depth),
-        ("dense",),
+    kernel = "wide16" if weights.wide else f"dense{lowering.precision.suffix}"
+    scratch = 0 if weights.wide else 4 * pairs(depth)
+    lowering.steps.append(
+        Step("dense", [Operand(source)], Operand(target), call, (kernel,), scratch)
     )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfhrf.deploy.c.ir import refuse
-from tfhrf.deploy.c.steps import Operand
+from tfhrf.deploy.c.steps import Operand, Step
 from tfhrf.deploy.c.views import Storage, View, nested_loops
 
 VIEWS = {"RESHAPE", "TRANSPOSE", "SPLIT", "SLICE", "STRIDED_SLICE", "GATHER"}
@@ -115,7 +115,7 @@ def move(lowering, source, target):
         lines += ["    " * depth + "}" for depth in reversed(range(len(outer)))]
         return lines
 
-    lowering.add("copy", 1, reads, write, call)
+    lowering.steps.append(Step("copy", reads, write, call))
 
 
 MOVERS = {

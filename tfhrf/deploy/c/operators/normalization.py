@@ -6,9 +6,22 @@ import numpy as np
 
 from tfhrf.deploy.c.fuse import raw_output
 from tfhrf.deploy.c.ir import check_same_scale, mean_scale, product_scale, refuse
-from tfhrf.deploy.c.literals import final_table, inner_scale, scale_literal, table_pointer
-from tfhrf.deploy.c.operators.elementwise import binary_body
-from tfhrf.deploy.c.steps import Operand, matrix_strides
+from tfhrf.deploy.c.literals import (
+    INT8,
+    final_table,
+    inner_scale,
+    scale16,
+    scale_literal,
+    table_pointer,
+    wide_scale,
+)
+from tfhrf.deploy.c.operators.elementwise import (
+    binary8_body,
+    binary16_body,
+    root_scale,
+    sum16_body,
+)
+from tfhrf.deploy.c.steps import Operand, Step, add_rows, matrix_strides
 from tfhrf.deploy.c.views import View, strides_of
 
 
@@ -37,91 +50,88 @@ def reduced_view(lowering, operator):
 
 def lower_reduce(lowering, operator):
     """MEAN and REDUCE_MAX."""
-    x = operator.inputs[0]
+    mean, suffix = operator.name == "MEAN", lowering.precision.suffix
+    if not mean:
+        check_same_scale(operator)
     source, strides, counts, target = reduced_view(lowering, operator)
-    columns = target.address.shape[1]
-    out_stride, out_step = matrix_strides(lowering, operator, target)
-    filled = [1] * (3 - len(counts)) + counts
-    steps = [0] * (3 - len(counts)) + strides[2:]
+    out_stride, out_step = matrix_strides(operator, target)
+    filled = ", ".join(map(str, [1] * (3 - len(counts)) + counts))
+    steps = ", ".join(map(str, [0] * (3 - len(counts)) + strides[2:]))
     count = int(np.prod(counts))
 
     def call(write, pointers, rows):
         scale = "{0, 0, 0, 0, 0}"
-        if operator.name == "MEAN":
+        if mean:
             plain = dataclasses.replace(operator, outputs=[raw_output(operator)])
             scale = scale_literal(mean_scale(plain, count), plain.output.zero_point)
-        name = write.struct(
-            "tfhrf_reduce",
-            f"{{{columns}, {{{', '.join(map(str, filled))}}}, {{{', '.join(map(str, steps))}}}, "
-            f"{-count * x.zero_point}, {scale}, {table_pointer(write, final_table(operator))}}}",
-        )
-        kernel = "mean" if operator.name == "MEAN" else "maximum"
+        body = [str(target.address.shape[1]), f"{{{filled}}}, {{{steps}}}", scale]
+        if lowering.precision is INT8:
+            body.insert(2, str(-count * operator.inputs[0].zero_point))
+            body.append(table_pointer(write, final_table(operator)))
+        name = write.struct(f"tfhrf_reduce{suffix}", f"{{{', '.join(body)}}}")
         return [
-            f"tfhrf_{kernel}_rows({pointers[0]}, {strides[0]}, {strides[1]}, {pointers[1]}, "
-            f"{out_stride}, {out_step}, {rows}, &{name});"
+            f"tfhrf_{'mean' if mean else 'maximum'}{suffix}_rows({pointers[0]}, {strides[0]}, "
+            f"{strides[1]}, {pointers[1]}, {out_stride}, {out_step}, {rows}, &{name});"
         ]
 
-    if operator.name == "REDUCE_MAX":
-        check_same_scale(operator)
-    lowering.add(
-        operator.name.lower(),
-        len(target.address),
-        [Operand(source, True)],
-        Operand(target, True),
-        call,
-        kernels=("reduce",),
+    kernels = (f"reduce{suffix}",)
+    lowering.steps.append(
+        Step(operator.name.lower(), [Operand(source)], Operand(target), call, kernels)
     )
 
 
 def lower_layer_norm(lowering, operator):
-    (x,) = operator.inputs
-    extra = operator.extra
-    columns = x.shape[-1]
-    source, stride = lowering.matrix(lowering.view(x), columns)
-    target = lowering.allocate(operator.output).reshape(-1, columns)
-    out_stride, out_step = matrix_strides(lowering, operator, target)
-    if out_step != 1:
-        refuse(operator, "its output's rows are not dense")
-    mean, subtract, variance, product = (
-        extra[key] for key in ("mean", "subtract", "variance", "product")
-    )
-    difference, inverse = extra["difference"], extra["inverse"]
-    y = raw_output(operator)
-
-    def call(write, pointers, rows):
-        if variance.name == "BATCH_MATMUL":
-            squares, squares_offset = "NULL", 0
-            spread = product_scale(variance)
-        else:
-            squares = table_pointer(write, extra["squares_table"])
-            squares_offset = -columns * variance.inputs[0].zero_point
-            spread = mean_scale(variance, columns)
-        scale = product_scale(dataclasses.replace(product, outputs=[y]))
-        body = [
-            str(columns),
-            str(-columns * x.zero_point),
-            scale_literal(mean_scale(mean, columns), mean.output.zero_point),
-            binary_body(write, subtract, columns),
-            str(difference.zero_point),
-            squares,
-            str(squares_offset),
-            scale_literal(spread, variance.output.zero_point),
-            table_pointer(write, extra["inverse_table"]),
-            str(inverse.zero_point),
-            inner_scale(write, scale, y.zero_point, 255 * 255),
-            table_pointer(write, final_table(operator)),
-        ]
-        name = write.struct("tfhrf_layer_norm", f"{{{', '.join(body)}}}")
-        return [
-            f"tfhrf_layer_norm_rows({pointers[0]}, {stride}, {pointers[1]}, {out_stride}, {rows}, "
-            f"&{name});"
-        ]
-
-    lowering.add(
+    body = layer_norm8_body if lowering.precision is INT8 else layer_norm16_body
+    struct = f"tfhrf_layer_norm{lowering.precision.suffix}"
+    add_rows(
+        lowering,
+        operator,
         "layer_norm",
-        len(source.address),
-        [Operand(source, True)],
-        Operand(target, True),
-        call,
-        kernels=("layer_norm",),
+        lambda write: f"&{write.struct(struct, body(write, operator))}",
     )
+
+
+def layer_norm8_body(write, operator):
+    """Initializer of a tfhrf_layer_norm."""
+    (x,) = operator.inputs
+    extra, columns, y = operator.extra, x.shape[-1], raw_output(operator)
+    mean, variance = extra["mean"], extra["variance"]
+    if variance.name == "BATCH_MATMUL":
+        squares, squares_offset = "NULL", 0
+        spread = product_scale(variance)
+    else:
+        squares = table_pointer(write, extra["squares_table"])
+        squares_offset = -columns * variance.inputs[0].zero_point
+        spread = mean_scale(variance, columns)
+    scale = product_scale(dataclasses.replace(extra["product"], outputs=[y]))
+    body = [
+        str(columns),
+        str(-columns * x.zero_point),
+        scale_literal(mean_scale(mean, columns), mean.output.zero_point),
+        binary8_body(write, extra["subtract"], columns),
+        str(extra["difference"].zero_point),
+        squares,
+        str(squares_offset),
+        scale_literal(spread, variance.output.zero_point),
+        table_pointer(write, extra["inverse_table"]),
+        str(extra["inverse"].zero_point),
+        inner_scale(write, scale, y.zero_point, 255 * 255),
+        table_pointer(write, final_table(operator)),
+    ]
+    return f"{{{', '.join(body)}}}"
+
+
+def layer_norm16_body(write, operator):
+    """Initializer of a tfhrf_layer_norm16."""
+    extra, columns = operator.extra, operator.inputs[0].shape[-1]
+    body = [
+        str(columns),
+        scale_literal(mean_scale(extra["mean"], columns), 0),
+        sum16_body(extra["subtract"], columns),
+        wide_scale(*product_scale(extra["variance"])),
+        str(extra["epsilon"]),
+        binary16_body(extra["add"], 1),
+        root_scale(extra["root"]),
+        scale16(*product_scale(extra["product"])),
+    ]
+    return f"{{{', '.join(body)}}}"

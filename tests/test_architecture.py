@@ -1,0 +1,86 @@
+"""The shape of the package: who may import whom, and how long things may get."""
+
+import ast
+
+import pytest
+from places import ROOT
+
+PACKAGE = ROOT / "tfhrf"
+SERVICES = {"files", "progress", "workers", "version"}
+# What each wing may import, itself apart. Data go from the left to the right of this list.
+MAY_IMPORT = {
+    "log_mel": SERVICES,
+    "hrf": set(),
+    "models": {"hrf", "log_mel"},
+    "data": {"log_mel", *SERVICES},
+    "deploy": {"hrf", "log_mel", *SERVICES},
+    "studies": {"hrf", "models", "data", "deploy", "log_mel", *SERVICES},
+    **dict.fromkeys(SERVICES, SERVICES),
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_FUNCTION, LONGEST_MODULE = 60, 350
+
+
+def imported(tree):
+    """The modules of tfhrf that a module imports, as lists of names after "tfhrf"."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tfhrf":
+            for alias in node.names:
+                yield [*node.module.split("."), alias.name][1:]
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("tfhrf."):
+                    yield alias.name.split(".")[1:]
+
+
+def code_lines(node):
+    """Lines of a function that are no docstring, comment or blank."""
+    body = node.body
+    if ast.get_docstring(node) is not None:
+        body = body[1:]
+    return {
+        line
+        for statement in body
+        for inner in ast.walk(statement)
+        if hasattr(inner, "lineno")
+        for line in (inner.lineno, inner.end_lineno)
+    }
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_the_way_of_the_data(path):
+    wing = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if wing == "__init__":
+        return
+    for names in imported(ast.parse(path.read_text())):
+        assert names[0] == wing or names[0] in MAY_IMPORT[wing], ".".join(["tfhrf", *names])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_and_functions_are_short(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= LONGEST_MODULE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert len(code_lines(node)) <= LONGEST_FUNCTION, node.name
+
+
+def test_the_package_has_no_circle():
+    graph = {}
+    for path in MODULES:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        graph[name] = [
+            ".".join(["tfhrf", *names]) for names in imported(ast.parse(path.read_text()))
+        ]
+    known = set(graph)
+    # `from a.b import c` names the module a.b.c, or something in the module a.b.
+    edges = {
+        name: {t if t in known else t.rpartition(".")[0] for t in targets} & known - {name}
+        for name, targets in graph.items()
+        if name != "tfhrf"
+    }
+    while edges:
+        free = [name for name, targets in edges.items() if not targets & edges.keys()]
+        assert free, f"circle among {sorted(edges)}"
+        for name in free:
+            del edges[name]

@@ -1,0 +1,56 @@
+"""What a type checker says of calls of the public names: py.typed must be true."""
+
+import pytest
+from places import ROOT
+
+api = pytest.importorskip("mypy.api", reason="mypy is not installed")
+
+# A user's module: each line is right, but for those that name the error they are.
+CALLS = """\
+import dataclasses
+
+import keras
+
+import tfhrf
+from tfhrf.models import Conformer, ConvTransformer, SpeechFormer
+from tfhrf.models.conv_transformer import LIGHT
+
+model = ConvTransformer((300, 64), 4, dataclasses.replace(LIGHT, units=64), hrf=4)
+Conformer((300, 64), 4, "large", where="all", masked=True)
+SpeechFormer((300, 64), classes=4)
+ConvTransformer((300, 64), 4, "light", 4)  # call-arg
+ConvTransformer(300, 4)  # arg-type
+dataclasses.replace(LIGHT, unitz=64)  # call-arg
+LIGHT.units = 64  # misc
+layer: keras.Layer = tfhrf.HRFDense(64, "relu", use_bias=False, expansion=2)
+tfhrf.HRFDense("relu")  # arg-type
+tfhrf.HRFDense(64, None, True, "zeros", "zeros", None, None, None, None, None, 4)  # call-arg
+wide: keras.Model = tfhrf.expand(model, 4, depth=3, where=["block*_ffn_*"])
+tfhrf.expand(model, where=lambda layer: layer.name != "logits")
+tfhrf.expand(model, 4, 2)  # call-arg
+tfhrf.expand(model, expansion="4")  # arg-type
+folded: keras.Model = tfhrf.fold(wide)
+tfhrf.fold(wide, 2)  # call-arg
+bytes_of_weights: int = tfhrf.summary(wide).folded.bytes
+tfhrf.summary(wide).folded.megabytes  # attr-defined
+"""
+
+
+def test_strict_mypy_knows_right_calls_from_wrong_ones(tmp_path, monkeypatch):
+    (tmp_path / "user.py").write_text(CALLS)
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\nignore_missing_imports = True\n")
+    monkeypatch.setenv("MYPYPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    output, errors, _ = api.run(["--hide-error-context", "--follow-imports=silent", "user.py"])
+    assert not errors
+    found = {
+        int(line.split(":")[1]): line.rpartition("[")[2].rstrip("]")
+        for line in output.splitlines()
+        if ": error: " in line
+    }
+    expected = {
+        number: line.partition("  # ")[2]
+        for number, line in enumerate(CALLS.splitlines(), start=1)
+        if "  # " in line
+    }
+    assert found == expected, output

@@ -1,0 +1,282 @@
+"""The text of the C sources: constants, calls of kernels, headers, golden examples."""
+
+import importlib.resources
+import re
+
+import numpy as np
+
+from tfhrf.deploy.c.lower import argument_names
+from tfhrf.deploy.c.memory import ROWS
+from tfhrf.deploy.c_text import banner, c_float, c_string, wrapped
+
+KERNELS = importlib.resources.files("tfhrf.deploy.c") / "kernels"
+INCLUDED = re.compile(r'^ *#include "(tfhrf_\w+\.h)"', re.MULTILINE)
+
+
+class Writer:
+    """Collects constants; equal ones are written once."""
+
+    def __init__(self, any_scale):
+        self.scratch = "scratch"
+        self.lines = []
+        self.known = {}
+        self.bytes = 0
+        # Whether inner loops meet scales that need more care.
+        self.any_scale = any_scale
+
+    def declare(self, ctype, values, count, body, kind):
+        key = (ctype, body)
+        if key not in self.known:
+            identifier = f"{kind}_{len(self.known)}"
+            self.known[key] = identifier
+            aligned = "" if ctype.startswith("tfhrf") else " TFHRF_ALIGNED"
+            self.lines += [
+                f"static const {ctype} {identifier}[{count}]{aligned} = {{",
+                *values,
+                "};",
+            ]
+        return self.known[key]
+
+    def array(self, ctype, values, kind):
+        values = np.asarray(values).ravel()
+        itemsize = np.dtype(ctype.removesuffix("_t")).itemsize
+        suffix = "U" if ctype.startswith("u") else ""
+        texts = [number(int(v)) + suffix for v in values]
+        before = len(self.known)
+        identifier = self.declare(ctype, wrapped(texts, 12), len(texts), ",".join(texts), kind)
+        if len(self.known) > before:
+            self.bytes += itemsize * len(texts)
+        return identifier
+
+    def structs(self, ctype, bodies):
+        before = len(self.known)
+        lines = [f"    {body}," for body in bodies]
+        identifier = self.declare(ctype, lines, len(bodies), ",".join(bodies), ctype[6:])
+        if len(self.known) > before:
+            self.bytes += 24 * len(bodies)
+        return identifier
+
+    def struct(self, ctype, body):
+        return f"{self.structs(ctype, [body])}[0]"
+
+
+def number(value):
+    # The least 32-bit integer has no literal.
+    return "(-2147483647 - 1)" if value == -(2**31) else str(value)
+
+
+def kernel_headers(planned):
+    """(names of the headers that the steps need, {name: text} of these and what they include)."""
+    steps = [step for group in planned.groups for step in group.steps]
+    named = ["common", *dict.fromkeys(kernel for step in steps for kernel in step.kernels)]
+    texts: dict[str, str] = {}
+    pending = [f"tfhrf_{kernel}.h" for kernel in named]
+    while pending:
+        name = pending.pop(0)
+        if name not in texts:
+            texts[name] = (KERNELS / name).read_text(encoding="utf-8")
+            pending += INCLUDED.findall(texts[name])
+    return named, texts
+
+
+def invoke(planned):
+    """(lines that call the kernels, Writer that holds their constants)."""
+    write = Writer(any_scale=False)
+    body = invoke_body(planned, write)
+    if write.any_scale:
+        write = Writer(any_scale=True)
+        body = invoke_body(planned, write)
+    return body, write
+
+
+def invoke_body(planned, write):
+    """Lines that call the kernels."""
+    lines: list[str] = []
+    for group in planned.groups:
+        loop = id(group) in planned.looped
+        indent = "    "
+        if loop:
+            lines += [
+                f"    for (int32_t row = 0; row < {group.rows}; row += {ROWS}) {{",
+                f"        const int32_t rows = least({ROWS}, {group.rows} - row);",
+            ]
+            indent = "        "
+        for step in group.steps:
+            factor = step.rows // group.rows
+            count = str(step.rows)
+            if loop:
+                count = "rows" if factor == 1 else f"{factor} * rows"
+            pointers = [
+                pointer(operand, planned, write, factor if loop else None, group.rows)
+                for operand in (*step.reads, step.write)
+            ]
+            first = ("row",) if loop and step.numbered else ()
+            calls = step.call(write, pointers, count, *first)
+            lines += [indent + ("status |= " if step.can_fail else "") + line for line in calls]
+        if loop:
+            lines.append("    }")
+    return lines
+
+
+def pointer(operand, planned, write, factor, rows):
+    """C expression for the address of an operand's first element in the rows at hand."""
+    storage = operand.storage
+    lines = operand.rows
+    start = int(lines[0, 0])
+    stride = int(lines[factor, 0]) - start if factor and operand.aligned and rows > 1 else 0
+    if storage in planned.buffers:
+        stride -= planned.buffers[storage]
+    if storage.role == "constant":
+        base = write.array(f"{storage.dtype}_t", storage.data, "constant")
+    elif storage.role == "arena":
+        base = "arena"
+        start += planned.offsets[storage] // storage.itemsize
+    else:
+        base = storage.name
+    if stride:
+        return f"{base} + ({start} + {stride} * row)"
+    return f"{base} + {start}" if start else base
+
+
+def prototype(name, report, function="_invoke"):
+    ins, outs = argument_names("in", report["inputs"]), argument_names("out", report["outputs"])
+    arguments = [f"const {t['dtype']}_t *{n}" for t, n in zip(report["inputs"], ins, strict=True)]
+    arguments += [f"{t['dtype']}_t *{n}" for t, n in zip(report["outputs"], outs, strict=True)]
+    if function == "_invoke_in":
+        arguments.insert(0, "void *memory")
+    return f"int {name}{function}({', '.join(arguments)})"
+
+
+def guarded(guard, lines):
+    """The text of a header."""
+    first = [f"/* {banner('tfhrf.to_c')} */", f"#ifndef {guard}", f"#define {guard}", ""]
+    return "\n".join([*first, "#include <stdint.h>", "", *lines, f"#endif /* {guard} */"]) + "\n"
+
+
+def model_header(name, report):
+    """The text of NAME.h."""
+    upper = name.upper()
+    lines = ["#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
+    lines.append("/* Real value = scale * (value - zero point). */")
+    for kind, tensors in (("INPUT", report["inputs"]), ("OUTPUT", report["outputs"])):
+        for position, tensor in enumerate(tensors):
+            prefix = f"{upper}_{kind}{position if len(tensors) > 1 else ''}"
+            lines.append(f"#define {prefix}_ELEMENTS {int(np.prod(tensor['shape']))}")
+            lines += [
+                f"#define {prefix}_DIMENSION{axis} {length}"
+                for axis, length in enumerate(tensor["shape"])
+            ]
+            zero = tensor["zero_point"]
+            lines.append(f"#define {prefix}_SCALE {c_float(tensor['scale'])}")
+            lines.append(f"#define {prefix}_ZERO_POINT {f'({zero})' if zero < 0 else zero}")
+    lines += [
+        "",
+        "/* Bytes of static memory, inputs and outputs not counted. */",
+        f"#define {upper}_ARENA_BYTES {report['arena_bytes']}",
+        "",
+    ]
+    if report["labels"]:
+        lines += [
+            f"#define {upper}_LABEL_COUNT {len(report['labels'])}",
+            f"extern const char *const {name}_labels[{upper}_LABEL_COUNT];",
+            "",
+        ]
+    lines += [
+        "/* Computes the outputs of one example; returns 0. Not reentrant: memory is static. */",
+        f"{prototype(name, report)};",
+        "",
+        f"/* The same in the caller's memory, {upper}_ARENA_BYTES bytes at a multiple of 4, that",
+        " * may serve something else between two calls. Where nothing calls the function above,",
+        " * linkers that collect unused sections leave its memory out. */",
+        f"{prototype(name, report, '_invoke_in')};",
+        "",
+        "#ifdef __cplusplus",
+        "}",
+        "#endif",
+        "",
+    ]
+    return guarded(f"TFHRF_{upper}_H_", lines)
+
+
+LEAST = """
+TFHRF_INLINE int32_t least(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}"""
+
+
+def model_source(name, report, planned, write, kernels, body):
+    """The text of NAME.c.
+
+    Args:
+        name: of the model.
+        report: as of `to_c`.
+        planned: Plan.
+        write: Writer that holds the constants of `body`.
+        kernels: names of the headers to include.
+        body: lines of the function.
+    """
+    lines = [f"/* {banner('tfhrf.to_c')} */", f'#include "{name}.h"', ""]
+    if write.any_scale:
+        lines += ["#define TFHRF_ANY_SCALE 1", ""]
+    lines += [f'#include "tfhrf_{kernel}.h"' for kernel in kernels]
+    lines += ["", *write.lines, ""]
+    if report["labels"]:
+        lines += [
+            f"const char *const {name}_labels[{name.upper()}_LABEL_COUNT] = {{",
+            *(f"    {c_string(label)}," for label in report["labels"]),
+            "};",
+            "",
+        ]
+    lines += LEAST.split("\n") if planned.looped else []
+    fails = any(step.can_fail for group in planned.groups for step in group.steps)
+    if fails:
+        body = ["    int status = 0;", *body]
+    lines += [
+        "",
+        prototype(name, report, "_invoke_in"),
+        "{",
+        *memory_lines(planned, report["inputs"][0]["dtype"]),
+        *body,
+        f"    return {'status' if fails else 0};",
+        "}",
+    ]
+    arguments = argument_names("in", report["inputs"]) + argument_names("out", report["outputs"])
+    lines += [
+        "",
+        prototype(name, report),
+        "{",
+        f"    static tfhrf_pair memory[{max(1, report['arena_bytes'] // 4)}] TFHRF_ALIGNED;",
+        f"    return {name}_invoke_in(memory, {', '.join(arguments)});",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def memory_lines(planned, dtype):
+    """Lines that part the memory into arena and scratch."""
+    lines = [] if planned.arena or planned.scratch else ["    (void)memory;"]
+    if planned.arena:
+        lines.append(f"    {dtype}_t *const arena = memory;")
+    if planned.scratch:
+        place = f"(tfhrf_pair *)memory + {planned.arena // 4}"
+        lines.append(f"    tfhrf_pair *const scratch = {place};")
+    return lines
+
+
+def golden_header(name, ran, inputs, outputs):
+    """The text of NAME_golden.h: one example, computed by TensorFlow Lite Micro if that `ran`."""
+    source = (
+        "TensorFlow Lite Micro" if ran else "TensorFlow Lite: TENSORFLOW LITE MICRO WAS NOT RUN"
+    )
+    lines = [f"/* Outputs computed by {source}; they must be equal. */"]
+    for kind, arrays in (("input", inputs), ("output", outputs)):
+        for position, array in enumerate(arrays):
+            array_name = f"{name}_golden_{kind}{position if len(arrays) > 1 else ''}"
+            lines += [
+                f"static const {array.dtype.name}_t {array_name}[{array.size}] = {{",
+                *wrapped([str(v) for v in array.flat], 14),
+                "};",
+                "",
+            ]
+    return guarded(f"TFHRF_{name.upper()}_GOLDEN_H_", lines)

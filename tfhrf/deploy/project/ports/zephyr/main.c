@@ -1,0 +1,9 @@
+#include "application.h"
+
+int main(void)
+{
+    application_setup();
+    for (;;) {
+        application_loop();
+    }
+}
