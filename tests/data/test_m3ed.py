@@ -8,12 +8,13 @@ import subprocess
 import numpy as np
 import pytest
 import trees
+from needs import needs
 from sounds import sine, write_wav
 
 from tfhrf.data.corpora import CorpusError, CorpusWarning, m3ed
 
 partial = pytest.mark.filterwarnings("ignore:Partial copy:tfhrf.data.corpora.CorpusWarning")
-ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+ffmpeg = needs("ffmpeg")
 SPLITS = {"train": ["anjia"], "val": ["xifu"], "test": ["qinmi"]}
 
 

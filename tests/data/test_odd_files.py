@@ -6,13 +6,13 @@ Where libsndfile itself is misled, the samples that were written are the truth.
 import contextlib
 import os
 import re
-import shutil
 import struct
 import subprocess
 
 import numpy as np
 import pytest
 import soundfile
+from needs import needs
 
 from tfhrf.data import sound_file
 from tfhrf.data.decode import AudioError, decode
@@ -23,9 +23,7 @@ SAMPLES = (np.arange(4000) * 7919 % 20_011 - 10_005).astype("<i2")
 DATA = SAMPLES.tobytes()
 FLOATS = (SAMPLES / 2**15).astype("<f4")
 PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
-needs_ffmpeg = pytest.mark.skipif(
-    shutil.which("ffmpeg") is None, reason="ffmpeg is not installed (Debian package ffmpeg)"
-)
+needs_ffmpeg = needs("ffmpeg")
 
 
 def chunk(name, content, size=None, pad=True):
