@@ -1,5 +1,8 @@
 """Decoding: formats, rates, channels, and every kind of broken file."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import soundfile
@@ -121,3 +124,21 @@ def test_a_span_outside_its_file_is_named(tmp_path, span):
     path = write_wav(tmp_path / "a.wav", sine(200, 1.0))
     with pytest.raises(AudioError, match=r"within the 1 s .*a\.wav. Received: "):
         list(decode_spans([path], [span]))
+
+
+@pytest.mark.parametrize("ending", ["", "waves.close()", "raise ValueError"])
+def test_waves_that_nobody_takes_hold_nothing_up(tmp_path, ending):
+    """A script ends whatever it was in the middle of, and so do its threads."""
+    paths = [str(write_wav(tmp_path / f"{i}.wav", sine(100, 100.0))) for i in range(8)]
+    script = f"""
+import threading
+from tfhrf.data import decode
+waves = decode.decode_blocks({paths}, [None] * 8)
+blocks = next(waves)
+next(blocks)
+{ending}
+"""
+    if ending == "waves.close()":
+        script += "assert threading.active_count() == 1"
+    done = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    assert done.returncode == ("raise" in ending)

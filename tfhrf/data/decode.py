@@ -1,7 +1,6 @@
 """Decoding audio files to mono float32 at one rate: in parallel, in order, in bounded memory."""
 
 import collections
-import concurrent.futures
 import contextlib
 import itertools
 import os
@@ -15,7 +14,7 @@ from tfhrf.data.sound_file import check, open_sound
 from tfhrf.data.sound_header import AudioError
 
 SAMPLE_RATE = 16_000
-AHEAD = 2  # decoded files that wait for their turn, and blocks of each
+AHEAD = 2  # files that are decoded beyond one for each core, and blocks of each that wait
 
 
 def decode(paths, sample_rate=SAMPLE_RATE):
@@ -50,8 +49,9 @@ def decode_spans(paths, spans, sample_rate=SAMPLE_RATE):
     Raises:
         AudioError: as `decode`; a span is negative, empty or goes beyond the end of its file.
     """
-    for blocks in decode_blocks(paths, spans, sample_rate):
-        yield np.concatenate(list(blocks))
+    with contextlib.closing(decode_blocks(paths, spans, sample_rate)) as utterances:
+        for blocks in utterances:
+            yield np.concatenate(list(blocks))
 
 
 def decode_blocks(paths, spans, sample_rate=SAMPLE_RATE, check_first=True):
@@ -77,7 +77,7 @@ def decode_blocks(paths, spans, sample_rate=SAMPLE_RATE, check_first=True):
         for path in dict.fromkeys(path for path, _ in runs):
             check(path)
     streams = (_of_file(path, run, sample_rate) for path, run in runs)
-    with contextlib.closing(_ahead(streams, os.cpu_count())) as items:
+    with contextlib.closing(_ahead(streams, os.cpu_count() + AHEAD)) as items:
         for _ in pairs:
             blocks = _until_end(items)
             yield blocks
@@ -160,18 +160,18 @@ def _cut(blocks, spans, sample_rate, path):
             yield None
 
 
-def _ahead(streams, threads):
-    """The items of iterables, one iterable after the other; threads run ahead of them.
+def _ahead(streams, count):
+    """The items of generators, one generator after the other; threads run ahead of them.
 
     Args:
         streams: iterable of generators.
-        threads: how many generators run at a time.
+        count: how many of them run at a time.
 
     Yields:
         What the generators yield, and raises what they raise.
     """
     streams = iter(streams)
-    waiting: collections.deque = collections.deque()
+    running: collections.deque = collections.deque()  # threads and what they have yielded
     stopped = threading.Event()
 
     def run(stream, items):
@@ -186,28 +186,28 @@ def _ahead(streams, threads):
                 items.put((True, error))
 
     def fill():
-        for stream in itertools.islice(streams, threads + AHEAD - len(waiting)):
+        for stream in itertools.islice(streams, count - len(running)):
             items: queue.Queue = queue.Queue(AHEAD)
-            pool.submit(run, stream, items)
-            waiting.append(items)
+            # A thread that waits for its items to be taken must not hold up the end of Python.
+            thread = threading.Thread(target=run, args=(stream, items), daemon=True)
+            thread.start()
+            running.append((thread, items))
 
-    pool = concurrent.futures.ThreadPoolExecutor(threads, "decode")
     try:
         fill()
-        while waiting:
-            over, item = waiting[0].get()
+        while running:
+            over, item = running[0][1].get()
             if not over:
                 yield item
                 continue
             if item is not None:
                 raise item
-            waiting.popleft()
+            running.popleft()
             fill()
     finally:
         stopped.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        for items in waiting:
+        for thread, items in running:
             with contextlib.suppress(queue.Empty):
                 while True:
                     items.get_nowait()
-        pool.shutdown()
+            thread.join()

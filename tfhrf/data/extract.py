@@ -1,5 +1,6 @@
 """Audio files, or spans of them, to log-mel frames."""
 
+import contextlib
 import functools
 
 import numpy as np
@@ -31,9 +32,10 @@ def extract(paths, config, spans=None):
     spans = spans or [None] * len(paths)
     bar = progress_bar(len(paths), "file" if not any(spans) else "segment")
     features = []
-    for blocks in stream(paths, config, spans):
-        features.append(np.concatenate(list(blocks)))
-        bar.add(1)
+    with contextlib.closing(stream(paths, config, spans)) as utterances:
+        for blocks in utterances:
+            features.append(np.concatenate(list(blocks)))
+            bar.add(1)
     return features
 
 
@@ -55,8 +57,9 @@ def stream(paths, config, spans, check_first=True):
         AudioError: the head of a file tells that it cannot be used.
     """
     decoded = decode_blocks(paths, spans, config.sample_rate, check_first)
-    for path, span, waves in zip(paths, spans, decoded, strict=True):
-        yield _frames(waves, config, path, span)
+    with contextlib.closing(decoded):
+        for path, span, waves in zip(paths, spans, decoded, strict=True):
+            yield _frames(waves, config, path, span)
 
 
 @functools.cache

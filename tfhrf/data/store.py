@@ -4,6 +4,7 @@ A folder of shards is named by everything its content depends on, so that a stal
 found. It may be deleted at any time.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -157,13 +158,13 @@ def compute_shards(folder, advance, shards, config, skip=False):
     paths, spans = (
         list(itertools.chain.from_iterable(shard[place] for shard in shards)) for place in (1, 2)
     )
-    stream = extract.stream(paths, config, spans, check_first=not skip)
     computed = {}
-    for name, own_paths, _ in shards:
-        wrong: dict = {}
-        own = _counted(itertools.islice(stream, len(own_paths)), advance)
-        counts = write_shard(folder / name, _usable(own, wrong) if skip else own)
-        computed[name] = counts[: len(own_paths)], wrong
+    with contextlib.closing(extract.stream(paths, config, spans, not skip)) as stream:
+        for name, own_paths, _ in shards:
+            wrong: dict = {}
+            own = _counted(itertools.islice(stream, len(own_paths)), advance)
+            counts = write_shard(folder / name, _usable(own, wrong) if skip else own)
+            computed[name] = counts[: len(own_paths)], wrong
     return computed
 
 
