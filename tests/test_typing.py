@@ -33,6 +33,13 @@ folded: keras.Model = tfhrf.fold(wide)
 tfhrf.fold(wide, 2)  # call-arg
 bytes_of_weights: int = tfhrf.summary(wide).folded.bytes
 tfhrf.summary(wide).folded.megabytes  # attr-defined
+content: bytes = tfhrf.to_tflite(folded, precision="int8")
+tfhrf.to_tflite(folded, None, "int8")  # call-arg
+tfhrf.to_tflite(folded, precision="int4")  # arg-type
+tfhrf.to_tflm(content, "firmware", name="emotion", labels=["calm", "angry"])
+tfhrf.to_tflm(content, "firmware", "emotion")  # call-arg
+tfhrf.to_c(content, "firmware", labels=["calm", "angry"])
+tfhrf.to_c("model.tflite", "firmware")  # arg-type
 """
 
 

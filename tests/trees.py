@@ -5,7 +5,7 @@ import json
 import numpy as np
 from sounds import write_wav
 
-from tfhrf.data.corpora import cremad, daic_woz, iemocap, m3ed, synthetic
+from tfhrf.data.corpora import cremad, daic_woz, emodb, iemocap, m3ed, nemo, savee, synthetic, tess
 
 VOICES = ("anger", "happiness", "neutral", "sadness")
 
@@ -83,7 +83,7 @@ def complete_iemocap(root):
     others = [
         label
         for label, count in iemocap.TURNS.items()
-        if label not in iemocap.LABELS
+        if label not in iemocap.TASK
         for _ in range(count)
     ]
     improvised_left = iemocap.TASK_IMPROVISED
@@ -301,6 +301,43 @@ def small_cremad(root, speech=speech, actors=6):
     return root
 
 
+def small_emodb(root, speech=speech, speakers=("03", "08", "09", "10", "11", "12")):
+    for place, speaker in enumerate(speakers):
+        for number, letter in enumerate(emodb.LABELS):
+            write_wav(
+                quiet(root / "wav", f"{speaker}a0{number}{letter}a.wav"),
+                speech(place, VOICES[number % 4], number),
+            )
+    return root
+
+
+def small_tess(root, speech=speech):
+    for place, speaker in enumerate(("OAF", "YAF")):
+        for number, emotion in enumerate(tess.LABELS):
+            path = quiet(root / f"{speaker}_{emotion}", f"{speaker}_back_{emotion}.wav")
+            write_wav(path, speech(place, VOICES[number % 4], number))
+    return root
+
+
+def small_savee(root, speech=speech):
+    for place, speaker in enumerate(savee.SPEAKERS):
+        for number, emotion in enumerate(savee.LABELS):
+            path = quiet(root / "AudioData" / speaker, f"{emotion}01.wav")
+            write_wav(path, speech(place, VOICES[number % 4], number))
+    return root
+
+
+def small_nemo(root, speech=speech, actors=6):
+    rows = ["file_id\temotion\traw_text\tspeaker_id"]
+    for actor in range(actors):
+        for number, emotion in enumerate(nemo.LABELS):
+            name = f"S{actor}_{emotion}_1"
+            write_wav(quiet(root / "samples", f"{name}.wav"), speech(actor, VOICES[0], number))
+            rows.append(f"{name}\t{emotion}\tDo widzenia\tS{actor}")
+    (root / "data.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return root
+
+
 # The synthetic corpus
 
 
@@ -319,7 +356,11 @@ def empty_synthetic(root):
 SMALL = {
     "cremad": small_cremad,
     "daic_woz": small_daic,
+    "emodb": small_emodb,
     "iemocap": small_iemocap,
     "m3ed": small_m3ed,
+    "nemo": small_nemo,
     "ravdess": small_ravdess,
+    "savee": small_savee,
+    "tess": small_tess,
 }

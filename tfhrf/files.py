@@ -6,12 +6,18 @@ import glob
 import os
 import pathlib
 import platform
+import re
 import shutil
 import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: PathLike) -> Iterator[pathlib.Path]:
     """Gives a temporary name beside `path`; renames it to `path` if the block succeeds."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,19 +32,28 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def safe_name(name: str) -> str:
+    """A file name for any text: the text itself where it is one, else with a checksum."""
+    kept = re.sub(r"[^\w.+=-]", "_", name, flags=re.ASCII).lstrip(".")[:120]
+    # Some file systems do not tell upper from lower case; a folder "deployed" has a meaning.
+    if kept == name and kept.lower() not in ("", "deployed", "tensorboard"):
+        return name
+    return f"{kept}-{zlib.crc32(name.encode('utf-8', 'surrogatepass')):08x}"
+
+
+def write_text(path: PathLike, text: str) -> None:
     """Writes text to `path`, all of it or nothing."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_bytes(path, data):
+def write_bytes(path: PathLike, data: bytes) -> None:
     """Writes bytes to `path`, all of them or nothing."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
-def write_together(directory, texts):
+def write_together(directory: PathLike, texts: Mapping[str, str]) -> None:
     """Writes several texts (name to text) into a folder: all of them, or none after an error.
 
     A name may have folders in it, which are made.
@@ -59,7 +74,7 @@ def write_together(directory, texts):
 
 
 @contextlib.contextmanager
-def replacing_folder(path):
+def replacing_folder(path: PathLike) -> Iterator[pathlib.Path]:
     """Gives an empty folder beside `path`; renames it to `path` if the block succeeds."""
     folder = begin_folder(path)
     with cleaning_up(folder):
@@ -68,7 +83,7 @@ def replacing_folder(path):
 
 
 @contextlib.contextmanager
-def cleaning_up(folder):
+def cleaning_up(folder: PathLike) -> Iterator[None]:
     """Removes a folder if the block fails."""
     try:
         yield
@@ -77,7 +92,7 @@ def cleaning_up(folder):
         raise
 
 
-def begin_folder(path):
+def begin_folder(path: PathLike) -> pathlib.Path:
     """Makes an empty folder of this process, which `finish_folder` renames to `path`.
 
     Processes, of several machines too, may make the same folder at the same time. What killed
@@ -95,7 +110,7 @@ def begin_folder(path):
     return folder
 
 
-def finish_folder(folder, path):
+def finish_folder(folder: pathlib.Path, path: PathLike) -> None:
     """Renames the folder that `begin_folder` made to `path`, in place of what was there."""
     path = pathlib.Path(path)
     while True:
@@ -111,7 +126,7 @@ def finish_folder(folder, path):
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_running(process):
+def _is_running(process: str) -> bool:
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:

@@ -12,7 +12,7 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tfhrf.files import write_text
 
@@ -70,7 +70,7 @@ class LogMelConfig:
 
 
 @functools.cache
-def mel_filters(config: LogMelConfig) -> np.ndarray:
+def mel_filters(config: LogMelConfig) -> NDArray[np.float32]:
     """Triangular mel filters (HTK scale), float32 of shape (fft_length / 2 + 1, mels)."""
     bins = np.linspace(0, config.sample_rate / 2, config.fft_length // 2 + 1)
     edges = np.linspace(hz_to_mel(config.lower_hz), hz_to_mel(config.upper_hz), config.mels + 2)
@@ -78,12 +78,14 @@ def mel_filters(config: LogMelConfig) -> np.ndarray:
     bins = hz_to_mel(bins)[:, None]
     rising = (bins - below) / (centre - below)
     falling = (above - bins) / (above - centre)
-    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    filters: NDArray[np.float32] = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    return filters
 
 
-def hz_to_mel(hz: ArrayLike) -> np.ndarray:
+def hz_to_mel(hz: ArrayLike) -> NDArray[np.float64]:
     """The HTK mel scale."""
-    return 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
+    mel: NDArray[np.float64] = 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
+    return mel
 
 
 def log_mel(wave: tf.Tensor, config: LogMelConfig) -> tf.Tensor:

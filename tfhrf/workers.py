@@ -12,8 +12,10 @@ import logging
 import multiprocessing
 import os
 import pathlib
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -235,12 +237,22 @@ _advance: Any = None  # in a process beside another
 
 def _begin_process(progress, stop):
     global _advance
+    # The parent alone answers Ctrl-C. Whatever ends it, its children end too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     limit_threads()
 
     def _advance(units):
         if stop.is_set():
             raise EngineError("Another task has failed")
         progress.put(units)
+
+
+def _end_with_parent():
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _in_process(function, arguments):

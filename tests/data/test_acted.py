@@ -1,4 +1,4 @@
-"""The readers of RAVDESS and CREMA-D."""
+"""The readers of corpora of actors."""
 
 import collections
 
@@ -6,7 +6,7 @@ import pytest
 import trees
 from sounds import write_wav
 
-from tfhrf.data.corpora import CorpusError, CorpusWarning, cremad, ravdess
+from tfhrf.data.corpora import CorpusError, CorpusWarning, cremad, nemo, ravdess, savee, tess
 
 partial = pytest.mark.filterwarnings("ignore:Partial copy:tfhrf.data.corpora.CorpusWarning")
 
@@ -68,7 +68,7 @@ def test_ravdess_complete_and_partial(tmp_path):
     assert set(counts.values()) == {96, 192}
     assert counts["neutral"] == 96
     (tmp_path / "Actor_07" / "03-01-05-01-01-01-07.wav").unlink()
-    with pytest.warns(CorpusWarning, match=r"1439 of 1,440 .* missing 03-01-05-01-01-01-07\.wav"):
+    with pytest.warns(CorpusWarning, match=r"1,439 of 1,440 .* missing 03-01-05-01-01-01-07$"):
         ravdess.read(tmp_path)
 
 
@@ -120,3 +120,77 @@ def test_cremad_complete_partial_and_too_many(tmp_path):
     (tmp_path / "aside").rename(folder / "1999_AAA_ANG_XX.wav")
     with pytest.raises(CorpusError, match=r"7,442 recordings of 91 actors .*Received: 7,442 of 92"):
         cremad.read(tmp_path)
+
+
+@partial
+def test_the_silent_recording_of_cremad_is_left_out(tmp_path):
+    for name in ("1076_MTI_SAD_XX", "1076_MTI_SAD_LO"):
+        trees.quiet(tmp_path, f"{name}.wav")
+    with pytest.warns(CorpusWarning, match="1076_MTI_SAD_XX is silent"):
+        (heard,) = cremad.read(tmp_path)
+    assert heard.path.stem == "1076_MTI_SAD_LO"
+
+
+@partial
+@pytest.mark.parametrize(
+    ("reader", "name"),
+    [
+        (cremad, "AudioWAV/1001_DFA_ANG_XX"),
+        (ravdess, "Actor_01/03-01-05-01-01-01-01"),
+        (tess, "OAF_angry/OAF_back_angry"),
+        (savee, "AudioData/DC/a01"),
+    ],
+)
+def test_a_recording_may_come_in_any_format_and_counts_once(reader, name, tmp_path):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    for suffix in (".flac", ".FLAC", ".Wav", ".mp3", ".txt"):
+        path.with_suffix(suffix).write_bytes(b"not looked into")
+        if suffix != ".flac":
+            continue
+        (found,) = reader.read(tmp_path)
+        assert found.path.suffix == ".flac"
+    path.with_name(f"._{path.name}.wav").write_bytes(b"junk")
+    (found,) = reader.read(tmp_path)
+    assert (found.path.suffix, found.label) == (".Wav", "angry" if reader is ravdess else "anger")
+
+
+@partial
+def test_tess_of_copies_with_other_folders(tmp_path):
+    for folder in ("OAF_Fear", "TESS data/OAF_Fear"):
+        trees.quiet(tmp_path / folder, "OAF_back_fear.wav")
+    trees.quiet(tmp_path / "YAF_pleasant_surprised", "YAF_king_ps.wav")
+    trees.quiet(tmp_path / "OAF_neutral", "OA_bite_neutral.wav")
+    found = [(u.path.stem, u.label, u.speaker) for u in tess.read(tmp_path)]
+    assert found == [
+        ("OAF_back_fear", "fear", "OAF"),
+        ("OA_bite_neutral", "neutral", "OAF"),
+        ("YAF_king_ps", "surprise", "YAF"),
+    ]
+
+
+@partial
+def test_savee_of_both_layouts(tmp_path):
+    trees.quiet(tmp_path / "ALL", "JK_su15.wav")
+    trees.quiet(tmp_path / "AudioData" / "DC", "sa01.wav")
+    found = [(u.label, u.speaker) for u in savee.read(tmp_path)]
+    assert found == [("surprise", "JK"), ("sadness", "DC")]
+    trees.quiet(tmp_path / "AudioData", "n01.wav")
+    with pytest.raises(CorpusError, match=r"speaker is none of DC, JE, JK, KL: .*n01\.wav"):
+        savee.read(tmp_path)
+
+
+def test_nemo_reads_its_table(tmp_path):
+    trees.small_nemo(tmp_path, actors=2)
+    gone = tmp_path / "samples" / "S0_anger_1.wav"
+    gone.unlink()
+    with pytest.warns(CorpusWarning, match=r"11 of 4,481 .* missing S0_anger_1"):
+        found = nemo.read(tmp_path)
+    assert {(u.label, u.speaker) for u in found} >= {("anger", "S1"), ("surprise", "S0")}
+    table = tmp_path / "data.tsv"
+    table.write_text(table.read_text().replace("\tfear\t", "\tangst\t", 1))
+    with pytest.raises(CorpusError, match=r"Unknown emotion 'angst': .*data\.tsv, line 3"):
+        nemo.read(tmp_path)
+    table.write_text("path\tlabel\n")
+    with pytest.raises(CorpusError, match=r"columns emotion, file_id.*Received: path, label"):
+        nemo.read(tmp_path)

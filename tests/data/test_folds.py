@@ -5,6 +5,7 @@ import pytest
 import trees
 
 from tfhrf.data.corpora import CORPORA, Utterance
+from tfhrf.data.corpora.classes import of_classes
 from tfhrf.data.folds import (
     FoldError,
     leave_one_group_out,
@@ -25,18 +26,15 @@ def long_silence(speaker, label, seed):
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory, request):
+def corpora(tmp_path_factory):
     """Utterances of a corpus by name, read once."""
     known = {}
 
     def read(name):
         if name not in known:
-            if name == "emodb":
-                folder = request.getfixturevalue("emodb_dir")
-            else:
-                folder = tmp_path_factory.mktemp(name)
-                SMALL[name](folder, speech=long_silence)
-            known[name] = CORPORA[name].read(folder)
+            folder = tmp_path_factory.mktemp(name)
+            SMALL[name](folder, speech=long_silence)
+            known[name] = of_classes(CORPORA[name].read(folder), CORPORA[name].classes)
         return known[name]
 
     return read

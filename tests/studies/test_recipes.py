@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from places import ROOT
 from sounds import write_broken, write_wav
 
@@ -14,6 +15,9 @@ from tfhrf.data.corpora import synthetic
 from tfhrf.deploy import runners
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models.devices import DEVICES
+from tfhrf.progress import progress_bar
+from tfhrf.studies import cli
+from tfhrf.studies.record import StudyError
 
 SPEAKERS = ("03", "08", "10")
 
@@ -130,6 +134,55 @@ def assert_one_line(result, culprit):
     assert len(lines) == 1
     assert culprit in lines[0]
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_has_every_flag(flag):
+    result = recipe(flag)
+    assert result.returncode == 0
+    assert result.stdout.startswith("Trains a ConvTransformer with HRF")
+    for name in ("dataset", "labels", "table", "seed", "hrf", "[no]restart", "engine", "out"):
+        assert f"  --{name}: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("raised", "message", "code"),
+    [
+        (KeyboardInterrupt(), "Error: Stopped; what is complete stays", 130),
+        (OSError(28, "No space left on device", "a/b"), "Error: No space left on device. R", 2),
+        (PermissionError(13, "Permission denied", "a/b"), "Permission denied. Received: a/b", 2),
+        (tf.errors.ResourceExhaustedError(None, None, "a/b; No space left"), "a/b; No space", 2),
+        (StudyError("two\nlines"), "Error: two lines", 2),
+    ],
+)
+def test_what_ends_a_recipe_is_one_line_of_its_own(raised, message, code, capsys):
+    def main():
+        progress_bar(10, "step").add(3)
+        raise raised
+
+    with pytest.raises(SystemExit) as caught:
+        cli._guarded(main, [], False)
+    printed = capsys.readouterr()
+    assert caught.value.code == code
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--folds="], "Error: No number of a fold is given. Received: --folds="),
+        (["--seed=12345678901234567890"], "values are integers from 0 to 4294967295"),
+        (["--out=/dev/null/study"], "Error: Not a directory. Received: /dev/null/study"),
+        (["--dataset=table", "--table=nowhere.csv"], "cannot be read (No such file or directory)"),
+    ],
+)
+def test_flags_that_cannot_be_are_one_line(flags, message, tmp_path):
+    result = recipe("--epochs=1", f"--data_dir={tmp_path}", *flags)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.strip().count("\n") == 0
 
 
 def test_misspelt_flag_is_named():

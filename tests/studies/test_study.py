@@ -21,7 +21,7 @@ from tfhrf.data.windows import evaluation_windows
 from tfhrf.hrf.fast import FastDropout
 from tfhrf.hrf.layers import HRFDense
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies import assess, cli, study, task
+from tfhrf.studies import assess, cli, material, record, study, task
 from tfhrf.studies.training import TrainingSettings
 from tfhrf.workers import EngineError
 
@@ -53,6 +53,8 @@ def train(dataset, data_dir, out, **given):
     """What a recipe does once its flags are parsed."""
     flags = {"protocol": None, "improvised": False, "variant": ["light"], "hrf": ["2"]}
     flags |= {"seed": ["0"], "engine": "local", "ray_address": None, "strategy": "none"}
+    flags |= {"restart": False, "labels": None, "table": None, "columns": None}
+    flags |= {"test_dataset": None, "test_data_dir": None}
     flags |= {
         "folds": None,
         "speakers": None,
@@ -174,7 +176,7 @@ def test_improvised_turns_alone(corpora, tmp_path):
     results = train("iemocap", root, tmp_path, improvised=True, folds=["1"])
     assert results["utterances"] == 8
     assert results["settings"]["turns"] == "improvised"
-    with pytest.raises(study.StudyError, match="turns='improvised'"):
+    with pytest.raises(record.StudyError, match="turns"):
         train("iemocap", root, tmp_path, folds=["1"])
     with pytest.raises(CorpusError, match=r"for IEMOCAP. Received: --dataset=m3ed"):
         train("m3ed", root, tmp_path, improvised=True)
@@ -229,7 +231,8 @@ def test_studies_share_their_features_and_a_fold_alone_is_the_same(corpora, tmp_
     train("iemocap", corpora / "iemocap", tmp_path / "one", folds=["1", "3"])
     (folder,) = (tmp_path / "runs" / "features").iterdir()
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert sorted(path.name for path in before) == ["00000-of-00001.tfrecord", "front_end.json"]
+    names = ["00000-of-00001.tfrecord", "contents.json", "front_end.json"]
+    assert sorted(path.name for path in before) == names
 
     monkeypatch.setattr(extract, "stream", lambda *_: pytest.fail("features are computed again"))
     train("iemocap", corpora / "iemocap", tmp_path / "two", folds=["3"])
@@ -248,10 +251,10 @@ def studies_of(monkeypatch, tmp_path, **given):
 
     def run(studies, *_, **__):
         found.update((str(one.out), one.settings) for one in studies)
-        raise study.StudyError("seen")
+        raise record.StudyError("seen")
 
     monkeypatch.setattr(study, "run", run)
-    with pytest.raises(study.StudyError, match="seen"):
+    with pytest.raises(record.StudyError, match="seen"):
         train("synthetic", tmp_path, **given)
     return found
 
@@ -292,13 +295,13 @@ def test_engines_that_make_no_sense_are_refused(given, message, tmp_path):
         train("synthetic", tmp_path, tmp_path, **given)
 
 
-def test_wrong_protocols_are_named(tmp_path):
+def test_wrong_protocols_are_named(corpora, tmp_path):
     with pytest.raises(FoldError, match=r"protocols official. Received: --protocol=random"):
-        train("daic_woz", tmp_path, tmp_path, protocol="random")
+        train("m3ed", corpora / "m3ed", tmp_path, protocol="random")
 
 
 def test_every_corpus_has_default_settings():
-    assert set(cli.DEFAULTS) == set(CORPORA)
+    assert set(cli.DEFAULTS) == {*CORPORA, *material.OWN}
 
 
 def test_balanced_classes_keep_every_utterance():

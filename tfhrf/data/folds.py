@@ -4,6 +4,7 @@ Utterances of one speaker, and of one group (session, series, participant), are 
 training and in anything else. Nothing is random: the same utterances give the same folds.
 """
 
+import collections
 from typing import NamedTuple
 
 
@@ -22,6 +23,11 @@ class Fold(NamedTuple):
     validation: list[int]
     test: list[int]
 
+    @property
+    def tests(self):
+        """Whether it tests anything; else it trains the model to deploy."""
+        return bool(self.validation or self.test)
+
 
 def leave_one_speaker_out(utterances):
     """One fold per speaker, in order of the speakers' names, no validation.
@@ -39,18 +45,9 @@ def leave_one_speaker_out(utterances):
 
 
 def leave_one_group_out(utterances):
-    """One fold per group, in order of the groups' names, no validation.
+    """As `leave_one_speaker_out`, by group instead of speaker.
 
     With the sessions of IEMOCAP as groups this is its usual protocol of 5 folds.
-
-    Args:
-        utterances: list of Utterance from at least two groups.
-
-    Returns:
-        List of Fold, named by the test group.
-
-    Raises:
-        FoldError: all utterances are of one group.
     """
     return _leave_one_out(utterances, [utterance.group for utterance in utterances], "groups")
 
@@ -110,19 +107,79 @@ def speaker_folds(utterances, count):
     Raises:
         FoldError: there are fewer speakers than folds.
     """
-    speakers = sorted({utterance.speaker for utterance in utterances})
-    if len(speakers) < count:
-        raise FoldError(f"{count} folds need as many speakers. Received: {len(speakers)}")
-    place = {speaker: index % count for index, speaker in enumerate(speakers)}
+    return _dealt([utterance.speaker for utterance in utterances], count, "speakers")
+
+
+def group_folds(utterances, count):
+    """`count` folds of about as many groups each, no validation, as `speaker_folds`.
+
+    Raises:
+        FoldError: there are fewer groups than folds, or a speaker is in two groups.
+    """
+    group_of: dict[str, str] = {}
+    for one in utterances:
+        if group_of.setdefault(one.speaker, one.group) != one.group and one.speaker:
+            raise FoldError(
+                f"Speaker {one.speaker} is in two groups. "
+                f"Received: {group_of[one.speaker]}, {one.group}"
+            )
+    return _dealt([utterance.group for utterance in utterances], count, "groups")
+
+
+def stratified_folds(utterances, count):
+    """`count` folds with the same share of every class each, whoever speaks; no validation.
+
+    Only for recordings whose speakers nobody knows: figures are too good where one speaks on both
+    sides.
+
+    Raises:
+        FoldError: a class has fewer utterances than there are folds.
+    """
+    place = []
+    seen: collections.Counter[str] = collections.Counter()
+    for one in utterances:
+        place.append(seen[one.label] % count)
+        seen[one.label] += 1
+    for label, found in seen.items():
+        if found < count:
+            raise FoldError(f"{count} folds need as many of '{label}'. Received: {found}")
+    return _numbered(place, count)
+
+
+def _dealt(keys, count, what):
+    """Folds of keys that are dealt out like cards."""
+    names = sorted(set(keys))
+    if len(names) < count:
+        raise FoldError(f"{count} folds need as many {what}. Received: {len(names)}")
+    dealt = {name: index % count for index, name in enumerate(names)}
+    return _numbered([dealt[key] for key in keys], count)
+
+
+def _numbered(place, count):
     return [
         Fold(
             f"fold{number + 1}",
-            [i for i, one in enumerate(utterances) if place[one.speaker] != number],
+            [i for i, one in enumerate(place) if one != number],
             [],
-            [i for i, one in enumerate(utterances) if place[one.speaker] == number],
+            [i for i, one in enumerate(place) if one == number],
         )
         for number in range(count)
     ]
+
+
+def one_way(utterances, train, test, name):
+    """One fold: all of some utterances to train, all of others to test.
+
+    Args:
+        utterances: list of Utterance.
+        train, test: how many of them, from the first, are to train, and from there to test.
+        name: of the fold.
+
+    Returns:
+        List of one Fold.
+    """
+    indices = list(range(len(utterances)))
+    return [Fold(name, indices[:train], [], indices[train : train + test])]
 
 
 def official(utterances, validation):

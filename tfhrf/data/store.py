@@ -4,6 +4,7 @@ A folder of shards is named by everything its content depends on, so that a stal
 found. It may be deleted at any time.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
@@ -18,7 +19,7 @@ import tensorflow as tf
 
 from tfhrf.data import extract
 from tfhrf.data.decode import AudioError
-from tfhrf.files import replacing
+from tfhrf.files import replacing, write_text
 from tfhrf.progress import progress_bar
 from tfhrf.workers import Local, Task
 
@@ -139,6 +140,40 @@ def prepare(paths, config, spans=None, root=FOLDER, engine=None, bad=None):
         _stored(shard.absolute(), counts[shard], config.mels) for shard in parts
     )
     return [None if bad and index in bad else one for index, one in enumerate(features)]
+
+
+def contents(paths, config, spans=None, root=FOLDER):
+    """Checksums of the recordings' bytes, kept beside the shards until a recording changes.
+
+    Args:
+        paths, config, spans, root: as of `prepare`.
+
+    Returns:
+        List of texts, one per path.
+
+    Raises:
+        AudioError: a file does not exist.
+        OSError: a file cannot be read.
+    """
+    kept = pathlib.Path(root) / folder_name(paths, config, spans or [None] * len(paths))
+    kept = kept / "contents.json"
+    if kept.is_file():
+        found = json.loads(kept.read_text())
+    else:
+        distinct = list(dict.fromkeys(paths))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            sums = dict(zip(distinct, pool.map(_checksum, distinct), strict=True))
+        found = [sums[path] for path in paths]
+        write_text(kept, json.dumps(found))
+    return found
+
+
+def _checksum(path):
+    total = hashlib.sha256()
+    with pathlib.Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()[:32]
 
 
 def compute_shards(folder, advance, shards, config, skip=False):

@@ -15,7 +15,7 @@ from tfhrf.files import cleaning_up, finish_folder, write_bytes, write_text
 from tfhrf.hrf.fold import fold
 from tfhrf.hrf.summary import summary
 from tfhrf.studies.metrics import confusion_counts
-from tfhrf.studies.results import DEPLOYED
+from tfhrf.studies.results import record_of
 from tfhrf.studies.training import inference
 
 CALIBRATION_WINDOWS = 200
@@ -40,7 +40,7 @@ def assess(advance, work, folder, record, calibration, sides, corpus, settings, 
     """
     with cleaning_up(work):
         _complete(advance, work, record, calibration, sides, corpus, settings, config)
-        if (folder / "fold.json").exists():
+        if record_of(folder):
             shutil.rmtree(work)
         else:
             finish_folder(work, folder)
@@ -64,7 +64,7 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
         "int8 bytes": len(content),
         "parameters": {"trained": trained.count_params(), "folded": folded.count_params()},
     }
-    if record["fold"] == DEPLOYED:
+    if not sides:
         name = f"{settings['dataset']}_{settings['model']}"
         record["tflm"] = to_tflm(content, work / "tflm", name=name, labels=list(corpus.labels))
         record["summary"] = str(summary(trained))

@@ -2,20 +2,25 @@
 
 import dataclasses
 import functools
+import io
 import itertools
 import pathlib
 import sys
 import warnings
 
+import tensorflow as tf
 from absl import app, flags
 
-from tfhrf.data.corpora import CORPORA, CorpusError, CorpusWarning, of_speakers
+from tfhrf.data.corpora import CorpusError, CorpusWarning
 from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import FoldError
 from tfhrf.data.store import CacheError
+from tfhrf.files import safe_name
 from tfhrf.models.devices import DEVICES
-from tfhrf.studies import study, tables
+from tfhrf.progress import end_line
+from tfhrf.studies import material, study, tables
 from tfhrf.studies.defaults import DEFAULTS
+from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
 from tfhrf.studies.task import STRATEGIES
 from tfhrf.studies.training import TrainingError
@@ -30,7 +35,14 @@ ERRORS = (
     FoldError,
     TrainingError,
     ResultsError,
-    study.StudyError,
+    StudyError,
+)
+# TensorFlow's names for a full disk, a folder without write permission and the like.
+FILE_ERRORS = (
+    tf.errors.FailedPreconditionError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.ResourceExhaustedError,
 )
 
 
@@ -56,11 +68,7 @@ def train(model, backbone, defaults=None, variants=("light", "large")):
         defaults: TrainingSettings by corpus, in place of those of DEFAULTS, or None.
         variants: presets of the backbone; the first one if the user does not choose.
     """
-    flags.DEFINE_enum("dataset", "synthetic", sorted(CORPORA), "The corpus.")
-    flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
-    flags.DEFINE_string("protocol", None, "Which folds, where a corpus has a choice; else its own.")
-    flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
-    flags.DEFINE_list("speakers", None, "These speakers of the corpus alone; all if not given.")
+    material.define_flags()
     _define_list("variant", variants[0], variants, "Size of the model.")
     _define_list("hrf", "4", ("0", "2", "4", "8"), "Expansion of the HRF layers; 0: none.")
     _define_list("seed", "0", None, "Seed of everything random.")
@@ -69,6 +77,7 @@ def train(model, backbone, defaults=None, variants=("light", "large")):
     flags.DEFINE_string(
         "out", None, "Folder of the study, or of a folder for each; under runs/ if not given."
     )
+    flags.DEFINE_bool("restart", False, "Removes what the study's folder holds of an earlier one.")
     flags.DEFINE_enum("engine", "local", ["local", "ray"], "Where features and folds are computed.")
     flags.DEFINE_string(
         "ray_address",
@@ -96,15 +105,14 @@ def _define_list(name, default, choices, text):
     else:
         flags.register_validator(
             name,
-            lambda given: bool(given) and all(text.isdecimal() for text in given),
-            "values are integers from 0",
+            lambda given: (
+                bool(given) and all(text.isdecimal() and int(text) < 2**32 for text in given)
+            ),
+            "values are integers from 0 to 4294967295",
         )
 
 
 def _train(model, backbone, defaults, given):
-    if given.data_dir is None and given.dataset != "synthetic":
-        raise CorpusError(f"--data_dir is needed with --dataset={given.dataset}")
-    corpus = CORPORA[given.dataset]
     training = defaults[given.dataset]
     device = _device(given.variant, training)
     training = dataclasses.replace(
@@ -112,9 +120,9 @@ def _train(model, backbone, defaults, given):
         frames=device["frames"],
         epochs=given.epochs or device["epochs"] * training.epochs,
     )
-    engine = _engine(given)
-    protocol = _protocol(given, corpus)
-    asked = _asked(given, {"model": model, "epochs": training.epochs, "protocol": protocol})
+    engine, numbers = _engine(given), study.fold_numbers(given.folds)
+    made_of = material.read(given)
+    asked = _asked(given, model, training, made_of)
     studies = [
         study.Study(
             functools.partial(backbone, preset=settings["variant"], hrf=settings["hrf"]),
@@ -123,62 +131,39 @@ def _train(model, backbone, defaults, given):
         )
         for settings in asked
     ]
-    utterances = _utterances(given, corpus)
     found = study.run(
         studies,
-        corpus,
-        utterances,
-        corpus.protocols[protocol](utterances),
+        made_of.corpus,
+        made_of.utterances,
+        made_of.folds,
         training,
-        fold_numbers=study.fold_numbers(given.folds),
+        fold_numbers=numbers,
         engine=engine,
         strategy=given.strategy,
+        restart=given.restart,
         config=device["config"],
     )
     for one, results in zip(studies, found, strict=True):
         print(f"\n{tables.table(results)}\n\nWritten to {one.out}")
 
 
-def _protocol(given, corpus):
-    """The name of the protocol that the user chose, or the corpus's own."""
-    protocol = given.protocol or next(iter(corpus.protocols))
-    if protocol not in corpus.protocols:
-        raise FoldError(
-            f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
-            f"Received: --protocol={protocol}"
-        )
-    return protocol
-
-
-def _asked(given, common):
+def _asked(given, model, training, made_of):
     """The settings of each study that the user asked for, without repetitions."""
     asked = []
     for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
         settings = {
-            "model": common["model"],
+            "model": model,
             "dataset": given.dataset,
             "variant": variant,
             "hrf": int(hrf),
             "seed": int(seed),
-            "epochs": common["epochs"],
-            "protocol": common["protocol"],
+            "epochs": training.epochs,
+            "protocol": made_of.protocol,
+            **made_of.settings,
         }
-        if given.improvised:
-            settings["turns"] = "improvised"
-        if given.speakers:
-            settings["speakers"] = "+".join(sorted(given.speakers))
         if settings not in asked:
             asked.append(settings)
     return asked
-
-
-def _utterances(given, corpus):
-    """The utterances of the corpus that the user chose."""
-    if given.improvised and given.dataset != "iemocap":
-        raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
-    options = {"improvised": True} if given.improvised else {}
-    utterances = corpus.read(given.data_dir or "runs/corpora", **options)
-    return of_speakers(utterances, given.speakers) if given.speakers else utterances
 
 
 def _device(variants, training):
@@ -186,7 +171,7 @@ def _device(variants, training):
     any_size = {"config": None, "frames": training.frames, "epochs": 1}
     first, *others = [DEVICES.get(variant, any_size) for variant in variants]
     if any(other != first for other in others):
-        raise study.StudyError(
+        raise StudyError(
             "Variants with a front end of their own run apart. "
             f"Received: --variant={','.join(variants)}"
         )
@@ -211,23 +196,38 @@ def _engine(given):
 def _folder(settings, asked, out):
     """The folder of a study among all that were asked for at once."""
     if out is None:
-        return pathlib.Path("runs") / "-".join(str(value) for value in settings.values())
+        return pathlib.Path("runs") / safe_name("-".join(map(str, settings.values())))
     differing = [
         str(value)
         for name, value in settings.items()
         if any(other[name] != value for other in asked)
     ]
-    return pathlib.Path(out, "-".join(differing)) if differing else pathlib.Path(out)
+    return pathlib.Path(out, safe_name("-".join(differing))) if differing else pathlib.Path(out)
 
 
 def _parse(arguments):
+    if {"-h", "-help", "--h", "--help"} & set(arguments[1:]):
+        print(_help())
+        sys.exit(0)
     try:
         return flags.FLAGS(arguments)
     except flags.Error as error:
         return _fail(error)
 
 
+def _help():
+    """What the recipe says of itself, and every flag of its own."""
+    recipe = sys.modules["__main__"]
+    own = flags.FLAGS.flags_by_module_dict()
+    modules = [name for name in own if name == sys.argv[0] or name.startswith("tfhrf.")]
+    texts = [flags.FLAGS.module_help(name).split(":\n", 1)[1] for name in modules]
+    return "\n".join([(recipe.__doc__ or "").strip(), "\nFlags:", *texts])
+
+
 def _guarded(main, arguments, positional):
+    # A file name need not be text.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     if arguments and not positional:
         _fail(f"Unexpected argument: {arguments[0]}")
     try:
@@ -235,8 +235,16 @@ def _guarded(main, arguments, positional):
         main(arguments) if positional else main()
     except ERRORS as error:
         _fail(error)
+    except KeyboardInterrupt:
+        _fail("Stopped; what is complete stays, and the same command goes on from there", 130)
+    except OSError as error:
+        where = f". Received: {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{where}")
+    except FILE_ERRORS as error:
+        _fail(error.message)
 
 
-def _fail(error):
+def _fail(error, code=2):
+    end_line()
     print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)

@@ -8,13 +8,16 @@ import numpy as np
 from tfhrf.studies.metrics import scores_of_counts
 
 DEPLOYED = "deployed"  # the folder of the model that all speakers trained
+# What a complete fold has: keys of its fold.json, and files beside it.
+_KEYS = {"fold", "folding error", "int8 bytes", "parameters", "seconds"}
+_FILES = ("trained.keras", "folded.keras", "int8.tflite")
 KINDS = {
     "trained": "as trained (float32)",
     "folded": "folded (float32)",
     "int8": "int8 in TensorFlow Lite Micro",
 }
 # Studies that have these settings in common tested the same.
-SHARED = ("dataset", "protocol", "turns", "speakers")
+SHARED = ("dataset", "protocol", "turns", "table", "labels", "speakers", "test_dataset")
 METRICS = {"wa": "WA", "ua": "UA", "f1_macro": "macro F1", "f1_weighted": "weighted F1"}
 
 
@@ -35,8 +38,10 @@ def collect(out, corpus):
         is one, scores per fold, sizes and seconds.
     """
     out = pathlib.Path(out)
-    records = [json.loads(path.read_text()) for path in sorted(out.glob("[!.]*/fold.json"))]
-    deployed = [record for record in records if record["fold"] == DEPLOYED]
+    records = [record for _, record in sorted(complete(out).items())]
+    made_of = out / "made_of.json"
+    asked = json.loads(made_of.read_text())["folds"] if made_of.exists() else {}
+    deployed = [record for record in records if "tflm" in record]
     results = {
         "settings": json.loads((out / "settings.json").read_text()),
         "labels": list(corpus.labels),
@@ -48,11 +53,30 @@ def collect(out, corpus):
         "parameters": records[0]["parameters"],
         "tflm": deployed[0]["tflm"] if deployed else None,
         "seconds": {record["fold"]: record["seconds"] for record in records},
+        "missing folds": sorted(asked.keys() - {record["fold"] for record in records}),
         "history": {record["fold"]: record["history"] for record in records if "history" in record},
     }
     if any("validation" in record for record in records):
         results["validation"] = _side(records, "validation")
     return results
+
+
+def complete(out):
+    """The records of the folds that are complete in a study's folder, by the folds' folders."""
+    folders = (path.parent for path in pathlib.Path(out).glob("[!.]*/fold.json"))
+    records = {folder.name: record_of(folder) for folder in folders}
+    return {name: record for name, record in records.items() if record}
+
+
+def record_of(folder):
+    """What fold.json in a fold's folder holds, None if the fold is not complete or damaged."""
+    folder = pathlib.Path(folder)
+    try:
+        record = json.loads((folder / "fold.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(record, dict) and record.keys() >= _KEYS
+    return record if whole and all((folder / name).is_file() for name in _FILES) else None
 
 
 def _side(records, side):

@@ -8,24 +8,23 @@ any time. Folds run wherever tfhrf.workers runs them.
 import collections
 import json
 import pathlib
+import shutil
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from tfhrf.data.folds import Fold
-from tfhrf.data.store import prepare
+from tfhrf.data.store import contents, prepare
 from tfhrf.files import write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
+from tfhrf.studies import record
 from tfhrf.studies.pictures import save_study
-from tfhrf.studies.results import DEPLOYED, collect
+from tfhrf.studies.record import StudyError
+from tfhrf.studies.results import DEPLOYED, collect, complete
 from tfhrf.studies.task import run_folds, steps_per_epoch_of
 from tfhrf.workers import Local, Task
-
-
-class StudyError(ValueError):
-    """A study cannot run as asked; the message is one line that names the culprit."""
 
 
 class Study(NamedTuple):
@@ -53,6 +52,7 @@ def run(
     config=None,
     engine=None,
     strategy="none",
+    restart=False,
 ):
     """Trains and tests models fold by fold, and trains those to deploy on all utterances.
 
@@ -68,29 +68,41 @@ def run(
         config: LogMelConfig; its default if None.
         engine: what of tfhrf.workers computes features and runs folds; Local if None.
         strategy: a key of task.STRATEGIES.
+        restart: whether what the studies' folders hold of earlier studies is removed first.
 
     Returns:
         The content of `results.json` of each study.
 
     Raises:
-        StudyError: a folder holds another study, or a fold number does not exist.
+        StudyError: a folder holds another study, or one of other recordings, labels, folds or
+            settings; or a fold number does not exist.
         AudioError: a recording cannot be used. Nothing is written for any study then.
     """
     config = config or LogMelConfig()
     engine = engine or Local()
-    folds = _chosen(folds, fold_numbers)
-    for study in studies:
-        _check_same(study.out, study.settings)
+    # A speaker may have the name of the model to deploy.
+    names = {DEPLOYED: f"{DEPLOYED} (tested)"}
+    folds = [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
+    chosen = _chosen(folds, fold_numbers)
     paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
+    checksums = contents(paths, config, spans)
+    made_of = record.made_of(utterances, checksums, folds, corpus.labels, training, config)
+    for study in studies:
+        if restart:
+            _remove(study.out)
+        record.check_same(study.out, "settings.json", study.settings)
+        record.check_same(study.out, record.NAME, made_of)
     features = prepare(paths, config, spans, engine=engine)
 
     if fold_numbers is None:
-        folds.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
+        chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
     missing = []
     for study in studies:
-        write_text(study.out / "settings.json", json.dumps(study.settings, indent=2) + "\n")
+        record.write(study.out, "settings.json", study.settings)
+        record.write(study.out, record.NAME, made_of)
         config.save(study.out / "front_end.json")
-        missing.append([fold for fold in folds if fold.name not in _complete(study.out)])
+        there = {found["fold"] for found in complete(study.out).values()}
+        missing.append([fold for fold in chosen if fold.name not in there])
     results = {
         place: _report(study, corpus) for place, study in enumerate(studies) if not missing[place]
     }
@@ -128,20 +140,23 @@ def _train_missing(studies, missing, data, engine, strategy):
             yield places[index]
 
 
-def _complete(out):
-    """Names of the folds that are complete."""
-    return {path.parent.name for path in pathlib.Path(out).glob("[!.]*/fold.json")}
-
-
 def _report(study, corpus):
     """Writes what the complete folds found."""
     results: dict = {"seconds": {}}
     # Another process may complete a fold of the same study meanwhile.
-    while results["seconds"].keys() != _complete(study.out):
+    while len(results["seconds"]) != len(complete(study.out)):
         results = collect(study.out, corpus)
         write_text(study.out / "results.json", json.dumps(results, indent=2) + "\n")
     save_study(pathlib.Path(study.out), results)
     return results
+
+
+def _remove(out):
+    """Removes what a study wrote into its folder, and nothing else."""
+    for path in pathlib.Path(out).glob("*/fold.json"):
+        shutil.rmtree(path.parent)
+    for name in ("settings.json", record.NAME, "results.json", "front_end.json"):
+        (pathlib.Path(out) / name).unlink(missing_ok=True)
 
 
 def fold_numbers(texts):
@@ -152,6 +167,8 @@ def fold_numbers(texts):
     """
     if texts is None:
         return None
+    if not texts:
+        raise StudyError("No number of a fold is given. Received: --folds=")
     for text in texts:
         if not text.strip().isdecimal():
             raise StudyError(f"Folds are numbers from 1. Received: {text!r}")
@@ -165,19 +182,6 @@ def _chosen(folds, numbers):
         if not 1 <= number <= len(folds):
             raise StudyError(f"There are folds 1 to {len(folds)}. Received: fold {number}")
     return [folds[number - 1] for number in numbers]
-
-
-def _check_same(out, settings):
-    path = out / "settings.json"
-    if not path.exists():
-        return
-    before = json.loads(path.read_text())
-    for name in sorted({*before, *settings}):
-        if before.get(name) != settings.get(name):
-            raise StudyError(
-                f"{out} holds a study with {name}={before.get(name)!r}; choose another folder. "
-                f"Received: {name}={settings.get(name)!r}"
-            )
 
 
 def _units(fold, training, utterances):

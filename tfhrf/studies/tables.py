@@ -14,6 +14,9 @@ def table(results):
         f"{settings['dataset']}: {_protocol(settings, len(results['folds']))}, "
         f"{results['utterances']} {results['decisions']}, {settings['model']}",
     ]
+    missing = results.get("missing folds")
+    if missing:
+        lines.append(f"Folds that are not in it: {', '.join(missing)}")
     if results["scores"]:
         title = "test" if "validation" in results else ""
         lines += _score_lines(title, results["scores"], metrics)
@@ -60,6 +63,10 @@ def _protocol(settings, folds):
         return f"{folds} sessions held out in turn"
     if protocol == "official":
         return "official split"
+    if protocol == "cross_corpus":
+        return f"tested on {settings['test_dataset']}"
+    if protocol.startswith(("stratified", "group")):
+        return f"{folds} folds {'of groups' if protocol.startswith('group') else 'of recordings'}"
     return f"{folds} folds of speakers"
 
 

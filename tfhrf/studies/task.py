@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfhrf.files import begin_folder, cleaning_up
+from tfhrf.files import begin_folder, cleaning_up, safe_name
 from tfhrf.studies.assess import assess, calibration_windows
+from tfhrf.studies.results import DEPLOYED
 from tfhrf.studies.training import compile_model, fit, restart
 from tfhrf.workers import beside
 
@@ -79,7 +80,8 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
 
     with _assessing(len(folds) > 1, advance) as assess_later:
         for fold in folds:
-            work = begin_folder(folder / fold.name)
+            done = folder / (safe_name(fold.name) if fold.tests else DEPLOYED)
+            work = begin_folder(done)
             with cleaning_up(work):
                 clock = StepClock()
                 start = time.perf_counter()
@@ -108,7 +110,7 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
             sides = {"validation": fold.validation, "test": fold.test}
             assess_later(
                 work,
-                folder / fold.name,
+                done,
                 record,
                 calibration_windows(chosen, training.frames, config),
                 {name: side(indices) for name, indices in sides.items() if indices},

@@ -5,7 +5,19 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tfhrf.data import folds
-from tfhrf.data.corpora import cremad, daic_woz, emodb, iemocap, m3ed, ravdess, synthetic
+from tfhrf.data.corpora import (
+    cremad,
+    daic_woz,
+    emodb,
+    iemocap,
+    m3ed,
+    nemo,
+    ravdess,
+    savee,
+    synthetic,
+    tess,
+)
+from tfhrf.data.corpora.classes import one_each
 from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, of_speakers
 
 
@@ -14,7 +26,7 @@ class Corpus(NamedTuple):
 
     Attributes:
         read: function of the corpus folder that returns a list of Utterance.
-        labels: the classes in their order.
+        classes: of the task, in their order: the labels that the reader gives that belong to each.
         protocols: functions of a list of Utterance that return a list of Fold, by name; the first
             one is the default.
         metrics: those of tfhrf.studies.metrics.Scores that the field reports.
@@ -24,34 +36,37 @@ class Corpus(NamedTuple):
     """
 
     read: Callable
-    labels: tuple[str, ...]
+    classes: dict[str, tuple[str, ...]]
     protocols: dict[str, Callable]
     metrics: tuple[str, ...] = ("wa", "ua")
     decisions: str = "utterances"
     balanced: bool = False
     confidential: bool = False
 
+    @property
+    def labels(self):
+        """Names of the classes in their order."""
+        return tuple(self.classes)
 
-_FIVE = functools.partial(folds.speaker_folds, count=5)
-_SPEAKERS = {"leave_one_speaker_out": folds.leave_one_speaker_out}
+
+_FIVE: dict[str, Callable] = {"speaker_5_fold": functools.partial(folds.speaker_folds, count=5)}
+_SPEAKERS: dict[str, Callable] = {"leave_one_speaker_out": folds.leave_one_speaker_out}
 
 CORPORA = {
-    "cremad": Corpus(cremad.read, tuple(cremad.LABELS.values()), {"speaker_5_fold": _FIVE}),
+    "cremad": Corpus(cremad.read, one_each(cremad.LABELS.values()), _FIVE),
     "daic_woz": Corpus(
         daic_woz.read,
-        daic_woz.LABELS,
+        one_each(daic_woz.LABELS),
         {"official": functools.partial(folds.official, validation="dev")},
         metrics=("wa", "ua", "f1_macro"),
         decisions="participants",
         balanced=True,
         confidential=True,
     ),
-    "emodb": Corpus(
-        emodb.read, tuple(sorted(emodb.LABELS.values())), {**_SPEAKERS, "speaker_5_fold": _FIVE}
-    ),
+    "emodb": Corpus(emodb.read, one_each(emodb.FOUR), _SPEAKERS | _FIVE),
     "iemocap": Corpus(
         iemocap.read,
-        tuple(sorted(set(iemocap.LABELS.values()))),
+        iemocap.FOUR,
         {
             "leave_one_session_out": folds.leave_one_group_out,
             "leave_one_speaker_out": folds.leave_one_of_pair_out,
@@ -59,16 +74,15 @@ CORPORA = {
     ),
     "m3ed": Corpus(
         m3ed.read,
-        m3ed.LABELS,
+        one_each(m3ed.LABELS),
         {"official": functools.partial(folds.official, validation="val")},
         metrics=("wa", "ua", "f1_weighted"),
     ),
-    "ravdess": Corpus(
-        ravdess.read, tuple(ravdess.LABELS.values()), {"speaker_5_fold": _FIVE, **_SPEAKERS}
-    ),
-    "synthetic": Corpus(
-        synthetic.read, tuple(sorted(synthetic.EMOTIONS)), {**_SPEAKERS, "speaker_5_fold": _FIVE}
-    ),
+    "nemo": Corpus(nemo.read, one_each(nemo.LABELS), _SPEAKERS | _FIVE),
+    "ravdess": Corpus(ravdess.read, one_each(ravdess.LABELS.values()), _FIVE | _SPEAKERS),
+    "savee": Corpus(savee.read, one_each(savee.LABELS.values()), _SPEAKERS),
+    "synthetic": Corpus(synthetic.read, one_each(sorted(synthetic.EMOTIONS)), _SPEAKERS | _FIVE),
+    "tess": Corpus(tess.read, one_each(tess.LABELS.values()), _SPEAKERS),
 }
 
 __all__ = ["CORPORA", "Corpus", "CorpusError", "CorpusWarning", "Utterance", "of_speakers"]

@@ -4,7 +4,8 @@ import pathlib
 import re
 import warnings
 
-from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance
+from tfhrf.data.corpora.file_names import acted, check_complete, read_names, sound_files
+from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning
 
 LABELS = {
     "ANG": "anger",
@@ -16,8 +17,9 @@ LABELS = {
 }
 FILES = 7442
 ACTORS = 91
+SILENT = "1076_MTI_SAD_XX"  # digital silence
 # Actor, sentence, emotion, level; one file of the corpus has the level X.
-_NAME = re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?:LO|MD|HI|XX?)\.wav")
+_NAME = re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?:LO|MD|HI|XX?)")
 
 
 def read(data_dir):
@@ -27,8 +29,9 @@ def read(data_dir):
         data_dir: the corpus folder, with the recordings in `AudioWAV` or in itself.
 
     Returns:
-        List of Utterance, 7,442 of the complete corpus, by file name. The speaker is the actor's
-        number, four digits. Warns of a partial copy.
+        List of Utterance, 7,441 of the complete corpus, by file name. The speaker is the actor's
+        number, four digits. Warns of a partial copy, and of the silent recording, which is left
+        out.
 
     Raises:
         CorpusError: there are no recordings, a file name does not follow the corpus's scheme or
@@ -37,31 +40,12 @@ def read(data_dir):
     folder = pathlib.Path(data_dir) / "AudioWAV"
     if not folder.is_dir():
         folder = pathlib.Path(data_dir)
-    utterances = []
-    for path in sorted(folder.glob("*.wav")):
-        if path.name.startswith("._"):
-            continue
-        match = _NAME.fullmatch(path.name)
-        if match is None:
-            raise CorpusError(f"Not a file name of CREMA-D (like 1001_DFA_ANG_XX.wav): {path}")
-        if match["emotion"] not in LABELS:
-            raise CorpusError(f"Unknown emotion '{match['emotion']}' in the file name: {path}")
-        utterances.append(
-            Utterance(path, LABELS[match["emotion"]], match["actor"], group=match["actor"])
-        )
+    named = read_names(sound_files(folder), _NAME, LABELS, "CREMA-D", "1001_DFA_ANG_XX.wav")
+    utterances = [acted(path, label, match["actor"]) for path, match, label in named]
     if not utterances:
         raise CorpusError(f"No CREMA-D recordings (1001_DFA_ANG_XX.wav) in: {folder}")
-    files, actors = len(utterances), len({utterance.speaker for utterance in utterances})
-    if files >= FILES and (files, actors) != (FILES, ACTORS):
-        raise CorpusError(
-            f"CREMA-D has {FILES:,} recordings of {ACTORS} actors in {folder}. "
-            f"Received: {files:,} of {actors}"
-        )
-    if files < FILES:
-        warnings.warn(
-            f"Partial copy of CREMA-D in {folder}: {files:,} of {FILES:,} recordings and "
-            f"{actors} of {ACTORS} actors are there",
-            CorpusWarning,
-            stacklevel=2,
-        )
-    return utterances
+    check_complete("CREMA-D", folder, utterances, (FILES, ACTORS))
+    heard = [utterance for utterance in utterances if utterance.path.stem != SILENT]
+    if len(heard) < len(utterances):
+        warnings.warn(f"{SILENT} is silent and left out", CorpusWarning, stacklevel=2)
+    return heard

@@ -15,14 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfhrf.data.corpora.utterance import (
-    CorpusError,
-    CorpusWarning,
-    Utterance,
-    checked_span,
-    listed,
-    wav_seconds,
-)
+from tfhrf.data.corpora.spans import checked_span, wav_seconds
+from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
 
 LABELS = ("healthy", "depressed")
 THRESHOLD = 10  # PHQ-8 score from which on a participant counts as depressed

@@ -3,23 +3,34 @@
 import pathlib
 import re
 
-from tfhrf.data.corpora.utterance import CorpusError, Utterance
+from tfhrf.data.corpora.file_names import acted, check_complete, read_names, sound_files
+from tfhrf.data.corpora.utterance import CorpusError
 
-# Emotion letter of the file name to label: the four emotions of IEMOCAP's task.
-LABELS = {"W": "anger", "F": "happiness", "N": "neutral", "T": "sadness"}
-# The corpus's other emotions, which the four-class task leaves out: boredom, disgust, fear.
-LEFT_OUT = "LEA"
-_NAME = re.compile(r"(?P<speaker>\d{2})[ab]\d{2}(?P<emotion>[A-Z])[a-z]?\.wav")
+# Emotion letter of the file name, of the German word, to label.
+LABELS = {
+    "W": "anger",
+    "L": "boredom",
+    "E": "disgust",
+    "A": "fear",
+    "F": "happiness",
+    "N": "neutral",
+    "T": "sadness",
+}
+FOUR = ("anger", "happiness", "neutral", "sadness")  # the emotions of IEMOCAP's task
+FILES = 535
+SPEAKERS = 10
+_NAME = re.compile(r"(?P<speaker>\d{2})[ab]\d{2}(?P<emotion>[A-Z])[a-z]?")
 
 
 def read(data_dir):
-    """Reads the four-class task from an EMO-DB folder.
+    """Reads EMO-DB, seven classes.
 
     Args:
-        data_dir: the corpus folder (with `wav/` in it).
+        data_dir: the corpus folder (with `wav/` in it), or the folder of the recordings.
 
     Returns:
-        List of Utterance, sorted by file name. The speaker is the first two digits.
+        List of Utterance, 535 of the complete corpus, by file name. The speaker is the first two
+        digits. Warns of a partial copy.
 
     Raises:
         CorpusError: the folder is missing, holds no recordings, or a file name does not follow
@@ -27,17 +38,10 @@ def read(data_dir):
     """
     folder = pathlib.Path(data_dir) / "wav"
     if not folder.is_dir():
-        raise CorpusError(f"EMO-DB has its recordings in a folder that is missing: {folder}")
-    utterances = []
-    for path in sorted(folder.glob("*.wav")):
-        match = _NAME.fullmatch(path.name)
-        if match is None:
-            raise CorpusError(f"Not a file name of EMO-DB (like 03a01Fa.wav): {path}")
-        emotion = match["emotion"]
-        if emotion in LABELS:
-            utterances.append(Utterance(path, LABELS[emotion], match["speaker"], match["speaker"]))
-        elif emotion not in LEFT_OUT:
-            raise CorpusError(f"Unknown emotion letter '{emotion}' in the file name: {path}")
+        folder = pathlib.Path(data_dir)
+    named = read_names(sound_files(folder), _NAME, LABELS, "EMO-DB", "03a01Fa.wav")
+    utterances = [acted(path, label, match["speaker"]) for path, match, label in named]
     if not utterances:
-        raise CorpusError(f"No EMO-DB recordings of {', '.join(LABELS.values())} in: {folder}")
+        raise CorpusError(f"No EMO-DB recordings (wav/03a01Fa.wav) in: {data_dir}")
+    check_complete("EMO-DB", folder, utterances, (FILES, SPEAKERS))
     return utterances

@@ -11,16 +11,29 @@ import re
 import warnings
 from typing import NamedTuple
 
-from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, checked_span, listed
+from tfhrf.data.corpora.file_names import sound_file
+from tfhrf.data.corpora.spans import checked_span
+from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
 
-# The common task of four classes; excitement counts as happiness.
 LABELS = {
     "ang": "anger",
+    "dis": "disgust",
+    "exc": "excitement",
+    "fea": "fear",
+    "fru": "frustration",
     "hap": "happiness",
-    "exc": "happiness",
     "neu": "neutral",
     "sad": "sadness",
+    "sur": "surprise",
 }
+# The common task of four classes.
+FOUR = {
+    "anger": ("anger",),
+    "happiness": ("happiness", "excitement"),
+    "neutral": ("neutral",),
+    "sadness": ("sadness",),
+}
+TASK = {code for code, label in LABELS.items() if any(label in of for of in FOUR.values())}
 SESSIONS = 5
 DIALOGS = 151
 # All turns of the complete corpus, by the label of its annotators; xxx: they did not agree.
@@ -62,15 +75,16 @@ class Turn(NamedTuple):
 
 
 def read(data_dir, improvised=False):
-    """Reads the four-class task.
+    """Reads the turns whose annotators agreed on one of nine labels.
 
     Args:
         data_dir: the corpus folder, with `Session1` to `Session5` in it.
         improvised: the turns of improvised dialogs alone.
 
     Returns:
-        List of Utterance: 5,531 of the complete corpus, 2,943 improvised ones. The speaker is the
-        session and the gender of who speaks ("Ses01M"); the group is the session.
+        List of Utterance: 7,529 of the complete corpus, of which 5,531 are of the four classes of
+        FOUR, 2,943 of them improvised. The speaker is the session and the gender of who speaks
+        ("Ses01M"); the group is the session.
 
     Raises:
         CorpusError: see `read_turns`.
@@ -151,7 +165,7 @@ def _turns(path):
         seen.add(match["name"])
         # The gender after the session says who wears the markers; who speaks comes last.
         dialog, _ = match["name"].rsplit("_", 1)
-        audio = session / "sentences" / "wav" / dialog / f"{match['name']}.wav"
+        audio = sound_file(session / "sentences" / "wav" / dialog / match["name"])
         yield Turn(audio, match["emotion"], dialog[:5], name["gender"], dialog)
 
 
@@ -163,7 +177,7 @@ def _check_counts(turns, data_dir):
                 f"IEMOCAP has {expected} turns of '{emotion}' in "
                 f"{data_dir}/Session*/dialog/EmoEvaluation. Received: {counts[emotion]}"
             )
-    task = [turn for turn in turns if turn.emotion in LABELS]
+    task = [turn for turn in turns if turn.emotion in TASK]
     for number, expected in enumerate(TASK_BY_SESSION, start=1):
         count = sum(turn.session == f"Ses0{number}" for turn in task)
         if count != expected:

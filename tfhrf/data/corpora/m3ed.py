@@ -14,14 +14,9 @@ import subprocess
 import warnings
 import zlib
 
-from tfhrf.data.corpora.utterance import (
-    CorpusError,
-    CorpusWarning,
-    Utterance,
-    checked_span,
-    listed,
-    wav_seconds,
-)
+from tfhrf.data.corpora.file_names import sound_files
+from tfhrf.data.corpora.spans import checked_span, wav_seconds
+from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
 from tfhrf.files import replacing
 from tfhrf.progress import progress_bar
 
@@ -89,7 +84,7 @@ def read(data_dir, cache_dir=CACHE):
                 label, others = _labels(entry, where)
                 if label not in others:
                     secondary.append(name)
-                clip = clips.get(f"{speaker}_{name}.wav")
+                clip = clips.get(f"{speaker}_{name}")
                 video = data_dir / series / f"{dialog}.mp4"
                 if clip is not None:
                     sound, span = clip, None
@@ -200,12 +195,10 @@ def _check_counts(path, annotation, splits):
 
 def _clips(data_dir):
     clips: dict[str, pathlib.Path] = {}
-    for path in sorted(data_dir.rglob("*.wav")):
-        if path.name.startswith("._"):
-            continue
-        if path.name in clips:
-            raise CorpusError(f"A clip is there twice: {clips[path.name]} and {path}")
-        clips[path.name] = path
+    for path in sound_files(data_dir, "**/*"):
+        if path.stem in clips:
+            raise CorpusError(f"A clip is there twice: {clips[path.stem]} and {path}")
+        clips[path.stem] = path
     return clips
 
 

@@ -6,9 +6,9 @@ statement, repetition, actor. 48 kHz, a few in stereo.
 
 import pathlib
 import re
-import warnings
 
-from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
+from tfhrf.data.corpora.file_names import acted, check_complete, read_names, sound_files
+from tfhrf.data.corpora.utterance import CorpusError
 
 LABELS = {
     "01": "neutral",
@@ -21,7 +21,7 @@ LABELS = {
     "08": "surprised",
 }
 ACTORS = 24  # odd numbers are men
-_NAME = re.compile(r"03-0(?P<channel>[12])-(?P<emotion>\d\d)-\d\d-\d\d-\d\d-(?P<actor>\d\d)\.wav")
+_NAME = re.compile(r"03-0(?P<channel>[12])-(?P<emotion>\d\d)-\d\d-\d\d-\d\d-(?P<actor>\d\d)")
 _SONG = "2"
 
 
@@ -41,41 +41,29 @@ def read(data_dir):
     data_dir = pathlib.Path(data_dir)
     expected = {f"{actor:02d}": _names(actor) for actor in range(1, ACTORS + 1)}
     utterances = []
-    for path in sorted(data_dir.glob("Actor_*/*.wav")):
-        if path.name.startswith("._"):
-            continue
-        match = _NAME.fullmatch(path.name)
-        if match is None:
-            raise CorpusError(f"Not a file name of RAVDESS (like 03-01-05-01-02-01-01.wav): {path}")
-        if match["emotion"] not in LABELS:
-            raise CorpusError(f"Unknown emotion '{match['emotion']}' in the file name: {path}")
+    paths = sound_files(data_dir, "Actor_*/*")
+    for path, match, label in read_names(
+        paths, _NAME, LABELS, "RAVDESS", "03-01-05-01-02-01-01.wav"
+    ):
         if path.parent.name != f"Actor_{match['actor']}":
             raise CorpusError(f"A recording of another actor, {match['actor']}: {path}")
         if match["channel"] == _SONG:
             continue
-        if path.name not in expected.get(match["actor"], ()):
+        if path.stem not in expected.get(match["actor"], ()):
             raise CorpusError(f"RAVDESS has no such recording: {path}")
-        utterances.append(
-            Utterance(path, LABELS[match["emotion"]], match["actor"], group=match["actor"])
-        )
+        utterances.append(acted(path, label, match["actor"]))
     if not utterances:
         raise CorpusError(f"No RAVDESS recordings (Actor_01/03-01-*.wav) in: {data_dir}")
-    every = sorted(name for names in expected.values() for name in names)
-    missing = sorted(set(every) - {utterance.path.name for utterance in utterances})
-    if missing:
-        warnings.warn(
-            f"Partial copy of RAVDESS in {data_dir}: {len(utterances)} of {len(every):,} "
-            f"recordings are there, missing {listed(missing)}",
-            CorpusWarning,
-            stacklevel=2,
-        )
+    every = {name for names in expected.values() for name in names}
+    missing = sorted(every - {utterance.path.stem for utterance in utterances})
+    check_complete("RAVDESS", data_dir, utterances, (len(every), ACTORS), missing)
     return utterances
 
 
 def _names(actor):
     """The names of an actor's recordings; there is no strong form of neutral."""
     return {
-        f"03-01-{emotion}-{intensity:02d}-{statement:02d}-{repetition:02d}-{actor:02d}.wav"
+        f"03-01-{emotion}-{intensity:02d}-{statement:02d}-{repetition:02d}-{actor:02d}"
         for emotion in LABELS
         for intensity in (1, 2)[: 1 if LABELS[emotion] == "neutral" else 2]
         for statement in (1, 2)

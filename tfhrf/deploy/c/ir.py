@@ -63,7 +63,7 @@ class Graph:
         return next((op for op in self.operators if any(x is tensor for x in op.outputs)), None)
 
 
-def refuse(operator, reason, tensor=None) -> NoReturn:
+def refuse(operator: Operator, reason: str, tensor: Tensor | None = None) -> NoReturn:
     """ValueError that names an operator and a tensor."""
     tensor = tensor or operator.output
     raise ValueError(

@@ -185,27 +185,23 @@ TFHRF_INLINE uint32_t tfhrf_load_word(const int8_t *from)
     return word;
 }
 
+#if TFHRF_SIMD32
+/* Bytes 0 and 2 of a word, as halves. */
 TFHRF_INLINE uint32_t tfhrf_extend_even(uint32_t bytes)
 {
-#if TFHRF_SIMD32
     uint32_t halves;
     __asm__("sxtb16 %0, %1" : "=r"(halves) : "r"(bytes));
     return halves;
-#else
-    return bytes;
-#endif
 }
 
+/* Bytes 1 and 3. */
 TFHRF_INLINE uint32_t tfhrf_extend_odd(uint32_t bytes)
 {
-#if TFHRF_SIMD32
     uint32_t halves;
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(bytes));
     return halves;
-#else
-    return bytes;
-#endif
 }
+#endif
 
 /* Blocks of four bytes that a row of `depth` bytes takes. */
 TFHRF_INLINE int32_t tfhrf_blocks(int32_t depth)

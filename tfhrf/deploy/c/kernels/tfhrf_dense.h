@@ -4,15 +4,10 @@
 
 #include "tfhrf_common.h"
 
-typedef struct {
-    const int8_t *weights;     /* [outputs][depth rounded up to 4] */
-    const int32_t *bias;       /* with the input's zero point folded in, TFHRF_TWICE */
-    const tfhrf_scale *scales; /* one for each output, or one for all */
-    int32_t depth;
-    int32_t outputs;
-    int32_t scale_step;  /* 1 where each output has its own scale, else 0 */
-    const int8_t *table; /* of an activation, at the index 0; or NULL */
-} tfhrf_dense;
+/* Biases have the input's zero point folded in, and are TFHRF_TWICE. */
+typedef tfhrf_scale tfhrf_dense_scale;
+/* A table of an activation, at the index 0; or NULL. */
+typedef const int8_t *tfhrf_dense_final;
 
 /* The end of two sums: scaled, saturated, looked up. */
 TFHRF_INLINE void tfhrf_put(const int32_t *sums, const tfhrf_scale *scale, const int8_t *table,
@@ -29,41 +24,17 @@ TFHRF_INLINE void tfhrf_put(const int32_t *sums, const tfhrf_scale *scale, const
     *out = (int8_t)q0;
 }
 
-/* Two widened rows, `next` apart in the output, times all weights. */
-TFHRF_INLINE void tfhrf_dense_loop(const tfhrf_pair *x, const tfhrf_dense *dense,
-                                   const int8_t *table, int8_t *out, ptrdiff_t next,
-                                   ptrdiff_t out_step)
-{
-    const int32_t blocks = tfhrf_blocks(dense->depth);
-    const int32_t scale_step = dense->scale_step;
-    const int8_t *weights = dense->weights;
-    const int32_t *bias = dense->bias;
-    const tfhrf_scale *scale = dense->scales;
-    int32_t left = dense->outputs;
-    for (; left >= 2; left -= 2) {
-        int32_t sums[4] = {bias[0], bias[0], bias[1], bias[1]};
-        tfhrf_dot(weights, weights + 4 * blocks, x, blocks, sums);
-        tfhrf_put(sums, scale, table, out, next);
-        tfhrf_put(sums + 2, scale + scale_step, table, out + out_step, next);
-        scale += 2 * scale_step;
-        out += 2 * out_step;
-        weights += 8 * blocks;
-        bias += 2;
-    }
-    if (left != 0) {
-        int32_t sums[4] = {bias[0], bias[0], 0, 0};
-        tfhrf_dot(weights, weights, x, blocks, sums);
-        tfhrf_put(sums, scale, table, out, next);
-    }
-}
+#include "tfhrf_of8.h"
+#include "tfhrf_dense_any.h"
 
 TFHRF_INLINE void tfhrf_dense_pair(const tfhrf_pair *x, const tfhrf_dense *dense, int8_t *out,
                                    ptrdiff_t next, ptrdiff_t out_step)
 {
-    if (dense->table != NULL) {
-        tfhrf_dense_loop(x, dense, dense->table, out, next, out_step);
+    const tfhrf_dense_final none = NULL;
+    if (dense->final != NULL) {
+        tfhrf_dense_loop(x, dense, &dense->final, out, next, out_step);
     } else {
-        tfhrf_dense_loop(x, dense, NULL, out, next, out_step);
+        tfhrf_dense_loop(x, dense, &none, out, next, out_step);
     }
 }
 
@@ -140,8 +111,8 @@ TFHRF_INLINE void tfhrf_dense_bytes_loop(const int8_t *x0, const int8_t *x1,
 TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
                                     int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
 {
-    if (dense->table != NULL) {
-        tfhrf_dense_bytes_loop(x0, x1, dense, dense->table, out, next, out_step);
+    if (dense->final != NULL) {
+        tfhrf_dense_bytes_loop(x0, x1, dense, dense->final, out, next, out_step);
     } else {
         tfhrf_dense_bytes_loop(x0, x1, dense, NULL, out, next, out_step);
     }

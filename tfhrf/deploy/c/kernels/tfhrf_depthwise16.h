@@ -5,10 +5,12 @@
 #include "tfhrf_dense16.h"
 #include "tfhrf_window.h"
 
-/* Adds four products, one for each of four neighboring channels. */
-TFHRF_INLINE void tfhrf_add_products16(const int16_t *x, const int8_t *w, int32_t sums[4])
-{
 #if TFHRF_SIMD32
+/* Adds four products, one for each of four neighboring channels. */
+TFHRF_INLINE void tfhrf_add_products16(const int16_t *x, const tfhrf_window *window,
+                                       const int8_t *w, int32_t sums[4])
+{
+    (void)window;
     const int32_t x_low = (int32_t)tfhrf_load_pair(x);
     const int32_t x_high = (int32_t)tfhrf_load_pair(x + 2);
     const uint32_t w_bytes = tfhrf_load_word(w);
@@ -18,66 +20,24 @@ TFHRF_INLINE void tfhrf_add_products16(const int16_t *x, const int8_t *w, int32_
     sums[1] = __smlatb(x_low, w_odd, sums[1]);
     sums[2] = __smlabt(x_high, w_even, sums[2]);
     sums[3] = __smlatt(x_high, w_odd, sums[3]);
-#else
-    sums[0] += x[0] * w[0];
-    sums[1] += x[1] * w[1];
-    sums[2] += x[2] * w[2];
-    sums[3] += x[3] * w[3];
+}
 #endif
+
+/* The product of one value and one weight. */
+TFHRF_INLINE int32_t tfhrf_tap16(int32_t x, const tfhrf_window *window, int32_t w)
+{
+    (void)window;
+    return x * w;
 }
 
-/* Lines of the output from `out_y` on; `weights` are [kernel height][kernel width][outputs]. */
-TFHRF_KERNEL void tfhrf_depthwise16_rows(const int16_t *in, int16_t *out, ptrdiff_t out_row,
-                                         ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
-                                         int32_t rows, const tfhrf_window *window,
-                                         const tfhrf_dense16 *dense, int32_t multiplier)
+TFHRF_INLINE int16_t tfhrf_channel16(int32_t sum, const tfhrf_narrow_scale *scale,
+                                     const tfhrf_dense16 *dense)
 {
-    const int32_t outputs = dense->outputs;
-    const int32_t together = multiplier == 1 && outputs % 4 == 0 ? 4 : 1;
-    const ptrdiff_t row_step = window->dilation_height * window->row;
-    const ptrdiff_t column_step = window->dilation_width * window->column;
-    for (; rows > 0; --rows) {
-        const int32_t first_y = out_y * window->stride_height - window->top;
-        const tfhrf_taps high =
-            tfhrf_inside(first_y, window->kernel_height, window->dilation_height, window->height);
-        for (int32_t out_x = 0; out_x < window->out_width; ++out_x) {
-            const int32_t first_x = out_x * window->stride_width - window->left;
-            const tfhrf_taps wide =
-                tfhrf_inside(first_x, window->kernel_width, window->dilation_width, window->width);
-            const ptrdiff_t origin = first_y * window->row + first_x * window->column;
-            const tfhrf_narrow_scale *scale = dense->scales;
-            int16_t *pixel = out + out_x * out_column;
-            for (int32_t c = 0; c < outputs; c += together) {
-                int32_t sums[4] = {dense->bias[c], 0, 0, 0};
-                for (int32_t k = 1; k < together; ++k) {
-                    sums[k] = dense->bias[c + k];
-                }
-                for (int32_t i = high.first; i < high.last; ++i) {
-                    const int16_t *x = in + (origin + i * row_step + wide.first * column_step +
-                                             c / multiplier);
-                    const int8_t *w =
-                        dense->weights + (i * window->kernel_width + wide.first) * outputs + c;
-                    for (int32_t left = wide.last - wide.first; left > 0; --left) {
-                        if (together == 4) {
-                            tfhrf_add_products16(x, w, sums);
-                        } else {
-                            sums[0] += *x * *w;
-                        }
-                        x += column_step;
-                        w += outputs;
-                    }
-                }
-                for (int32_t k = 0; k < together; ++k) {
-                    const int32_t q = tfhrf_saturate16(tfhrf_rescale_narrow(sums[k], scale));
-                    *pixel = (int16_t)tfhrf_at_least(q, dense->low);
-                    pixel += out_step;
-                    scale += dense->scale_step;
-                }
-            }
-        }
-        ++out_y;
-        out += out_row;
-    }
+    const int32_t q = tfhrf_saturate16(tfhrf_rescale_narrow(sum, scale));
+    return (int16_t)tfhrf_at_least(q, dense->final);
 }
+
+#include "tfhrf_of16.h"
+#include "tfhrf_depthwise_any.h"
 
 #endif

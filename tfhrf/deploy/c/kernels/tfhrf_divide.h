@@ -31,8 +31,11 @@ TFHRF_INLINE int32_t tfhrf_divide_by_power(int32_t value, int32_t exponent)
     return (value >> (places & 31U)) + up;
 }
 
-TFHRF_INLINE int8_t tfhrf_divide_value(int32_t a, int32_t b, const tfhrf_division *p)
+TFHRF_INLINE int8_t tfhrf_divide_value(int32_t q1, int32_t q2, const void *division)
 {
+    const tfhrf_division *const p = division;
+    const int32_t a = q1 - p->zero_point1;
+    const int32_t b = q2 - p->zero_point2;
     const int32_t dividend = b < 0 ? -a : a;
     const int32_t divisor = b < 0 ? -b : b;
     /* Bits that are free above the dividend; integer bits of the divisor, less one. */
@@ -52,21 +55,8 @@ TFHRF_KERNEL void tfhrf_divide_rows(const int8_t *in1, tfhrf_strides from1, cons
                                     int32_t rows, const tfhrf_division *p)
 {
     const tfhrf_division division = *p;
-    for (; rows > 0; --rows) {
-        const int8_t *x1 = in1;
-        const int8_t *x2 = in2;
-        int8_t *y = out;
-        for (int32_t left = division.columns; left > 0; --left) {
-            *y = tfhrf_divide_value(*x1 - division.zero_point1, *x2 - division.zero_point2,
-                                    &division);
-            x1 += from1.step;
-            x2 += from2.step;
-            y += to.step;
-        }
-        in1 += from1.row;
-        in2 += from2.row;
-        out += to.row;
-    }
+    tfhrf_pairs(in1, from1, in2, from2, out, to, rows, &division.columns, tfhrf_divide_value,
+                &division);
 }
 
 #endif

@@ -4,6 +4,9 @@
 
 #include "tfhrf_common.h"
 
+#include "tfhrf_of8.h"
+#include "tfhrf_pairs_any.h"
+
 typedef struct {
     int32_t columns;
     int32_t left;       /* bits by which the inputs are shifted first */
@@ -144,25 +147,31 @@ TFHRF_KERNEL void tfhrf_subtract_rows(const int8_t *in1, tfhrf_strides from1, co
     tfhrf_combine_rows(in1, from1, in2, from2, out, to, rows, p, -1);
 }
 
+TFHRF_INLINE int8_t tfhrf_multiply_value(int32_t a, int32_t b, const void *binary)
+{
+    const tfhrf_binary *const p = binary;
+    return tfhrf_finish((a - p->zero_point1) * (b - p->zero_point2), &p->scale, p->table);
+}
+
 TFHRF_KERNEL void tfhrf_multiply_rows(const int8_t *in1, tfhrf_strides from1, const int8_t *in2,
                                       tfhrf_strides from2, int8_t *out, tfhrf_strides to,
                                       int32_t rows, const tfhrf_binary *p)
 {
-    for (; rows > 0; --rows) {
-        const int8_t *x1 = in1;
-        const int8_t *x2 = in2;
-        int8_t *y = out;
-        for (int32_t left = p->columns; left > 0; --left) {
-            const int32_t product = (*x1 - p->zero_point1) * (*x2 - p->zero_point2);
-            *y = tfhrf_finish(product, &p->scale, p->table);
-            x1 += from1.step;
-            x2 += from2.step;
-            y += to.step;
-        }
-        in1 += from1.row;
-        in2 += from2.row;
-        out += to.row;
-    }
+    tfhrf_pairs(in1, from1, in2, from2, out, to, rows, &p->columns, tfhrf_multiply_value, p);
+}
+
+typedef struct {
+    tfhrf_operand operand1;
+    tfhrf_operand operand2;
+    const tfhrf_binary *p;
+} tfhrf_difference;
+
+TFHRF_INLINE int8_t tfhrf_squared_difference_value(int32_t a, int32_t b, const void *difference)
+{
+    const tfhrf_difference *const d = difference;
+    const int32_t twice = tfhrf_align(a, d->operand1) - tfhrf_align(b, d->operand2);
+    const int32_t once = twice / (1 + TFHRF_TWICE);
+    return tfhrf_finish(once * once, &d->p->scale, d->p->table);
 }
 
 TFHRF_KERNEL void tfhrf_squared_difference_rows(const int8_t *in1, tfhrf_strides from1,
@@ -170,24 +179,13 @@ TFHRF_KERNEL void tfhrf_squared_difference_rows(const int8_t *in1, tfhrf_strides
                                                 int8_t *out, tfhrf_strides to, int32_t rows,
                                                 const tfhrf_binary *p)
 {
-    const tfhrf_operand operand1 = tfhrf_operand_of(p->zero_point1, p->left, &p->scale1);
-    const tfhrf_operand operand2 = tfhrf_operand_of(p->zero_point2, p->left, &p->scale2);
-    for (; rows > 0; --rows) {
-        const int8_t *x1 = in1;
-        const int8_t *x2 = in2;
-        int8_t *y = out;
-        for (int32_t left = p->columns; left > 0; --left) {
-            const int32_t difference =
-                (tfhrf_align(*x1, operand1) - tfhrf_align(*x2, operand2)) / (1 + TFHRF_TWICE);
-            *y = tfhrf_finish(difference * difference, &p->scale, p->table);
-            x1 += from1.step;
-            x2 += from2.step;
-            y += to.step;
-        }
-        in1 += from1.row;
-        in2 += from2.row;
-        out += to.row;
-    }
+    const tfhrf_difference difference = {
+        tfhrf_operand_of(p->zero_point1, p->left, &p->scale1),
+        tfhrf_operand_of(p->zero_point2, p->left, &p->scale2),
+        p,
+    };
+    tfhrf_pairs(in1, from1, in2, from2, out, to, rows, &p->columns, tfhrf_squared_difference_value,
+                &difference);
 }
 
 #endif

@@ -4,6 +4,9 @@
 
 #include "tfhrf_int16.h"
 
+#include "tfhrf_of16.h"
+#include "tfhrf_pairs_any.h"
+
 typedef struct {
     int32_t columns;
     int32_t left; /* bits by which the inputs are shifted first */
@@ -67,46 +70,36 @@ TFHRF_INLINE int32_t tfhrf_finish16(int32_t sum, tfhrf_scale16 scale)
     return tfhrf_saturate16(tfhrf_rescale16(tfhrf_shift_left(sum, 1), scale));
 }
 
-TFHRF_INLINE void tfhrf_combine16_rows(const int16_t *in1, tfhrf_strides from1,
-                                       const int16_t *in2, tfhrf_strides from2, int16_t *out,
-                                       tfhrf_strides to, int32_t rows, const tfhrf_sum16 *p,
-                                       int32_t sign)
+TFHRF_INLINE int16_t tfhrf_add16_value(int32_t a, int32_t b, const void *sum)
 {
-    /* Copies: what is written might change what `p` points to. */
-    const tfhrf_scale16 scale1 = p->scale1;
-    const tfhrf_scale16 scale2 = p->scale2;
-    const tfhrf_scale16 scale = p->scale;
-    const int32_t low = p->low;
-    for (; rows > 0; --rows) {
-        const int16_t *x1 = in1;
-        const int16_t *x2 = in2;
-        int16_t *y = out;
-        for (int32_t left = p->columns; left > 0; --left) {
-            const int32_t a = tfhrf_align16(*x1, scale1);
-            const int32_t b = tfhrf_align16(*x2, scale2);
-            *y = (int16_t)tfhrf_at_least(tfhrf_finish16(a + sign * b, scale), low);
-            x1 += from1.step;
-            x2 += from2.step;
-            y += to.step;
-        }
-        in1 += from1.row;
-        in2 += from2.row;
-        out += to.row;
-    }
+    const tfhrf_sum16 *const p = sum;
+    const int32_t total = tfhrf_align16(a, p->scale1) + tfhrf_align16(b, p->scale2);
+    return (int16_t)tfhrf_at_least(tfhrf_finish16(total, p->scale), p->low);
+}
+
+TFHRF_INLINE int16_t tfhrf_subtract16_value(int32_t a, int32_t b, const void *sum)
+{
+    const tfhrf_sum16 *const p = sum;
+    const int32_t total = tfhrf_align16(a, p->scale1) - tfhrf_align16(b, p->scale2);
+    return (int16_t)tfhrf_at_least(tfhrf_finish16(total, p->scale), p->low);
 }
 
 TFHRF_KERNEL void tfhrf_add16_rows(const int16_t *in1, tfhrf_strides from1, const int16_t *in2,
                                    tfhrf_strides from2, int16_t *out, tfhrf_strides to,
                                    int32_t rows, const tfhrf_sum16 *p)
 {
-    tfhrf_combine16_rows(in1, from1, in2, from2, out, to, rows, p, 1);
+    /* A copy: what is written might change what `p` points to. */
+    const tfhrf_sum16 sum = *p;
+    tfhrf_pairs16(in1, from1, in2, from2, out, to, rows, &p->columns, tfhrf_add16_value, &sum);
 }
 
 TFHRF_KERNEL void tfhrf_subtract16_rows(const int16_t *in1, tfhrf_strides from1,
                                         const int16_t *in2, tfhrf_strides from2, int16_t *out,
                                         tfhrf_strides to, int32_t rows, const tfhrf_sum16 *p)
 {
-    tfhrf_combine16_rows(in1, from1, in2, from2, out, to, rows, p, -1);
+    /* A copy: what is written might change what `p` points to. */
+    const tfhrf_sum16 sum = *p;
+    tfhrf_pairs16(in1, from1, in2, from2, out, to, rows, &p->columns, tfhrf_subtract16_value, &sum);
 }
 
 /* MUL whose result is not shifted left. */

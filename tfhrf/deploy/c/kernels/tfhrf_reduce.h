@@ -13,20 +13,8 @@ typedef struct {
     const int8_t *table; /* of what follows, or NULL */
 } tfhrf_reduce;
 
-TFHRF_INLINE int32_t tfhrf_sum(const int8_t *in, const tfhrf_reduce *p)
-{
-    int32_t sum = p->offset;
-    for (int32_t i = 0; i < p->counts[0]; ++i) {
-        for (int32_t j = 0; j < p->counts[1]; ++j) {
-            const int8_t *x = in + i * p->steps[0] + j * p->steps[1];
-            for (int32_t k = p->counts[2]; k > 0; --k) {
-                sum += *x;
-                x += p->steps[2];
-            }
-        }
-    }
-    return sum;
-}
+#include "tfhrf_of8.h"
+#include "tfhrf_reduce_any.h"
 
 TFHRF_INLINE int32_t tfhrf_highest(const int8_t *in, const tfhrf_reduce *p)
 {
@@ -49,7 +37,7 @@ TFHRF_KERNEL void tfhrf_mean_rows(const int8_t *in, ptrdiff_t in_stride, ptrdiff
 {
     for (; rows > 0; --rows) {
         for (int32_t i = 0; i < p->columns; ++i) {
-            const int32_t sum = tfhrf_sum(in + i * in_step, p);
+            const int32_t sum = tfhrf_total(in + i * in_step, p, p->offset);
             const int32_t q = tfhrf_saturate(tfhrf_rescale_any(sum, &p->scale));
             out[i * out_step] = (int8_t)(p->table != NULL ? p->table[q] : q);
         }

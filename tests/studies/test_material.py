@@ -1,0 +1,172 @@
+"""What recipes are asked to train and test on."""
+
+import types
+
+import numpy as np
+import pytest
+import trees
+
+pytest.importorskip("absl", reason="absl comes with the recipes")
+
+from sounds import write_wav
+
+from tfhrf.data.corpora import CorpusError, CorpusWarning
+from tfhrf.data.corpora.classes import common_classes, one_each, parse_classes
+from tfhrf.data.folds import FoldError
+from tfhrf.studies import material
+
+pytestmark = pytest.mark.filterwarnings("ignore:Partial copy:tfhrf.data.corpora.CorpusWarning")
+NAMES = ("data_dir", "table", "columns", "labels", "protocol", "speakers", "folds")
+NAMES += ("test_dataset", "test_data_dir")
+
+
+def read(dataset, data_dir=None, **given):
+    flags = dict.fromkeys(NAMES) | {"pattern": "{label}/{speaker}_*", "improvised": False}
+    flags |= {"dataset": dataset, "data_dir": data_dir}
+    return material.read(types.SimpleNamespace(**flags | given))
+
+
+def quiet(speaker, label, seed):
+    return np.zeros(800)
+
+
+def test_four_classes_of_emodb_unless_others_are_asked_for(tmp_path):
+    trees.small_emodb(tmp_path, quiet)
+    four = read("emodb", tmp_path)
+    assert four.corpus.labels == ("anger", "happiness", "neutral", "sadness")
+    assert len(four.utterances) == 4 * 6
+    assert four.settings == {}
+    every = read("emodb", tmp_path, labels=["all"])
+    assert len(every.corpus.labels) == 7
+    assert len(every.utterances) == 7 * 6
+    assert every.settings == {"labels": "all"}
+    merged = read("emodb", tmp_path, labels=["bad=anger+disgust", "neutral"])
+    assert merged.corpus.labels == ("bad", "neutral")
+    assert [u.label for u in merged.utterances].count("bad") == 2 * 6
+    assert {u.label for u in merged.utterances} == {"bad", "neutral"}
+
+
+def test_excitement_is_happiness_unless_it_is_asked_for(tmp_path):
+    trees.small_iemocap(tmp_path, quiet)
+    assert {u.label for u in read("iemocap", tmp_path).utterances} >= {"happiness"}
+    apart = read("iemocap", tmp_path, labels=["excitement", "neutral"])
+    assert {u.label for u in apart.utterances} == {"excitement", "neutral"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", "x"], r"has the labels a, b, c\. Received: 'x'"),
+        (["a", "b=a+c"], r"belongs to one class\. Received: a,b=a\+c"),
+        (["a=b", "a=c"], r"belongs to one class"),
+        (["a"], r"two classes or more\. Received: 'a'"),
+        ([], r"two classes or more"),
+    ],
+)
+def test_wrong_classes_are_named(labels, message):
+    with pytest.raises(CorpusError, match=message):
+        parse_classes(labels, {"a", "b", "c"})
+
+
+def own(folder, speakers, column="speaker", **more):
+    rows = [",".join(["path", "label", column, *more])]
+    for place in range(4 * len(speakers)):
+        path = folder / f"{place}.wav"
+        write_wav(path, np.random.default_rng(place).normal(0, 0.1, 50))
+        values = [values[place // 4] for values in more.values()]
+        rows.append(",".join([path.name, "ab"[place % 2], speakers[place // 4], *values]))
+    table = folder / "own.csv"
+    table.write_text("\n".join(rows))
+    return table
+
+
+@pytest.mark.parametrize(
+    ("speakers", "more", "protocol", "folds"),
+    [
+        ("xyz", {}, "leave_one_speaker_out", 3),
+        ("abcdefghijkl", {}, "speaker_5_fold", 5),
+        ("xyzw", {"group": "ggh" + "i"}, "group_3_fold", 3),
+        ("xyz", {"split": ["train", "validation", "test"]}, "official", 1),
+    ],
+)
+def test_a_table_has_the_folds_that_it_allows(speakers, more, protocol, folds, tmp_path):
+    found = read("table", table=str(own(tmp_path, speakers, **more)))
+    assert found.protocol == protocol
+    assert len(found.folds) == folds
+    assert found.settings == {"table": "own"}
+    for fold in found.folds:
+        train, test = ({found.utterances[i].speaker for i in side} for side in (fold[1], fold[3]))
+        assert not train & test
+    if protocol == "official":
+        assert [len(side) for side in found.folds[0][1:]] == [4, 4, 4]
+
+
+def test_without_speakers_folds_are_stratified_and_a_warning_says_so(tmp_path):
+    table = own(tmp_path, "xyz", column="who")
+    with pytest.warns(CorpusWarning, match="same voice may be in training and in test"):
+        found = read("table", table=str(table))
+    assert found.protocol == "stratified_5_fold"
+    assert sorted(i for fold in found.folds for i in fold.test) == list(range(12))
+    for fold in found.folds:
+        assert {found.utterances[i].label for i in fold.test} == {"a", "b"}
+
+
+def test_folders(tmp_path):
+    for place, name in enumerate(("a/x_1", "b/x_1", "a/y_1", "b/y_1")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_wav(tmp_path / f"{name}.wav", np.random.default_rng(place).normal(0, 0.1, 50))
+    found = read("folders", tmp_path)
+    assert found.corpus.labels == ("a", "b")
+    assert [fold.name for fold in found.folds] == ["x", "y"]
+
+
+def test_one_corpus_to_train_another_to_test(tmp_path):
+    trees.small_emodb(tmp_path / "emodb", quiet)
+    trees.small_ravdess(tmp_path / "ravdess", quiet)
+    found = read(
+        "emodb",
+        tmp_path / "emodb",
+        labels=["all"],
+        test_dataset="ravdess",
+        test_data_dir=tmp_path / "ravdess",
+    )
+    (fold,) = found.folds
+    assert found.corpus.labels == ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
+    assert {found.utterances[i].speaker.split("/")[0] for i in fold.train} == {"emodb"}
+    assert {found.utterances[i].speaker.split("/")[1] for i in fold.test} == {"ravdess"}
+    assert {found.utterances[i].label for i in fold.test} == set(found.corpus.labels)
+    assert found.protocol == "cross_corpus"
+    assert found.settings["test_dataset"] == "ravdess"
+
+
+def test_names_of_emotions_meet_and_the_first_corpus_keeps_its_own():
+    first, second = common_classes(
+        one_each(["angry", "calm", "Surprised"]), one_each(["surprise", "anger", "boredom"])
+    )
+    assert first == {"angry": ("angry",), "Surprised": ("Surprised",)}
+    assert second == {"angry": ("anger",), "Surprised": ("surprise",)}
+    with pytest.raises(CorpusError, match="less than two classes"):
+        common_classes(one_each(["angry", "a"]), one_each(["anger", "b"]))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dataset": "emodb"}, "--data_dir is needed with --dataset=emodb"),
+        ({"dataset": "table"}, "--table is needed with --dataset=table"),
+        ({"dataset": "emodb", "data_dir": ".", "table": "x.csv"}, "--table needs --dataset=table"),
+        ({"dataset": "m3ed", "data_dir": ".", "improvised": True}, "--improvised is for IEMOCAP"),
+    ],
+)
+def test_flags_that_do_not_go_together(given, message):
+    with pytest.raises(CorpusError, match=message):
+        read(**given)
+
+
+def test_a_protocol_and_another_corpus_do_not_go_together(tmp_path):
+    trees.small_emodb(tmp_path, quiet)
+    given = {"test_dataset": "emodb", "test_data_dir": tmp_path, "protocol": "speaker_5_fold"}
+    with pytest.raises(FoldError, match="a protocol of one fold"):
+        read("emodb", tmp_path, **given)
+    with pytest.raises(FoldError, match=r"protocols leave_one.*Received: --protocol=official"):
+        read("emodb", tmp_path, protocol="official")

@@ -1,0 +1,161 @@
+"""What a recipe is asked to train and test on: flags to a corpus, its utterances and folds."""
+
+import functools
+import pathlib
+import warnings
+from typing import NamedTuple
+
+from absl import flags
+
+from tfhrf.data import folds
+from tfhrf.data.corpora import CORPORA, Corpus, CorpusError, CorpusWarning, of_speakers
+from tfhrf.data.corpora.classes import common_classes, of_classes, one_each, parse_classes
+from tfhrf.data.folds import Fold, FoldError
+from tfhrf.data.tables import PATTERN, read_folders, read_table
+
+OWN = ("folders", "table")  # data that are no published corpus
+
+
+class Material(NamedTuple):
+    """What a study trains and tests on.
+
+    Attributes:
+        corpus: Corpus, for its classes and how they are scored.
+        utterances: list of Utterance, labelled by class.
+        folds: list of Fold of them.
+        protocol: name of what made the folds.
+        settings: what else the user asked for, that sets the study apart.
+    """
+
+    corpus: Corpus
+    utterances: list
+    folds: list[Fold]
+    protocol: str
+    settings: dict
+
+
+def define_flags():
+    """Defines the flags that `read` takes."""
+    datasets = sorted((*CORPORA, *OWN))
+    flags.DEFINE_enum("dataset", "synthetic", datasets, "The corpus, or data of one's own.")
+    flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
+    flags.DEFINE_string("table", None, "table: file with columns path, label, speaker and others.")
+    flags.DEFINE_list("columns", None, "table: names of columns, such as path=file,label=emotion.")
+    flags.DEFINE_string("pattern", PATTERN, "folders: where label and speaker stand in a path.")
+    flags.DEFINE_list(
+        "labels",
+        None,
+        "The classes: labels of the corpus, happiness=happiness+excitement to merge some, or all.",
+    )
+    flags.DEFINE_string("protocol", None, "Which folds, where a corpus has a choice; else its own.")
+    flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
+    flags.DEFINE_list("speakers", None, "These speakers of the corpus alone; all if not given.")
+    flags.DEFINE_enum("test_dataset", None, sorted(CORPORA), "Another corpus, to test on alone.")
+    flags.DEFINE_string("test_data_dir", None, "The folder of that corpus.")
+
+
+def read(given):
+    """Reads what the flags name.
+
+    Raises:
+        CorpusError, FoldError: as the readers and the protocols, or flags do not go together.
+    """
+    if given.data_dir is None and given.dataset not in ("synthetic", "table"):
+        raise CorpusError(f"--data_dir is needed with --dataset={given.dataset}")
+    corpus, utterances = _read_own(given) if given.dataset in OWN else _read_corpus(given)
+    settings: dict = {"turns": "improvised"} if given.improvised else {}
+    if given.table:
+        settings["table"] = pathlib.Path(given.table).stem
+    if given.labels:
+        known = {utterance.label for utterance in utterances}
+        corpus = corpus._replace(classes=parse_classes(given.labels, known))
+        settings["labels"] = "+".join(text.replace("+", "&") for text in given.labels)
+    if given.speakers:
+        utterances = of_speakers(utterances, given.speakers)
+        settings["speakers"] = "+".join(sorted(given.speakers))
+    if given.test_dataset:
+        return _across(given, corpus, utterances, settings)
+    utterances = of_classes(utterances, corpus.classes)
+    protocol = _protocol(given, corpus)
+    return Material(corpus, utterances, corpus.protocols[protocol](utterances), protocol, settings)
+
+
+def _read_corpus(given):
+    if given.improvised and given.dataset != "iemocap":
+        raise CorpusError(f"--improvised is for IEMOCAP. Received: --dataset={given.dataset}")
+    if given.table or given.columns:
+        raise CorpusError(f"--table needs --dataset=table. Received: --dataset={given.dataset}")
+    corpus = CORPORA[given.dataset]
+    options = {"improvised": True} if given.improvised else {}
+    return corpus, corpus.read(given.data_dir or "runs/corpora", **options)
+
+
+def _read_own(given):
+    """Corpus and utterances of the user's table or folders."""
+    if given.dataset == "folders":
+        utterances = read_folders(given.data_dir, given.pattern)
+    elif given.table is None:
+        raise CorpusError("--table is needed with --dataset=table")
+    else:
+        columns = dict(text.partition("=")[::2] for text in given.columns or ())
+        utterances = read_table(given.table, given.data_dir, columns=columns)
+    classes = one_each(sorted({utterance.label for utterance in utterances}))
+    return Corpus(read_table, classes, _protocols_of(utterances)), utterances
+
+
+def _protocols_of(utterances):
+    """The protocols that a user's own recordings allow, the best one first."""
+    if any(utterance.split for utterance in utterances):
+        return {"official": functools.partial(folds.official, validation="validation")}
+    if not all(utterance.speaker for utterance in utterances):
+        warnings.warn(
+            "Who speaks is not known: the same voice may be in training and in test, and figures "
+            "may be too good",
+            CorpusWarning,
+            stacklevel=2,
+        )
+        return {"stratified_5_fold": functools.partial(folds.stratified_folds, count=5)}
+    speakers, groups = ({getattr(u, name) for u in utterances} for name in ("speaker", "group"))
+    if groups != speakers:
+        count = min(5, len(groups))
+        return {f"group_{count}_fold": functools.partial(folds.group_folds, count=count)}
+    alone = {"leave_one_speaker_out": folds.leave_one_speaker_out}
+    five = {"speaker_5_fold": functools.partial(folds.speaker_folds, count=5)}
+    return five | alone if len(speakers) > 10 else alone | five
+
+
+def _protocol(given, corpus):
+    """The name of the protocol that the user chose, or the corpus's own."""
+    protocol = given.protocol or next(iter(corpus.protocols))
+    if protocol not in corpus.protocols:
+        raise FoldError(
+            f"--dataset={given.dataset} has the protocols {', '.join(corpus.protocols)}. "
+            f"Received: --protocol={protocol}"
+        )
+    return protocol
+
+
+def _across(given, corpus, utterances, settings):
+    """Material that trains on one corpus and tests on what another has in common with it."""
+    if given.test_data_dir is None and given.test_dataset != "synthetic":
+        raise CorpusError(f"--test_data_dir is needed with --test_dataset={given.test_dataset}")
+    if given.protocol or given.folds:
+        raise FoldError("--test_dataset is a protocol of one fold; leave out --protocol, --folds")
+    other = CORPORA[given.test_dataset]
+    theirs = other.read(given.test_data_dir or "runs/corpora")
+    known = {utterance.label for utterance in theirs}
+    wanted, there = common_classes(corpus.classes, one_each(sorted(known)))
+    train, test = of_classes(utterances, wanted), of_classes(theirs, there)
+    both = [
+        one._replace(speaker=f"{name}/{one.speaker}", group=f"{name}/{one.group}")
+        for name, some in ((given.dataset, train), (f"test/{given.test_dataset}", test))
+        for one in some
+    ]
+    fold = folds.one_way(both, len(train), len(test), f"{given.dataset} to {given.test_dataset}")
+    return Material(
+        corpus._replace(classes=wanted, confidential=corpus.confidential or other.confidential),
+        both,
+        fold,
+        "cross_corpus",
+        settings | {"test_dataset": given.test_dataset},
+    )

@@ -1,0 +1,116 @@
+"""What a study was made of, so that no other study can pass for it when it is resumed."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+
+import tensorflow as tf
+
+from tfhrf.data import store
+from tfhrf.files import write_text
+
+NAME = "made_of.json"
+
+
+class StudyError(ValueError):
+    """A study cannot run as asked; the message is one line that names the culprit."""
+
+
+def made_of(utterances, contents, folds, classes, training, config):
+    """What the figures of a study depend on besides its settings; checksums, no names.
+
+    Args:
+        utterances: list of Utterance.
+        contents: checksum of the recording of each, as of `tfhrf.data.store.contents`.
+        folds: list of Fold of these utterances, all of the protocol.
+        classes: names of the classes in their order.
+        training: TrainingSettings.
+        config: LogMelConfig.
+
+    Returns:
+        Dict of plain values.
+    """
+    spoken = [f"{c} {one.span}" for c, one in zip(contents, utterances, strict=True)]
+    labelled = [f"{s} {one.label}" for s, one in zip(spoken, utterances, strict=True)]
+    by_whom = [f"{s} {one.speaker}" for s, one in zip(spoken, utterances, strict=True)]
+    return {
+        "recordings": {"count": len(spoken), "checksum": _checksum(sorted(spoken))},
+        "labels": _checksum(sorted(labelled)),
+        "speakers": {
+            "count": len({one.speaker for one in utterances}),
+            "checksum": _checksum(sorted(by_whom)),
+        },
+        "folds": {
+            fold.name: _checksum([sorted(labelled[i] for i in side) for side in fold[1:]])
+            for fold in folds
+        },
+        "classes": list(classes),
+        "front end": dataclasses.asdict(config),
+        "training": dataclasses.asdict(training),
+        "arithmetic": {"features": store.VERSION, "tensorflow": tf.__version__},
+    }
+
+
+def check_same(out, name, now):
+    """Raises StudyError unless the file `name` in a study's folder, if it is there, holds `now`.
+
+    Args:
+        out: folder of the study.
+        name: "settings.json" or NAME.
+        now: dict of plain values.
+    """
+    path = pathlib.Path(out) / name
+    if not path.exists():
+        if any(pathlib.Path(out).glob("[!.]*/fold.json")):
+            raise StudyError(
+                f"A study that does not say what it was made of is in {out}; choose another "
+                f"folder, or begin again with --restart. Received: no {name}"
+            )
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        differing = [key for key in (*before, *now) if before.get(key) != now.get(key)]
+    except (ValueError, AttributeError):
+        raise StudyError(
+            f"A file of the study cannot be read; choose another folder, or begin again with "
+            f"--restart. Received: {path}"
+        ) from None
+    if differing:
+        found = "; ".join(
+            f"{key}{_difference(before.get(key), now.get(key))}" for key in dict.fromkeys(differing)
+        )
+        raise StudyError(
+            f"Another study is in {out}; choose another folder, or begin again with --restart. "
+            f"Received: {found}"
+        )
+
+
+def write(out, name, now):
+    write_text(pathlib.Path(out) / name, json.dumps(now, indent=2) + "\n")
+
+
+def _difference(before, now):
+    """How two values differ, in a few words."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        if "checksum" in now:
+            return (
+                f" ({before.get('count')} then, {now['count']} now)"
+                if before.get("count") != now["count"]
+                else " (as many, but others)"
+            )
+        if any(len(str(side.get(key))) == _LENGTH for side in (before, now) for key in differing):
+            return f" ({', '.join(differing)})"
+        pairs = (f"{key} {before.get(key)} then, {now.get(key)} now" for key in differing)
+        return f" ({', '.join(pairs)})"
+    if isinstance(now, str) and len(now) == _LENGTH:
+        return ""
+    return f" ({before!r} then, {now!r} now)"
+
+
+_LENGTH = 32
+
+
+def _checksum(value):
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:_LENGTH]
