@@ -14,7 +14,9 @@ from tfhrf.data.sound_file import check, open_sound
 from tfhrf.data.sound_header import AudioError
 
 SAMPLE_RATE = 16_000
-AHEAD = 2  # files that are decoded beyond one for each core, and blocks of each that wait
+AHEAD = 2  # threads beyond one for each core, and bundles of samples of each that wait
+BUNDLE = 2**18  # samples
+TOGETHER = 2**20  # bytes of files that a thread decodes one after the other
 
 
 def decode(paths, sample_rate=SAMPLE_RATE):
@@ -76,8 +78,8 @@ def decode_blocks(paths, spans, sample_rate=SAMPLE_RATE, check_first=True):
     if check_first:
         for path in dict.fromkeys(path for path, _ in runs):
             check(path)
-    streams = (_of_file(path, run, sample_rate) for path, run in runs)
-    with contextlib.closing(_ahead(streams, os.cpu_count() + AHEAD)) as items:
+    streams = (_of_files(batch, sample_rate) for batch in _batches(runs))
+    with contextlib.closing(_ahead(streams, (os.cpu_count() or 1) + AHEAD)) as items:
         for _ in pairs:
             blocks = _until_end(items)
             yield blocks
@@ -93,6 +95,25 @@ def _until_end(items):
         if item is None:
             return
         yield item
+
+
+def _batches(runs):
+    """Lists of runs whose files are so small that threads would take longer to begin with them."""
+    batch, size = [], 0
+    for path, spans in runs:
+        batch.append((path, spans))
+        with contextlib.suppress(OSError):
+            size += os.stat(path).st_size  # noqa: PTH116
+        if size >= TOGETHER:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _of_files(batch, sample_rate):
+    for path, spans in batch:
+        yield from _of_file(path, spans, sample_rate)
 
 
 def _of_file(path, spans, sample_rate):
@@ -174,40 +195,51 @@ def _ahead(streams, count):
     running: collections.deque = collections.deque()  # threads and what they have yielded
     stopped = threading.Event()
 
-    def run(stream, items):
-        with contextlib.closing(stream):
-            try:
-                for item in stream:
-                    items.put((False, item))
+    def run(stream, bundles):
+        try:
+            with contextlib.closing(stream):
+                for bundle in _bundled(stream):
+                    bundles.put((bundle, None))
                     if stopped.is_set():
                         return
-                items.put((True, None))
-            except BaseException as error:
-                items.put((True, error))
+            bundles.put(((), StopIteration))
+        except BaseException as error:
+            bundles.put(((), error))
 
     def fill():
         for stream in itertools.islice(streams, count - len(running)):
-            items: queue.Queue = queue.Queue(AHEAD)
+            bundles: queue.Queue = queue.Queue(AHEAD)
             # A thread that waits for its items to be taken must not hold up the end of Python.
-            thread = threading.Thread(target=run, args=(stream, items), daemon=True)
+            thread = threading.Thread(target=run, args=(stream, bundles), daemon=True)
             thread.start()
-            running.append((thread, items))
+            running.append((thread, bundles))
 
     try:
         fill()
         while running:
-            over, item = running[0][1].get()
-            if not over:
-                yield item
-                continue
-            if item is not None:
-                raise item
-            running.popleft()
-            fill()
+            bundle, end = running[0][1].get()
+            yield from bundle
+            if end is StopIteration:
+                running.popleft()
+                fill()
+            elif end is not None:
+                raise end
     finally:
         stopped.set()
-        for thread, items in running:
+        for thread, bundles in running:
             with contextlib.suppress(queue.Empty):
                 while True:
-                    items.get_nowait()
+                    bundles.get_nowait()
             thread.join()
+
+
+def _bundled(items):
+    """Lists of items that hold BUNDLE samples or a block more: each list wakes another thread."""
+    bundle, samples = [], 0
+    for item in items:
+        bundle.append(item)
+        samples += len(item) if isinstance(item, np.ndarray) else 0
+        if samples >= BUNDLE:
+            yield bundle
+            bundle, samples = [], 0
+    yield bundle

@@ -145,8 +145,9 @@ def _unreadable(error, kind, path):
 
 def _by_libsndfile(sound, path):
     """Blocks of shape (samples, channels) of an open file."""
-    count = max(1, BLOCK // sound.channels)
     claimed = 0 if sound.frames > 2**48 else sound.frames  # a FLAC stream may not know
+    # A short read is the last one.
+    count = min(max(1, BLOCK // sound.channels), claimed + 1 if claimed else BLOCK)
     slack = _SLACK.get(sound.format, _SLACK.get(sound.subtype, 0))
     total, block = 0, None
     while block is None or len(block) == count:
