@@ -172,7 +172,8 @@ def one_way(utterances, train, test, name):
 
     Args:
         utterances: list of Utterance.
-        train, test: how many of them, from the first, are to train, and from there to test.
+        train: how many of them, from the first, are to train.
+        test: how many from there are to test.
         name: of the fold.
 
     Returns:

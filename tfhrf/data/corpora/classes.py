@@ -67,7 +67,8 @@ def common_classes(first, second):
     """What two corpora have in common, by the names of emotions.
 
     Args:
-        first, second: classes of each, dicts as of `parse_classes`.
+        first: classes of one, a dict as of `parse_classes`.
+        second: those of the other.
 
     Returns:
         Two dicts with the same keys, the names of `first`.

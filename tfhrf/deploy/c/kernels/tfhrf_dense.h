@@ -2,7 +2,7 @@
 #ifndef TFHRF_DENSE_H_
 #define TFHRF_DENSE_H_
 
-#include "tfhrf_common.h"
+#include "tfhrf_dot.h"
 
 /* Biases have the input's zero point folded in, and are TFHRF_TWICE. */
 typedef tfhrf_scale tfhrf_dense_scale;

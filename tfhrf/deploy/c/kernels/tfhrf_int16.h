@@ -2,7 +2,7 @@
 #ifndef TFHRF_INT16_H_
 #define TFHRF_INT16_H_
 
-#include "tfhrf_common.h"
+#include "tfhrf_dot.h"
 
 /* q = sum * multiplier * 2^-shift, rounded once; the multiplier has 15 bits, the sum up to 48. */
 typedef struct {
@@ -190,31 +190,27 @@ TFHRF_INLINE void tfhrf_dot_wide(const int16_t *a, const tfhrf_pair *x, int32_t 
     sums[1] = sum1;
 }
 
+#if TFHRF_MVE
+TFHRF_INLINE int16x8_t tfhrf_load_lanes16(const int16_t *from, mve_pred16_t lanes)
+{
+    return vldrhq_z_s16(from, lanes);
+}
+
+#include "tfhrf_of16.h"
+#include "tfhrf_dot_any.h"
+#endif
+
 /* Adds to 32-bit sums the products of rows a, b with two rows x: a0, a1, b0, b1. */
 TFHRF_INLINE void tfhrf_dot_narrow(const int16_t *a, const int16_t *b, const tfhrf_pair *x,
                                    int32_t depth, int32_t sums[4])
 {
+#if TFHRF_MVE
+    tfhrf_dot_vectors16(a, b, x, depth, sums);
+#else
     int32_t a0 = sums[0];
     int32_t a1 = sums[1];
     int32_t b0 = sums[2];
     int32_t b1 = sums[3];
-#if TFHRF_MVE
-    const int16_t *x0 = x[0].half;
-    for (int32_t left = depth; left > 0; left -= 8) {
-        const mve_pred16_t lanes = vctp16q((uint32_t)left);
-        const int16x8_t a_values = vldrhq_z_s16(a, lanes);
-        const int16x8_t b_values = vldrhq_z_s16(b, lanes);
-        const int16x8_t first = vldrhq_s16(x0);
-        const int16x8_t second = vldrhq_s16(x0 + 8);
-        a0 = vmladavaq_s16(a0, a_values, first);
-        a1 = vmladavaq_s16(a1, a_values, second);
-        b0 = vmladavaq_s16(b0, b_values, first);
-        b1 = vmladavaq_s16(b1, b_values, second);
-        a += 8;
-        b += 8;
-        x0 += 16;
-    }
-#else
     int32_t left = depth;
 #if TFHRF_SIMD32
     for (; left >= 4; left -= 4) {
@@ -250,11 +246,11 @@ TFHRF_INLINE void tfhrf_dot_narrow(const int16_t *a, const int16_t *b, const tfh
     a1 = step[1];
     b0 = step[2];
     b1 = step[3];
-#endif
     sums[0] = a0;
     sums[1] = a1;
     sums[2] = b0;
     sums[3] = b1;
+#endif
 }
 
 /* The end of two sums: scaled and saturated. */
