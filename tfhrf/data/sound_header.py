@@ -76,8 +76,10 @@ class AudioError(ValueError):
     """An audio file cannot be used; the message is one line that names the file."""
 
     def __init__(self, what, path=None):
-        shown = "" if path is None else f": {path}".replace("\n", "\\n")
-        super().__init__(what + shown)
+        shown = what if path is None else f"{what}: {path}"
+        # Names of files are bytes, which may be no text.
+        shown = shown.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()
+        super().__init__(shown)
 
 
 class Header(NamedTuple):
