@@ -43,21 +43,31 @@ format: $(VENV)/installed
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-# The library part on the newest TensorFlow, without tensorflow-io.
+# The same tests and a fold of a recipe on the newest TensorFlow.
 test-newest: $(NEWEST)/installed
+	rm -rf $(NEWEST)/study
+	$(NEWEST)/bin/python recipes/train_convtransformer.py --folds=1 --out=$(NEWEST)/study
 	$(NEWEST)/bin/python -m pytest $(PYTEST_OPTIONS)
 
 # The site of docs/ and the docstrings, in site/; a warning is an error.
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
 
-# Compilers, CMake and the emulator that the tests of the C code use, and ffmpeg that M3ED's videos
-# need, from Debian packages.
-TOOLS := ffmpeg gcc clang cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+# Compilers, CMake and the emulator that the tests of the C code use, and ffmpeg for sound that
+# libsndfile cannot read, from Debian packages. The libraries of clang's sanitizers and libFuzzer are
+# in a package of their own on some systems, named by clang's version.
+TOOLS := ffmpeg gcc g++ clang cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
+INSTALL := $(APT) install --yes --no-install-recommends
+FUZZED := int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return !data && size; }
+LINK := out=$$(mktemp) && echo '$(FUZZED)' | \
+	clang -fsanitize=address,undefined,fuzzer -x c - -o $$out && rm $$out
 tools:
-	dpkg -s $(TOOLS) > /dev/null 2>&1 || { $(SUDO) apt-get update -qq && \
-		$(SUDO) apt-get install --yes -qq --no-install-recommends $(TOOLS); }
+	dpkg -s $(TOOLS) > /dev/null 2>&1 || { $(APT) update && $(INSTALL) $(TOOLS); }
+	@{ $(LINK); } 2> /dev/null || { $(APT) update && \
+		$(INSTALL) libclang-rt-$$(clang -dumpversion | cut -d . -f 1)-dev; }
+	@$(LINK)
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(call make_venv,$(VENV))
@@ -66,14 +76,14 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 
 $(NEWEST)/installed: setup.cfg pyproject.toml
 	$(call make_venv,$(NEWEST))
-	$(NEWEST)/bin/python $(PIP_INSTALL) --editable . "tensorflow==2.21.*" "keras>=3.12,<3.16" pytest pytest-xdist hypothesis
+	$(NEWEST)/bin/python $(PIP_INSTALL) --editable ".[recipes,ray,dev]" "tensorflow==2.21.*" "keras>=3.12,<3.16"
 	touch $@
 
 # Debian and Ubuntu keep the venv module in a package of its own.
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11 or 3.12 is needed"; exit 1; }
 	$(PYTHON) -m venv --clear $(1) || \
-		{ apt-get update && apt-get install --yes python3-venv && $(PYTHON) -m venv --clear $(1); }
+		{ $(APT) update && $(INSTALL) python3-venv && $(PYTHON) -m venv --clear $(1); }
 endef
 
 clean:

@@ -1,8 +1,32 @@
 """Fixtures that several test modules use."""
 
+import os
+import platform
+
 import keras
 import pytest
 from places import SHARED
+
+# Why a test may be skipped where everything that can be installed is.
+EXPECTED_SKIPS = ["Keras 3.12 ", "Linux's /proc"]
+if not SHARED.is_dir():
+    EXPECTED_SKIPS.append("not beside th")
+if platform.machine() != "x86_64":
+    EXPECTED_SKIPS.append("tflite-micro has no wheel here")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session):
+    """With TFHRF_NO_SKIPS=1, tests skipped for want of a tool or a package are a failure."""
+    result = yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("TFHRF_NO_SKIPS") == "1" and reporter is not None:
+        reasons = {report.longrepr[2] for report in reporter.stats.get("skipped", ())}
+        for reason in sorted(reasons):
+            if not any(expected in reason for expected in EXPECTED_SKIPS):
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+                reporter.write_line(f"\nTFHRF_NO_SKIPS: not to be {reason.lower()}", red=True)
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,17 @@
 
 import ctypes
 import pathlib
-import shutil
 import subprocess
 
 import numpy as np
-import pytest
+from needs import needs
 
 import tfhrf
 from tfhrf.deploy import levels, runners
 from tfhrf.deploy.tflite import graph as graphs
 
-COMPILERS = [path for path in map(shutil.which, ("gcc", "clang")) if path]
-needs_compiler = pytest.mark.skipif(not COMPILERS, reason="no C compiler (gcc or clang) here")
+COMPILERS = ("gcc", "clang")
+needs_compiler = needs("gcc")
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 
 

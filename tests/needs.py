@@ -1,7 +1,54 @@
 """Marks of tests that need what is not everywhere."""
 
+import functools
+import shutil
+import subprocess
+import tempfile
+
 import pytest
 
 from tfhrf.deploy import runners
 
 needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
+# The Debian package of each tool.
+PACKAGES = {
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi and libnewlib-arm-none-eabi",
+    "clang": "clang and its libclang-rt-*-dev",
+    "cmake": "cmake",
+    "ffmpeg": "ffmpeg",
+    "g++": "g++",
+    "gcc": "gcc",
+    "make": "make",
+    "qemu-system-arm": "qemu-system-arm",
+}
+
+
+@functools.cache
+def is_here(tool):
+    """Whether a tool is here; clang without the libraries of its sanitizers is not."""
+    path = shutil.which(tool)
+    if tool != "clang" or path is None:
+        return path is not None
+    program = b"int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d == 0 && n; }"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [path, "-fsanitize=address,undefined,fuzzer", "-x", "c", "-", "-o", f"{folder}/a"]
+        done = subprocess.run(command, input=program, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def missing(*tools):
+    """What to say of tools that are not here, with the packages that bring them; "" if all are."""
+    absent = [tool for tool in tools if not is_here(tool)]
+    packages = ", ".join(PACKAGES[tool] for tool in absent)
+    return (absent and f"{', '.join(absent)} not here: `make tools` installs {packages}") or ""
+
+
+def needs(*tools):
+    """The mark of a test that needs tools."""
+    return pytest.mark.skipif(not all(map(is_here, tools)), reason=missing(*tools))
+
+
+def skip_without(*tools):
+    """Skips the test that calls it if a tool is not here."""
+    if not all(map(is_here, tools)):
+        pytest.skip(missing(*tools))

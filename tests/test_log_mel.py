@@ -5,9 +5,6 @@ import json
 
 import numpy as np
 import pytest
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 from sounds import sine, write_wav
 
 from tfhrf.data.decode import AudioError

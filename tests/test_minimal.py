@@ -3,13 +3,10 @@
 import importlib.util
 import re
 
-import pytest
 from places import ROOT
 
 from tfhrf.data.corpora import synthetic
 from tfhrf.deploy import runners
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
 
 FILE = ROOT / "recipes" / "minimal.py"
 

@@ -15,11 +15,8 @@ import uuid
 import keras
 import numpy as np
 import pytest
-from places import ROOT
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 import trees
+from places import ROOT
 from sounds import write_wav
 
 from tfhrf import workers

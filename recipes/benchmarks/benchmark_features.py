@@ -1,6 +1,7 @@
 """Prints how quickly features are computed, and how much memory preparing and training take.
 
 python recipes/benchmarks/benchmark_features.py --hours=1
+python recipes/benchmarks/benchmark_features.py --hours=1 --rate=48000
 python recipes/benchmarks/benchmark_features.py --what=memory   # 5 GB of disk, minutes
 
 The audio is generated noise in the temporary folder. Where librosa is installed, its throughput
@@ -20,16 +21,17 @@ import time
 import keras
 import measuring
 import numpy as np
+import soundfile
 from absl import flags
 
 from tfhrf.data import store
-from tfhrf.data.corpora import synthetic
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies import cli
 from tfhrf.studies.assess import calibration_windows, posteriors_of
 from tfhrf.studies.training import TrainingSettings, compile_model, fit, inference
 
 WHAT = flags.DEFINE_enum("what", "speed", ["speed", "memory"], "What is measured.")
+RATE = flags.DEFINE_integer("rate", 16_000, "Of the audio, Hz.", lower_bound=1000)
 HOURS = flags.DEFINE_float("hours", 1.0, "Of audio, to measure the speed.", lower_bound=0.01)
 
 CONFIG = LogMelConfig()
@@ -43,9 +45,10 @@ def main():
 
 
 def speed(folder):
-    paths = generate(folder / "audio", HOURS.value)
+    paths = generate(folder / "audio", HOURS.value, RATE.value)
     hours = len(paths) * SECONDS / 3600
-    print(f"{len(paths):,} files, {hours:.2f} h of 16 kHz audio, {os.cpu_count()} cores")
+    sound = f"{hours:.2f} h of {RATE.value / 1000:g} kHz audio"
+    print(f"{len(paths):,} files, {sound}, {os.cpu_count()} cores")
     for name in ("computed", "read again"):
         start = time.perf_counter()
         store.prepare(paths, CONFIG, root=folder / "features")
@@ -87,7 +90,7 @@ def librosa_frames(path):
 
 
 def memory(folder):
-    paths = generate(folder / "audio", 1)
+    paths = generate(folder / "audio", 1, CONFIG.sample_rate)
     print("Peak resident memory, MiB: of one process after imports and preparation,")
     print("of another one after finding the features, an epoch, and calibration and test")
     for hours in MEMORY_HOURS:
@@ -136,13 +139,14 @@ def peaks_of_training(paths, root):
     return peaks
 
 
-def generate(folder, hours):
+def generate(folder, hours, rate):
     """Files of noise, of SECONDS each."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     paths = [folder / f"{number:06}.wav" for number in range(round(hours * 3600 / SECONDS))]
     for path in paths:
-        synthetic.write_wav(path, rng.uniform(-0.1, 0.1, round(SECONDS * CONFIG.sample_rate)))
+        noise = rng.uniform(-0.1, 0.1, round(SECONDS * rate)).astype("f4")
+        soundfile.write(path, noise, rate, "PCM_16")
     return paths
 
 

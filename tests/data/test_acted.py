@@ -25,7 +25,6 @@ def test_ravdess_labels_and_actors(tmp_path):
 
 
 def test_ravdess_stereo_at_48_khz_is_mono_at_16_khz(tmp_path):
-    pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
     from tfhrf.data.decode import decode
 
     speech = trees.speech(1, "anger", 0)

@@ -4,9 +4,6 @@ import collections
 
 import numpy as np
 import pytest
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 from sounds import sine, write_wav
 
 from tfhrf.data.corpora import CorpusError, CorpusWarning, emodb, of_speakers, synthetic

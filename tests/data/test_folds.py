@@ -7,12 +7,14 @@ import trees
 from tfhrf.data.corpora import CORPORA, Utterance
 from tfhrf.data.corpora.classes import of_classes
 from tfhrf.data.folds import (
+    Fold,
     FoldError,
     leave_one_group_out,
     leave_one_of_pair_out,
     leave_one_speaker_out,
     official,
     speaker_folds,
+    without,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::tfhrf.data.corpora.CorpusWarning")
@@ -129,3 +131,17 @@ def test_too_few_to_split():
     torn = [Utterance("x", "sad", "a", "a", None, split) for split in ("train", "test")]
     with pytest.raises(FoldError, match=r"Group a is in two splits"):
         official(torn, "dev")
+
+
+def test_folds_without_some_utterances_hold_the_others():
+    names = "abcdefgh"
+    folds = [Fold("x", [0, 2, 4, 5], [1], [3]), Fold("y", [1, 3, 6], [], [0, 2, 7])]
+    left = [name for index, name in enumerate(names) if index not in (2, 6)]
+    for before, now in zip(folds, without(folds, {6: "", 2: ""}), strict=True):
+        assert now.name == before.name
+        for old, new in zip(before[1:], now[1:], strict=True):
+            kept = [names[index] for index in old if index not in (2, 6)]
+            assert [left[index] for index in new] == kept
+    for gone in ([1, 3], [0, 2, 4, 5]):
+        with pytest.raises(FoldError, match="Of fold x no recording is left"):
+            without(folds, gone)

@@ -8,12 +8,13 @@ import subprocess
 import numpy as np
 import pytest
 import trees
+from needs import needs
 from sounds import sine, write_wav
 
 from tfhrf.data.corpora import CorpusError, CorpusWarning, m3ed
 
 partial = pytest.mark.filterwarnings("ignore:Partial copy:tfhrf.data.corpora.CorpusWarning")
-ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+ffmpeg = needs("ffmpeg")
 SPLITS = {"train": ["anjia"], "val": ["xifu"], "test": ["qinmi"]}
 
 
@@ -146,7 +147,6 @@ def test_partial_copies_warn_of_what_is_missing(tmp_path):
 @ffmpeg
 @partial
 def test_sound_comes_from_videos_once(tmp_path, capsys):
-    pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
     from tfhrf.data.decode import decode_spans
 
     # Another tone every second.

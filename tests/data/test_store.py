@@ -2,20 +2,21 @@
 
 import dataclasses
 import importlib.util
+import json
 import os
+import pathlib
 import pickle
 import re
 import subprocess
 import sys
 
+import keras
+import measuring
 import numpy as np
 import pytest
-from places import ROOT
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
-import keras
+import soundfile
 import tensorflow as tf
+from places import ROOT
 from sounds import sine, write_broken, write_wav
 
 from tfhrf.data import extract as extraction
@@ -28,6 +29,7 @@ from tfhrf.studies import assess
 from tfhrf.studies.training import TrainingSettings, compile_model, fit
 
 CONFIG = LogMelConfig(mels=8)
+GOLDEN = pathlib.Path(__file__).with_name("golden_frames.json")
 
 
 @pytest.fixture
@@ -54,8 +56,8 @@ def computed(monkeypatch):
     names = []
     stream = extraction.stream
 
-    def spied(paths, config, spans):
-        for path, frames in zip(paths, stream(paths, config, spans), strict=True):
+    def spied(paths, *rest, **more):
+        for path, frames in zip(paths, stream(paths, *rest, **more), strict=True):
             names.append(path.name)
             yield frames
 
@@ -141,7 +143,10 @@ def test_an_interrupted_preparation_goes_on_with_the_shard_it_was_in(
     monkeypatch.setattr(
         extraction,
         "stream",
-        lambda paths, *rest: (names.extend(path.name for path in paths), stream(paths, *rest))[1],
+        lambda paths, *rest, **more: (
+            names.extend(path.name for path in paths),
+            stream(paths, *rest, **more),
+        )[1],
     )
     found = store.prepare(sounds[0], CONFIG, sounds[1], root)
     assert names == ["3.wav", "4.wav", "5.wav", "6.wav", "6.wav"]
@@ -216,8 +221,90 @@ def test_the_name_changes_with_all_that_frames_depend_on_and_with_nothing_else(s
     relative = [path.name for path in paths]
     arrays = [span and [np.float64(second) for second in span] for span in spans]
     assert store.folder_name(relative, CONFIG, arrays) == name
-    monkeypatch.setattr(store, "_CODE", store._CODE[:2])
+    monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
     assert store.folder_name(paths, CONFIG, spans) != name
+
+
+def golden_sounds(folder):
+    """The same samples everywhere: integers alone make them."""
+    samples = np.arange(14_000) ** 2 % 1999 * (np.arange(14_000) % 977) % 8192 - 4096
+    soundfile.write(folder / "16k.wav", samples[:8000].astype("i2"), 16_000)
+    soundfile.write(folder / "44k1.flac", samples.reshape(-1, 2).astype("i2"), 44_100)
+    return [folder / "16k.wav", folder / "44k1.flac"], [(0.1, 0.3), None]
+
+
+def test_frames_are_those_of_the_version(tmp_path):
+    """Frames on disk are found by VERSION: where frames change without it, stale ones are."""
+    paths, spans = golden_sounds(tmp_path)
+    found = {
+        "version": store.VERSION,
+        "frames": [frames.tolist() for frames in extract(paths, CONFIG, spans)],
+    }
+    if "TFHRF_WRITE_GOLDEN" in os.environ:
+        GOLDEN.write_text(json.dumps(found) + "\n")
+    golden = json.loads(GOLDEN.read_text())
+    advice = f"raise store.VERSION, and write {GOLDEN.name} with TFHRF_WRITE_GOLDEN=1 set"
+    assert golden["version"] == store.VERSION, advice
+    for one, other in zip(found["frames"], golden["frames"], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5, err_msg=advice)
+
+
+def test_a_long_utterance_is_several_records(sounds, tmp_path, monkeypatch):
+    """The same frames, whatever the number of them that are computed at a time."""
+    whole = extract(*sounds[:1], CONFIG, sounds[1])
+    for at_a_time in (1, 7, len(whole[3]), len(whole[6]) - 1):
+        monkeypatch.setattr(extraction, "FRAMES", at_a_time)
+        root = tmp_path / str(at_a_time)
+        for _ in ("computed", "found"):
+            found = store.prepare(sounds[0], CONFIG, sounds[1], root)
+            for one, other in zip(found, whole, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+def growth(short, long, root):
+    """By how much the memory of this process grows for a long recording, bytes."""
+    store.prepare([short], CONFIG, root=root)
+    before = measuring.status_bytes("VmHWM")
+    (found,) = store.prepare([long], CONFIG, root=root)
+    assert len(found) == CONFIG.frames(3600)
+    return measuring.status_bytes("VmHWM") - before
+
+
+def test_an_hour_takes_little_memory(tmp_path):
+    """Its samples alone would take 230 MB, decoded and resampled, and its frames more."""
+    paths = [tmp_path / "short.wav", tmp_path / "long.wav"]
+    minute = np.random.default_rng(0).normal(0, 0.1, (60 * 8000, 2))
+    for path, minutes in zip(paths, (1, 60), strict=True):
+        with soundfile.SoundFile(path, "w", 8000, 2, "PCM_U8") as file:
+            for _ in range(minutes):
+                file.write(minute)
+    assert measuring.apart(growth, *paths, tmp_path / "features") < 60e6
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("at_a_time", [extraction.FRAMES, 10])
+def test_bad_recordings_are_left_out_and_listed(sounds, tmp_path, computed, monkeypatch, at_a_time):
+    monkeypatch.setattr(extraction, "FRAMES", at_a_time)
+    kinds = ["empty", "junk", "zero seconds", "cut", "not finite"]
+    broken = {kind: write_broken(tmp_path, kind) for kind in kinds}
+    good = sounds[0][0]
+    paths = [good, *broken.values(), tmp_path / "nowhere.wav", good, good, good]
+    spans = [None] * 7 + [(0.1, 9.0), (0.1, 0.2), None]
+    # The second time, the shards that are not complete are computed again.
+    for utterances in (10, 9):
+        bad = {}
+        computed.clear()
+        found = store.prepare(paths, CONFIG, spans, tmp_path / "features", bad=bad)
+        assert len(computed) == utterances
+        assert sorted(bad) == [1, 2, 3, 4, 5, 6, 7]
+        assert [one is None for one in found] == [index in bad for index in range(10)]
+        for path, reason in zip(paths[1:8], [bad[index] for index in range(1, 8)], strict=True):
+            assert str(path) in reason
+            assert "\n" not in reason
+        for index in (0, 8, 9):
+            assert_equal([found[index]], [paths[index]], [spans[index]])
+    with pytest.raises(AudioError):
+        store.prepare(paths[:5], CONFIG, spans[:5], tmp_path / "features")
 
 
 @pytest.mark.usefixtures("small_shards")
@@ -230,7 +317,7 @@ def test_a_broken_file_is_named_and_complete_shards_stay(sounds, tmp_path, kind,
         store.prepare(paths, CONFIG, spans, root)
     left = [path.name for path in root.rglob("*") if path.is_file()]
     # What the header tells is told before anything is computed.
-    assert left == (["00000-of-00002.tfrecord"] if kind in ("cut", "not finite") else [])
+    assert left == (["00000-of-00002.tfrecord"] if kind == "not finite" else [])
     with pytest.raises(AudioError, match=r"does not exist: .*nowhere"):
         store.prepare([*paths, tmp_path / "nowhere.wav"], CONFIG, [*spans, None], root)
 
@@ -306,7 +393,7 @@ def test_no_more_frames_are_in_memory_than_are_in_use(tmp_path, monkeypatch):
     """Of 3,000 utterances, training for a while reads those of its batches and a few more."""
     array = np.zeros((50, CONFIG.mels), "f4")
     shard = tmp_path / "00000-of-00001.tfrecord"
-    sizes = store.write_shard(shard, [array] * 3000)
+    sizes = store.write_shard(shard, [[array]] * 3000)
     stored = list(store._stored(shard, sizes, CONFIG.mels))
     reads = []
     read = store.StoredFrames.__array__
@@ -327,7 +414,7 @@ def test_no_more_frames_are_in_memory_than_are_in_use(tmp_path, monkeypatch):
 def test_posteriors_are_computed_a_part_at_a_time(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=(n, CONFIG.mels)).astype("f4") for n in (30, 250, 900, 30, 400, 120)]
-    sizes = store.write_shard(tmp_path / "a.tfrecord", arrays)
+    sizes = store.write_shard(tmp_path / "a.tfrecord", [[array] for array in arrays])
     stored = list(store._stored(tmp_path / "a.tfrecord", sizes, CONFIG.mels))
     seen = []
 

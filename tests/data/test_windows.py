@@ -3,9 +3,6 @@
 import keras
 import numpy as np
 import pytest
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 import tensorflow as tf
 
 from tfhrf.data.augment import MASKS, MEL_MASK, SHIFT, STRETCH, TIME_MASK, augment, change_voice

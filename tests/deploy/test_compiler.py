@@ -2,7 +2,6 @@
 
 import functools
 import re
-import shutil
 import subprocess
 
 import count_instructions
@@ -19,7 +18,7 @@ from generated_c import (
     random_inputs,
 )
 from keras import layers
-from needs import needs_tflm
+from needs import needs, needs_tflm, skip_without
 from places import EXAMPLE
 from single_operators import Spec, single
 from tensorflow.lite.python import schema_py_generated as schema
@@ -30,10 +29,7 @@ from tfhrf.deploy import runners
 from tfhrf.models import Conformer, ConvTransformer, SpeechFormer
 
 BACKBONES = (ConvTransformer, Conformer, SpeechFormer)
-needs_boards = pytest.mark.skipif(
-    not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")),
-    reason="arm-none-eabi-gcc and qemu-system-arm are not both here",
-)
+needs_boards = needs("arm-none-eabi-gcc", "qemu-system-arm")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +93,6 @@ def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, precision, t
 @needs_compiler
 @needs_tflm
 def test_real_speech_equals_tflm(emodb_dir, tmp_path):
-    pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
     from tfhrf.data.extract import extract
     from tfhrf.data.windows import evaluation_windows
     from tfhrf.log_mel import LogMelConfig
@@ -197,6 +192,7 @@ int main(void)
     [(Conformer, "int8"), (Conformer, "int16x8")],
 )
 def test_no_compiler_and_no_sanitizer_complains(backbone, precision, compiler, tmp_path):
+    skip_without(compiler)
     content = light(backbone, precision)
     report = tfhrf.to_c(content, tmp_path)
     dtype = report["inputs"][0]["dtype"]
@@ -220,7 +216,7 @@ def test_no_compiler_and_no_sanitizer_complains(backbone, precision, compiler, t
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="no arm-none-eabi-gcc here")
+@needs("arm-none-eabi-gcc")
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
 def test_cross_compilers_do_not_complain(precision, tmp_path):
     tfhrf.to_c(light(Conformer, precision), tmp_path)

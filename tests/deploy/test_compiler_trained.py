@@ -5,8 +5,6 @@ import pytest
 from generated_c import compare, needs_compiler, quantized, random_inputs
 from needs import needs_tflm
 
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 import tfhrf
 from tfhrf.data.corpora import emodb
 from tfhrf.data.extract import extract

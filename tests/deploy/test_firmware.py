@@ -15,11 +15,8 @@ import numpy as np
 import pytest
 import stand_ins
 import tensorflow as tf
-from needs import needs_tflm
+from needs import needs, needs_tflm, skip_without
 from places import TFLM
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 from sounds import sine, write_broken, write_float_wav, write_pcm_wav, write_wav
 from tiny_models import disturb
 
@@ -32,12 +29,7 @@ from tfhrf.log_mel import LogMelConfig, log_mel
 from tfhrf.models import ConvTransformer
 from tfhrf.models.devices import DEVICES
 
-TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
-MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
-pytestmark = [
-    pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}"),
-    needs_tflm,
-]
+pytestmark = [needs("make", "arm-none-eabi-gcc", "qemu-system-arm", "gcc"), needs_tflm]
 LABELS = list(synthetic.EMOTIONS)
 # Bytes of RAM, and those of them that are kept for the stack.
 BOARDS = {
@@ -365,8 +357,7 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g",
 )
 def test_utterances_in_pieces_of_any_size(compiler, preset, dialogs, request, tmp_path):
     """One stream after the other on this machine, with sanitizers; none leaves a trace."""
-    if shutil.which(compiler) is None:
-        pytest.skip(f"no {compiler} here")
+    skip_without(compiler)
     deployed = request.getfixturevalue(preset)
     assert deployed.make().returncode == 0
     generated = deployed.build / "sources"
@@ -382,8 +373,7 @@ def test_utterances_in_pieces_of_any_size(compiler, preset, dialogs, request, tm
 
 def test_the_application_on_tflm(light, dialogs, tmp_path):
     """Against headers that stand in for TensorFlow Lite Micro, which no package has."""
-    if not (shutil.which("gcc") and shutil.which("g++")):
-        pytest.skip("no gcc and g++ here")
+    skip_without("gcc", "g++")
     assert light.make().returncode == 0
     runpy.run_path(str(TFLM / "write_sources.py"))["write_sources"](light.folder, tmp_path, "tflm")
     stand_ins.write_resolver_methods(tmp_path)

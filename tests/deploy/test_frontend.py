@@ -2,22 +2,17 @@
 
 import dataclasses
 import pathlib
-import shutil
 import subprocess
 
+import count_frontend
+import front_end_comparison as comparison
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
-import count_frontend
-import emulator
-import front_end_comparison as comparison
-from needs import needs_tflm
+from needs import needs, needs_tflm, skip_without
 
 from tfhrf import fold, to_tflite
 from tfhrf.data.corpora import emodb
@@ -37,10 +32,8 @@ SCALE, ZERO_POINT = 0.0201, -35
 WARNINGS = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 STREAM = pathlib.Path(__file__).with_name("frontend_stream.c")
 
-needs_compiler = pytest.mark.skipif(host.compiler() is None, reason="no C compiler (cc) here")
-needs_emulator = pytest.mark.skipif(
-    not emulator.available(), reason="no arm-none-eabi-gcc and qemu-system-arm here"
-)
+needs_compiler = needs("gcc")
+needs_emulator = needs("arm-none-eabi-gcc", "qemu-system-arm")
 
 CONFIGS = {
     "40 mels": dataclasses.replace(CONFIG, mels=40),
@@ -82,8 +75,7 @@ def speech_like(samples, seed=0):
 
 @pytest.fixture(scope="module")
 def run():
-    if host.compiler() is None:
-        pytest.skip("no C compiler (cc) here")
+    skip_without("gcc")
     return host.make(CONFIG, SCALE, ZERO_POINT)
 
 
@@ -226,8 +218,7 @@ def compile_stream(directory, compiler, flags):
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("name", ["default", "odd lengths at 11,025 Hz", "gaps between frames"])
 def test_no_warnings_and_no_undefined_behavior(name, compiler, tmp_path):
-    if shutil.which(compiler) is None:
-        pytest.skip(f"no {compiler} here")
+    skip_without(compiler)
     config = CONFIGS.get(name, CONFIG)
     write_frontend(config, tmp_path, scale=SCALE, zero_point=ZERO_POINT)
     flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]

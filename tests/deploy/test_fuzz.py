@@ -2,14 +2,11 @@
 
 import functools
 import runpy
-import shutil
 import subprocess
 
 import pytest
+from needs import skip_without
 from places import TFLM
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 from single_operators import Spec, single
 from tensorflow.lite.python import schema_py_generated as schema
 from tiny_models import encoder, sounds
@@ -43,8 +40,7 @@ def graph(precision):
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_no_bytes_do_harm(compiler, precision, tmp_path):
-    if not shutil.which(compiler) or (compiler == "clang" and not SCRIPT["has_libfuzzer"]()):
-        pytest.skip("no gcc here" if compiler == "gcc" else "no clang with libFuzzer here")
+    skip_without(compiler)
     SCRIPT["write"](graph(precision), tmp_path)
     done = SCRIPT["run"](SCRIPT["build"](tmp_path, compiler), 2, 40)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -53,8 +49,7 @@ def test_no_bytes_do_harm(compiler, precision, tmp_path):
 
 
 def test_a_write_beyond_the_end_is_found(tmp_path):
-    if not shutil.which("gcc"):
-        pytest.skip("no gcc here")
+    skip_without("gcc")
     SCRIPT["write"](graph("int8"), tmp_path)
     source = tmp_path / "model.c"
     text = source.read_text()
@@ -67,8 +62,7 @@ def test_a_write_beyond_the_end_is_found(tmp_path):
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("depth", range(4, 8))
 def test_rows_of_any_length_are_read_to_their_end_only(depth, dtype, tmp_path):
-    if not shutil.which("gcc"):
-        pytest.skip("no gcc here")
+    skip_without("gcc")
     x, y = (Spec((1, n, depth), (0.01,), 0, dtype) for n in (3, 4))
     made = schema.BatchMatMulOptionsT()
     made.adjY = True

@@ -2,7 +2,6 @@
 
 import pathlib
 import re
-import shutil
 import subprocess
 
 import keras
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 import stand_ins
 from keras import layers
-from needs import needs_tflm
+from needs import needs, needs_tflm
 from tiny_models import disturb
 
 import tfhrf
@@ -23,10 +22,8 @@ from tfhrf.log_mel import LogMelConfig
 CONFIG = LogMelConfig(mels=16)
 LABELS = ["calm", "happy", "angry"]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
-needs_gcc = pytest.mark.skipif(
-    not (shutil.which("gcc") and shutil.which("g++")), reason="no gcc and g++ here"
-)
-needs_cmake = pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake here")
+needs_gcc = needs("gcc", "g++")
+needs_cmake = needs("cmake")
 with_either = pytest.mark.parametrize("runtime", ["c", "tflm"])
 
 
@@ -95,7 +92,7 @@ def test_esp_idf_is_a_project_of_one_component(runtime, content, tmp_path):
     report = write(content, folder, runtime, "esp-idf")
     top = {file for file in report["files"] if not file.startswith("main/")}
     assert top == {"CMakeLists.txt", "sdkconfig.defaults"}
-    yaml = pytest.importorskip("yaml")
+    yaml = pytest.importorskip("yaml", reason="PyYAML is in the extra dev")
     manifest = yaml.safe_load((folder / "main/idf_component.yml").read_text())
     tflm = {"espressif/esp-tflite-micro"} if runtime == "tflm" else set()
     assert set(manifest["dependencies"]) == {"idf"} | tflm

@@ -1,5 +1,4 @@
 import re
-import shutil
 import subprocess
 import sys
 import zlib
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from needs import needs_tflm
+from needs import needs, needs_tflm
 from tiny_models import disturb, encoder, sounds
 
 from tfhrf import to_tflite, to_tflm
@@ -18,8 +17,7 @@ from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.interpreter import make_interpreter
 
-GXX = shutil.which("g++")
-needs_compiler = pytest.mark.skipif(GXX is None, reason="no C++ compiler (g++) here")
+needs_compiler = needs("g++")
 LABELS = ['an"gry', "b\\ored", "fröhlich??=", "7\t%d"]
 FLAGS = ["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow"]
 
@@ -111,7 +109,7 @@ def compile_and_run(directory, name, report):
     program = PROGRAM.format(name=name, labels=labels if report["labels"] else "")
     (directory / "main.cc").write_text(program)
     sources = ["main.cc", f"{name}_model.cc"]
-    subprocess.run([GXX, *FLAGS, "-I.", *sources, "-o", "run"], cwd=directory, check=True)
+    subprocess.run(["g++", *FLAGS, "-I.", *sources, "-o", "run"], cwd=directory, check=True)
     done = subprocess.run(["./run"], cwd=directory, check=True, capture_output=True)
     lines = [line.split(" ", 1) for line in done.stdout.decode().splitlines()]
     values = {key: np.array(rest.split(), float) for key, rest in lines if key != "label"}

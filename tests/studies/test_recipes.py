@@ -2,16 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from places import ROOT
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 import tensorflow as tf
+from places import ROOT
 from sounds import write_broken, write_wav
 
 from tfhrf.data.corpora import synthetic
@@ -197,6 +195,22 @@ def test_missing_folder_is_named(tmp_path):
     result = recipe("--dataset=emodb", f"--data_dir={tmp_path / 'nowhere'}", f"--out={out}")
     assert_one_line(result, "nowhere")
     assert not out.exists()
+
+
+def test_bad_recordings_are_left_out_and_listed(corpus, tmp_path):
+    shutil.copytree(corpus, tmp_path / "corpus")
+    first, second, *_ = sorted((tmp_path / "corpus" / "wav").glob("*.wav"))
+    first.write_bytes(first.read_bytes()[:-1000])
+    second.write_bytes(b"")
+    out = tmp_path / "study"
+    arguments = [f"--data_dir={tmp_path / 'corpus'}", "--epochs=1", "--folds=1", f"--out={out}"]
+    done = recipe("--dataset=emodb", "--on_bad_audio=skip", *arguments)
+    assert done.returncode == 0, done.stderr
+    listed = done.stdout.partition("Left out, 2 that cannot be used:\n")[2].splitlines()
+    assert [first.name in listed[0], second.name in listed[1]] == [True, True]
+    results = json.loads((out / "results.json").read_text())
+    assert results["left out"] == listed
+    assert results["utterances"] == 6
 
 
 @pytest.mark.parametrize("kind", ["junk", "not finite"])

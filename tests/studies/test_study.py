@@ -10,11 +10,8 @@ import types
 import keras
 import numpy as np
 import pytest
-from places import ROOT
-
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 import trees
+from places import ROOT
 
 from tfhrf.data import extract
 from tfhrf.data.corpora import CORPORA, CorpusError

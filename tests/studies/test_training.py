@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from places import ROOT
 
-pytest.importorskip("tensorflow_io", reason="tensorflow-io does not load with this TensorFlow")
-
 from tfhrf.hrf.layers import HRFDense
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies.training import (

@@ -1,80 +1,40 @@
-"""Decoding audio files to mono float32 at 16 kHz, through tensorflow-io inside tf.data."""
+"""Decoding audio files to mono float32 at one rate: in parallel, in order, in bounded memory."""
 
+import collections
+import contextlib
 import itertools
 import os
-import pathlib
-import wave as wav_files
+import queue
+import threading
 
-import tensorflow as tf
-import tensorflow_io as tfio
+import numpy as np
+import soxr
+
+from tfhrf.data.sound_file import check, open_sound
+from tfhrf.data.sound_header import AudioError
 
 SAMPLE_RATE = 16_000
-AHEAD = 2  # decoded files that wait; fixed, so that hours-long ones do not fill the memory
-
-# Content of a file to samples in [-1, 1), (samples, channels), by format and sample type. These
-# decoders keep no state: a file opened with tfio.IOTensor.graph is shared by the parallel calls
-# of a `map`, which then mix up their files.
-_DECODERS = {
-    ("WAV", "uint8"): lambda content: _scaled(_wav(content, tf.uint8), 128, 2**7),
-    ("WAV", "int16"): lambda content: _scaled(_wav(content, tf.int16), 0, 2**15),
-    ("WAV", "int24"): lambda content: _scaled(_wav(content, tf.int32), 0, 2**31),
-    # tensorflow-io takes the bits of these integers for the bits of floats.
-    ("WAV", "int32"): lambda content: _scaled(
-        tf.bitcast(_wav(content, tf.float32), tf.int32), 0, 2**31
-    ),
-    ("WAV", "float32"): lambda content: _wav(content, tf.float32),
-    ("FLAC", "uint8"): lambda content: _scaled(_flac(content, tf.uint8), 128, 2**7),
-    ("FLAC", "int16"): lambda content: _scaled(_flac(content, tf.int16), 0, 2**15),
-    ("FLAC", "int24"): lambda content: _scaled(_flac(content, tf.int32), 0, 2**31),
-}
-_KINDS = list(_DECODERS)
-_PCM = {1: "uint8", 2: "int16", 3: "int24", 4: "int32"}  # by bytes of a sample
-_FORMATS = {b"RIFF": "WAV", b"fLaC": "FLAC"}  # by a file's first bytes
-_SAMPLE_TYPES = {tf.uint8: "uint8", tf.int16: "int16", tf.int32: "int24", tf.float32: "float32"}
-_FORMAT_PCM, _FORMAT_EXTENSIBLE = 1, 0xFFFE  # tags in a WAV file's "fmt " chunk
-
-
-class AudioError(ValueError):
-    """An audio file cannot be used; the message is one line that names the file."""
+AHEAD = 2  # threads beyond one for each core, and bundles of samples of each that wait
+BUNDLE = 2**18  # samples
+TOGETHER = 2**20  # bytes of files that a thread decodes one after the other
 
 
 def decode(paths, sample_rate=SAMPLE_RATE):
-    """Decodes WAV or FLAC files, in order, in parallel.
+    """Decodes audio files, in order, in parallel.
 
     Args:
-        paths: list of file paths.
+        paths: list of file paths, of whatever libsndfile reads, and ffmpeg where it is installed.
         sample_rate: rate to resample to, Hz.
 
     Yields:
         float32 arrays of shape (samples,), in [-1, 1] up to overshoot; channels are averaged.
 
     Raises:
-        AudioError: a file is missing, empty, undecodable, holds no samples, or holds samples
+        AudioError: a file is missing, empty, undecodable, cut short, holds no samples, or samples
             that are not finite. Raised before the first file is decoded where the header tells.
     """
-    paths = [str(path) for path in paths]
-    if not paths:
-        return
-    kinds, rates = zip(*[_probe(path) for path in paths], strict=True)
-    target = sample_rate if any(rate != sample_rate for rate in rates) else None
-    waves = (
-        tf.data.Dataset.from_tensor_slices((paths, list(kinds), tf.constant(rates, tf.int64)))
-        .map(
-            lambda path, kind, rate: _decode_one(path, kind, rate, target),
-            num_parallel_calls=os.cpu_count(),
-            deterministic=True,
-        )
-        .prefetch(AHEAD)
-        .as_numpy_iterator()
-    )
-    for path in paths:
-        try:
-            wave, finite = next(waves)
-        except (tf.errors.OpError, StopIteration) as error:
-            raise AudioError(f"Audio file cannot be decoded to its end: {path}") from error
-        if not finite:
-            raise AudioError(f"Audio file holds samples that are not finite: {path}")
-        yield wave
+    paths = list(paths)
+    return decode_spans(paths, [None] * len(paths), sample_rate)
 
 
 def decode_spans(paths, spans, sample_rate=SAMPLE_RATE):
@@ -91,87 +51,195 @@ def decode_spans(paths, spans, sample_rate=SAMPLE_RATE):
     Raises:
         AudioError: as `decode`; a span is negative, empty or goes beyond the end of its file.
     """
-    pairs = list(zip(map(str, paths), spans, strict=True))
-    runs = [(path, list(run)) for path, run in itertools.groupby(pairs, key=lambda pair: pair[0])]
-    waves = decode([path for path, _ in runs], sample_rate)
-    for (path, run), wave in zip(runs, waves, strict=True):
-        for _, span in run:
-            yield wave if span is None else _cut(wave, span, sample_rate, path)
+    with contextlib.closing(decode_blocks(paths, spans, sample_rate)) as utterances:
+        for blocks in utterances:
+            yield np.concatenate(list(blocks))
 
 
-def _cut(wave, span, sample_rate, path):
-    start, end = span
-    first, last = round(start * sample_rate), round(end * sample_rate)
-    # Resampling may take a few samples from the end.
-    if not 0 <= first < last <= len(wave) + sample_rate // 1000 or first >= len(wave):
-        raise AudioError(
-            f"A span must be within the {len(wave) / sample_rate:g} s of its file and not empty: "
-            f"{path}. Received: {start:g} to {end:g} s"
-        )
-    return wave[first:last]
+def decode_blocks(paths, spans, sample_rate=SAMPLE_RATE, check_first=True):
+    """Decodes spans of files, each in blocks, so that files of any length take bounded memory.
+
+    Args:
+        paths, spans, sample_rate: as of `decode_spans`.
+        check_first: whether all heads are read before anything is decoded.
+
+    Yields:
+        Per span, an iterator of float32 arrays of shape (samples,), to be used up before the next
+        one. It raises AudioError if the span cannot be decoded; the next one may be good.
+
+    Raises:
+        AudioError: a head tells that its file cannot be used.
+    """
+    pairs = list(zip(map(os.fspath, paths), spans, strict=True))
+    runs = [
+        (path, [span for _, span in run])
+        for path, run in itertools.groupby(pairs, key=lambda pair: pair[0])
+    ]
+    if check_first:
+        for path in dict.fromkeys(path for path, _ in runs):
+            check(path)
+    streams = (_of_files(batch, sample_rate) for batch in _batches(runs))
+    with contextlib.closing(_ahead(streams, (os.cpu_count() or 1) + AHEAD)) as items:
+        for _ in pairs:
+            blocks = _until_end(items)
+            yield blocks
+            with contextlib.suppress(AudioError):
+                collections.deque(blocks, maxlen=0)
 
 
-def _probe(path):
-    """Kind (index into _KINDS) and rate of a file that has at least one sample."""
-    # The usual files. tensorflow-io knows the others too, but keeps some memory of each.
+def _until_end(items):
+    """The blocks of a span, which end with None or an error."""
+    for item in items:
+        if isinstance(item, AudioError):
+            raise item
+        if item is None:
+            return
+        yield item
+
+
+def _batches(runs):
+    """Lists of runs whose files are so small that threads would take longer to begin with them."""
+    batch, size = [], 0
+    for path, spans in runs:
+        batch.append((path, spans))
+        with contextlib.suppress(OSError):
+            size += os.stat(path).st_size  # noqa: PTH116
+        if size >= TOGETHER:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _of_files(batch, sample_rate):
+    for path, spans in batch:
+        yield from _of_file(path, spans, sample_rate)
+
+
+def _of_file(path, spans, sample_rate):
+    """Blocks of spans of a file; each span ends with None or an AudioError."""
+    ended = 0
     try:
-        with wav_files.open(path, "rb") as header:
-            if header.getnframes():
-                return _KINDS.index(("WAV", _PCM[header.getsampwidth()])), header.getframerate()
-    except (OSError, EOFError, wav_files.Error, KeyError):
-        pass
+        with open_sound(path) as (rate, blocks):
+            blocks = _resampled(blocks, rate, sample_rate)
+            for item in _cut(blocks, spans, sample_rate, path):
+                yield item
+                ended += item is None or isinstance(item, AudioError)
+    except AudioError as error:
+        yield from [error] * (len(spans) - ended)
+
+
+def _resampled(blocks, rate, sample_rate):
+    if rate == sample_rate:
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
+    for block in blocks:
+        yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros(0, "f4"), last=True)
+
+
+def _cut(blocks, spans, sample_rate, path):
+    """Blocks of spans; those that no later span needs are forgotten."""
+    bounds = [
+        (0, None) if span is None else tuple(round(second * sample_rate) for second in span)
+        for span in spans
+    ]
+    # Where the later spans begin.
+    needed = list(itertools.accumulate([first for first, _ in bounds[:0:-1]], min))[::-1]
+    needed.append(float("inf"))
+    held: collections.deque = collections.deque()  # positions and blocks
+    end = 0
+    for span, (first, last), later in zip(spans, bounds, needed, strict=True):
+        done, place = first, 0
+        wrong = last is not None and not 0 <= first < last
+        while wrong or last is None or done < last:
+            if place == len(held):
+                block = next(blocks, None)
+                if block is None:
+                    break
+                held.append((end, block))
+                end += len(block)
+            start, block = held[place]
+            if not wrong:
+                part = block[max(0, done - start) : last and max(0, last - start)]
+                if len(part):
+                    yield part
+                    done += len(part)
+            if start + len(block) <= later:
+                held.popleft()
+            else:
+                place += 1
+        # Resampling may take a few samples from the end.
+        missing = last is not None and (done == first or done < last - sample_rate // 1000)
+        if wrong or missing:
+            yield AudioError(
+                f"A span must be within the {end / sample_rate:g} s of its file and not empty: "
+                f"{path}. Received: {span[0]:g} to {span[1]:g} s"
+            )
+        else:
+            yield None
+
+
+def _ahead(streams, count):
+    """The items of generators, one generator after the other; threads run ahead of them.
+
+    Args:
+        streams: iterable of generators.
+        count: how many of them run at a time.
+
+    Yields:
+        What the generators yield, and raises what they raise.
+    """
+    streams = iter(streams)
+    running: collections.deque = collections.deque()  # threads and what they have yielded
+    stopped = threading.Event()
+
+    def run(stream, bundles):
+        try:
+            with contextlib.closing(stream):
+                for bundle in _bundled(stream):
+                    bundles.put((bundle, None))
+                    if stopped.is_set():
+                        return
+            bundles.put(((), StopIteration))
+        except BaseException as error:
+            bundles.put(((), error))
+
+    def fill():
+        for stream in itertools.islice(streams, count - len(running)):
+            bundles: queue.Queue = queue.Queue(AHEAD)
+            # A thread that waits for its items to be taken must not hold up the end of Python.
+            thread = threading.Thread(target=run, args=(stream, bundles), daemon=True)
+            thread.start()
+            running.append((thread, bundles))
+
     try:
-        file = tfio.audio.AudioIOTensor(path)
-        samples, dtype, rate = int(file.shape[0]), file.dtype, int(file.rate)
-    except tf.errors.NotFoundError:
-        raise AudioError(f"Audio file does not exist: {path}") from None
-    except tf.errors.OpError:
-        size = tf.io.gfile.stat(path).length
-        reason = "is not a known audio format" if size else "is empty"
-        raise AudioError(f"Audio file {reason} ({size} bytes): {path}") from None
-    if samples == 0:
-        raise AudioError(f"Audio file holds 0 seconds of sound: {path}")
-    with pathlib.Path(path).open("rb") as content:
-        head = content.read(4096)
-    kind = _FORMATS.get(head[:4]), _SAMPLE_TYPES.get(dtype)
-    if kind == ("WAV", "float32") and _wav_format(head) == _FORMAT_PCM:
-        kind = "WAV", "int32"
-    if kind not in _DECODERS:
-        raise AudioError(f"Audio file is neither WAV nor FLAC: {path}")
-    return _KINDS.index(kind), rate
+        fill()
+        while running:
+            bundle, end = running[0][1].get()
+            yield from bundle
+            if end is StopIteration:
+                running.popleft()
+                fill()
+            elif end is not None:
+                raise end
+    finally:
+        stopped.set()
+        for thread, bundles in running:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    bundles.get_nowait()
+            thread.join()
 
 
-def _wav_format(head):
-    """The tag of a WAV file's samples, from the head of the file."""
-    start = head.find(b"fmt ") + 8
-    tag = int.from_bytes(head[start : start + 2], "little")
-    if tag == _FORMAT_EXTENSIBLE:
-        tag = int.from_bytes(head[start + 24 : start + 26], "little")
-    return tag
-
-
-def _decode_one(path, kind, rate, sample_rate):
-    """Mono samples of one file, at `sample_rate` unless None, and whether all are finite."""
-    content = tf.io.read_file(path)
-    branches = [lambda decoder=decoder: decoder(content) for decoder in _DECODERS.values()]
-    wave = tf.reduce_mean(tf.switch_case(kind, branches), axis=1)
-    finite = tf.reduce_all(tf.math.is_finite(wave))
-    if sample_rate is not None:
-        wave = tf.cond(
-            tf.equal(rate, sample_rate),
-            lambda: wave,
-            lambda: tfio.audio.resample(wave, rate, sample_rate),
-        )
-    return wave, finite
-
-
-def _wav(content, dtype):
-    return tfio.audio.decode_wav(content, dtype=dtype)
-
-
-def _flac(content, dtype):
-    return tfio.audio.decode_flac(content, dtype=dtype)
-
-
-def _scaled(integers, zero, full_scale):
-    return (tf.cast(integers, tf.float32) - zero) / full_scale
+def _bundled(items):
+    """Lists of items that hold BUNDLE samples or a block more: each list wakes another thread."""
+    bundle, samples = [], 0
+    for item in items:
+        bundle.append(item)
+        samples += len(item) if isinstance(item, np.ndarray) else 0
+        if samples >= BUNDLE:
+            yield bundle
+            bundle, samples = [], 0
+    yield bundle

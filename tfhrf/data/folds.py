@@ -4,6 +4,7 @@ Utterances of one speaker, and of one group (session, series, participant), are 
 training and in anything else. Nothing is random: the same utterances give the same folds.
 """
 
+import bisect
 import collections
 from typing import NamedTuple
 
@@ -27,6 +28,31 @@ class Fold(NamedTuple):
     def tests(self):
         """Whether it tests anything; else it trains the model to deploy."""
         return bool(self.validation or self.test)
+
+
+def without(folds, left_out):
+    """Folds of the utterances that remain when some are left out.
+
+    Args:
+        folds: list of Fold.
+        left_out: indices of utterances.
+
+    Returns:
+        List of Fold of the same names; indices count what remains.
+
+    Raises:
+        FoldError: nothing remains to train a fold, or to test it.
+    """
+
+    def remaining(side):
+        return [index - bisect.bisect(gone, index) for index in side if index not in left_out]
+
+    gone = sorted(left_out)
+    found = [Fold(fold.name, *map(remaining, fold[1:])) for fold in folds]
+    for before, now in zip(folds, found, strict=True):
+        if not now.train or (before.tests and not now.tests):
+            raise FoldError(f"Of fold {now.name} no recording is left that can be used")
+    return found
 
 
 def leave_one_speaker_out(utterances):

@@ -5,6 +5,7 @@ found. It may be deleted at any time.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -12,22 +13,23 @@ import json
 import pathlib
 
 import numpy as np
+import soundfile
+import soxr
 import tensorflow as tf
-import tensorflow_io as tfio
 
-from tfhrf import log_mel
-from tfhrf.data import decode, extract
+from tfhrf.data import extract
+from tfhrf.data.decode import AudioError
 from tfhrf.files import replacing, write_text
 from tfhrf.progress import progress_bar
 from tfhrf.workers import Local, Task
 
 FOLDER = pathlib.Path("runs") / "features"
 SHARD = 256  # utterances
-VERSION = 1  # of the arithmetic of the frames; see tests/data/test_store.py
 # A record of a TFRecord file: uint64 length, its CRC, the bytes, their CRC.
 _BEFORE, _AFTER = 12, 4
-# The frames depend on these, so a change of theirs makes another cache.
-_CODE = (decode.__file__, log_mel.__file__, extract.__file__, __file__)
+# Of what is in the shards. To be raised when the same recordings and configuration give other
+# frames, or a shard another form; a test compares frames of a fixed recording.
+VERSION = 2
 
 
 class CacheError(ValueError):
@@ -43,7 +45,7 @@ class StoredFrames:
     """
 
     shard: pathlib.Path
-    offset: int  # bytes
+    offset: int  # bytes, of the first frame
     frames: int
     mels: int
 
@@ -56,23 +58,30 @@ class StoredFrames:
         Raises:
             CacheError: the shard is gone or shorter than it was.
         """
+        record = 4 * extract.FRAMES * self.mels
+        between = self.frames // extract.FRAMES * (_AFTER + _BEFORE)
+        size = 4 * self.frames * self.mels + between
         try:
             with self.shard.open("rb", buffering=0) as file:
                 file.seek(self.offset)
-                record = file.read(4 * self.frames * self.mels)
+                content = file.read(size)
         except OSError as error:
             raise CacheError(f"Features cannot be read ({error.strerror}): {self.shard}") from None
-        if len(record) != 4 * self.frames * self.mels:
+        if len(content) != size:
             raise CacheError(f"Features were cut short while they were in use: {self.shard}")
-        frames = np.frombuffer(record, "<f4").reshape(self.frames, self.mels)
+        if between:
+            starts = range(0, size, record + _AFTER + _BEFORE)
+            content = b"".join(content[start:][:record] for start in starts)
+        frames = np.frombuffer(content, "<f4").reshape(self.frames, self.mels)
         return frames.astype(dtype or np.float32, copy=False)
 
 
-def prepare(paths, config, spans=None, root=FOLDER, engine=None):
+def prepare(paths, config, spans=None, root=FOLDER, engine=None, bad=None):
     """Computes the log-mel frames of utterances that are not on disk yet, with a progress bar.
 
     What is there is read to its end once, to see that it is whole; a shard that is not is
-    computed again, as is one that an earlier preparation did not come to.
+    computed again, as is one that an earlier preparation did not come to, or that holds less than
+    all its utterances because some could not be used.
 
     Args:
         paths: list of file paths.
@@ -82,29 +91,31 @@ def prepare(paths, config, spans=None, root=FOLDER, engine=None):
         root: folder in which these utterances get a folder of their own.
         engine: what of tfhrf.workers computes shards, Local if None. Wherever that is, recordings
             are found by their paths.
+        bad: None, or a dict to which the utterances that cannot be used are added, by their
+            index: what is wrong, in one line.
 
     Returns:
         List of StoredFrames, in the order of `paths`; as arrays they equal what `extract`
-        returns.
+        returns. Utterances that were added to `bad` are None.
 
     Raises:
-        AudioError: as `extract`. Shards that were complete by then stay.
+        AudioError: as `extract`, unless there is a `bad`. Shards that were complete by then stay.
     """
     spans = spans or [None] * len(paths)
-    folder = pathlib.Path(root) / folder_name(paths, config, spans)
+    folder = pathlib.Path(root) / folder_name(paths, config, spans, bad is not None)
     starts = range(0, len(paths), SHARD)
     parts = {
         folder / f"{number:05}-of-{len(starts):05}.tfrecord": range(len(paths))[start:][:SHARD]
         for number, start in enumerate(starts)
     }
     bar = progress_bar(len(paths), "file" if not any(spans) else "segment")
-    sizes = {}
+    counts = {}
     for shard, part in parts.items():
-        found = _record_sizes(shard)
+        found = _frame_counts(shard, config.mels)
         if len(found) == len(part):
-            sizes[shard] = found
+            counts[shard] = found
             bar.add(len(part))
-    missing = [shard for shard in parts if shard not in sizes]
+    missing = [shard for shard in parts if shard not in counts]
     if missing:
         engine = engine or Local()
         tasks = []
@@ -118,13 +129,17 @@ def prepare(paths, config, spans=None, root=FOLDER, engine=None):
                 for shard in run
             ]
             units = sum(len(parts[shard]) for shard in run)
-            tasks.append(Task(compute_shards, (named, config), folder, units))
+            tasks.append(Task(compute_shards, (named, config, bad is not None), folder, units))
         for _, computed in engine.map(tasks, bar.add):
-            sizes |= {folder / name: found for name, found in computed.items()}
+            for name, (found, wrong) in computed.items():
+                counts[folder / name] = found
+                for place, reason in wrong.items():
+                    bad[parts[folder / name][place]] = reason
         config.save(folder / "front_end.json")
-    return [
-        frames for shard in parts for frames in _stored(shard.absolute(), sizes[shard], config.mels)
-    ]
+    features = itertools.chain.from_iterable(
+        _stored(shard.absolute(), counts[shard], config.mels) for shard in parts
+    )
+    return [None if bad and index in bad else one for index, one in enumerate(features)]
 
 
 def contents(paths, config, spans=None, root=FOLDER):
@@ -161,7 +176,7 @@ def _checksum(path):
     return total.hexdigest()[:32]
 
 
-def compute_shards(folder, advance, shards, config):
+def compute_shards(folder, advance, shards, config, skip=False):
     """Computes shards, each complete or absent in `folder`.
 
     Args:
@@ -169,93 +184,127 @@ def compute_shards(folder, advance, shards, config):
         advance: called with 1 for every utterance.
         shards: list of (name, paths of its utterances, their spans).
         config: LogMelConfig.
+        skip: whether utterances that cannot be used are left out.
 
     Returns:
-        Dict of the sizes of the records, bytes, by name.
+        Dict by name of two things: the list of the utterances' numbers of frames, and what is
+        wrong with those that were left out, by their places in the shard.
     """
     paths, spans = (
         list(itertools.chain.from_iterable(shard[place] for shard in shards)) for place in (1, 2)
     )
-    stream = extract.stream(paths, config, spans)
-    return {
-        name: write_shard(
-            folder / name, _counted(itertools.islice(stream, len(own_paths)), advance)
-        )
-        for name, own_paths, _ in shards
-    }
+    computed = {}
+    with contextlib.closing(extract.stream(paths, config, spans, not skip)) as stream:
+        for name, own_paths, _ in shards:
+            wrong: dict = {}
+            own = _counted(itertools.islice(stream, len(own_paths)), advance)
+            counts = write_shard(folder / name, _usable(own, wrong) if skip else own)
+            computed[name] = counts[: len(own_paths)], wrong
+    return computed
 
 
-def folder_name(paths, config, spans):
+def folder_name(paths, config, spans, missing_too=False):
     """The name of the folder of these utterances: mels, checksum of the front end, of the sources.
 
-    The front end is its configuration, the code that computes frames, and the versions of
-    TensorFlow and tensorflow-io. The sources are, in order, every utterance's path, size, times
-    of modification and of change (nanoseconds), and span.
+    The front end is its configuration, VERSION, and the versions of the libraries that compute.
+    The sources are, in order, every utterance's path, size, times of modification and of change
+    (nanoseconds), and span.
 
     Raises:
-        AudioError: a file does not exist.
+        AudioError: a file does not exist, unless `missing_too`.
     """
+    libraries = tf.__version__, soundfile.__libsndfile_version__, soxr.__version__
     front_end = hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode())
-    front_end.update(f"{tf.__version__} {tfio.__version__}".encode())
-    for path in _CODE:
-        front_end.update(pathlib.Path(path).read_bytes())
+    front_end.update(f"{VERSION} {libraries}".encode())
     sources = hashlib.sha256()
     states: dict = {}
     for path, span in zip(paths, spans, strict=True):
         if path not in states:
-            states[path] = _state(path)
+            states[path] = _state(path, missing_too)
         times = span and tuple(map(float, span))
         sources.update(f"{states[path]} {times}\n".encode())
     return f"{config.mels}mels-{front_end.hexdigest()[:12]}-{sources.hexdigest()[:20]}"
 
 
-def write_shard(path, arrays):
-    """Writes frames as a shard, all of it or nothing: a record is the float32s of one utterance.
+def write_shard(path, utterances):
+    """Writes frames as a shard, all of it or nothing.
+
+    A record is the float32s of an utterance, or of every FRAMES frames of a longer one: an
+    utterance ends with the first record of less, which may be empty.
 
     Args:
         path: path of the shard.
-        arrays: iterable of float32 arrays of shape (frames, mels).
+        utterances: iterable of iterables of float32 arrays, as of `tfhrf.data.extract.stream`.
 
     Returns:
-        List of the records' sizes in bytes.
+        List of the utterances' numbers of frames.
     """
-    sizes = []
+    counts = []
     with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
-        for array in arrays:
-            record = array.astype("<f4", copy=False).tobytes()
-            writer.write(record)
-            sizes.append(len(record))
-    return sizes
+        for blocks in utterances:
+            count = 0
+            for block in blocks:
+                writer.write(block.astype("<f4", copy=False).tobytes())
+                count += len(block)
+            counts.append(count)
+    return counts
 
 
-def _state(path):
+def _usable(utterances, wrong):
+    """Utterances, of which those that cannot be used end early; `wrong` gets the reasons.
+
+    If there are any, one more is there, empty, so that the shard is not taken for complete.
+    """
+
+    def until_wrong(place, blocks):
+        try:
+            yield from blocks
+        except AudioError as error:
+            wrong[place] = str(error)
+            yield np.zeros((0, 0), "f4")
+
+    yield from itertools.starmap(until_wrong, enumerate(utterances))
+    if wrong:
+        yield [np.zeros((0, 0), "f4")]
+
+
+def _state(path, missing_too):
     """What changes when the file changes."""
+    absolute = str(pathlib.Path(path).absolute())
     try:
         stat = pathlib.Path(path).stat()
-    except FileNotFoundError:
-        raise decode.AudioError(f"Audio file does not exist: {path}") from None
-    absolute = str(pathlib.Path(path).absolute())
+    except OSError:
+        if missing_too:
+            return absolute, None
+        raise AudioError("Audio file does not exist", path) from None
     return absolute, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _record_sizes(shard):
-    """Sizes of a shard's records, bytes; none if it is missing or a checksum in it is wrong."""
+def _frame_counts(shard, mels):
+    """The utterances' numbers of frames; none if the shard is missing or a checksum is wrong."""
     if not shard.is_file():
         return []
+    counts, count = [], 0
     try:
-        return [len(record) for record in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()]
+        for record in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():
+            frames = len(record) // (4 * mels)
+            count += frames
+            if frames < extract.FRAMES:
+                counts.append(count)
+                count = 0
     except tf.errors.DataLossError:
         return []
+    return counts if count == 0 else []
 
 
-def _counted(arrays, advance):
-    for array in arrays:
-        yield array
+def _counted(utterances, advance):
+    for blocks in utterances:
+        yield blocks
         advance(1)
 
 
-def _stored(shard, sizes, mels):
+def _stored(shard, counts, mels):
     end = 0
-    for size in sizes:
-        yield StoredFrames(shard, end + _BEFORE, size // (4 * mels), mels)
-        end += _BEFORE + size + _AFTER
+    for count in counts:
+        yield StoredFrames(shard, end + _BEFORE, count, mels)
+        end += 4 * count * mels + (count // extract.FRAMES + 1) * (_BEFORE + _AFTER)

@@ -78,6 +78,12 @@ def train(model, backbone, defaults=None, variants=("light", "large")):
         "out", None, "Folder of the study, or of a folder for each; under runs/ if not given."
     )
     flags.DEFINE_bool("restart", False, "Removes what the study's folder holds of an earlier one.")
+    flags.DEFINE_enum(
+        "on_bad_audio",
+        "stop",
+        ["stop", "skip"],
+        "skip: goes on without recordings that cannot be used, and lists them at the end.",
+    )
     flags.DEFINE_enum("engine", "local", ["local", "ray"], "Where features and folds are computed.")
     flags.DEFINE_string(
         "ray_address",
@@ -131,6 +137,7 @@ def _train(model, backbone, defaults, given):
         )
         for settings in asked
     ]
+    bad: dict[int, str] | None = {} if given.on_bad_audio == "skip" else None
     found = study.run(
         studies,
         made_of.corpus,
@@ -142,9 +149,13 @@ def _train(model, backbone, defaults, given):
         strategy=given.strategy,
         restart=given.restart,
         config=device["config"],
+        bad=bad,
     )
     for one, results in zip(studies, found, strict=True):
         print(f"\n{tables.table(results)}\n\nWritten to {one.out}")
+    if bad:
+        print(f"\nLeft out, {len(bad)} that cannot be used:")
+        print("\n".join(bad[index] for index in sorted(bad)))
 
 
 def _asked(given, model, training, made_of):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfhrf.data.folds import Fold
+from tfhrf.data.folds import Fold, without
 from tfhrf.data.store import contents, prepare
 from tfhrf.files import write_text
 from tfhrf.log_mel import LogMelConfig
@@ -53,6 +53,7 @@ def run(
     engine=None,
     strategy="none",
     restart=False,
+    bad=None,
 ):
     """Trains and tests models fold by fold, and trains those to deploy on all utterances.
 
@@ -69,6 +70,8 @@ def run(
         engine: what of tfhrf.workers computes features and runs folds; Local if None.
         strategy: a key of task.STRATEGIES.
         restart: whether what the studies' folders hold of earlier studies is removed first.
+        bad: None, or a dict to which utterances that cannot be used are added, as of `prepare`;
+            the studies go on without them.
 
     Returns:
         The content of `results.json` of each study.
@@ -76,13 +79,23 @@ def run(
     Raises:
         StudyError: a folder holds another study, or one of other recordings, labels, folds or
             settings; or a fold number does not exist.
-        AudioError: a recording cannot be used. Nothing is written for any study then.
+        AudioError: a recording cannot be used, and there is no `bad`. Nothing is written for any
+            study then.
+        FoldError: a fold has no recordings that can be used.
     """
     config = config or LogMelConfig()
     engine = engine or Local()
     folds = named(folds)
-    chosen = _chosen(folds, fold_numbers)
     paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
+    features = None
+    if bad is not None:
+        features = prepare(paths, config, spans, engine=engine, bad=bad)
+        folds = without(folds, bad)
+        utterances, paths, spans, features = (
+            [one for index, one in enumerate(every) if index not in bad]
+            for every in (utterances, paths, spans, features)
+        )
+    chosen = _chosen(folds, fold_numbers)
     checksums = contents(paths, config, spans)
     made_of = record.made_of(utterances, checksums, folds, corpus.labels, training, config)
     for study in studies:
@@ -90,7 +103,8 @@ def run(
             _remove(study.out)
         record.check_same(study.out, "settings.json", study.settings)
         record.check_same(study.out, record.NAME, made_of)
-    features = prepare(paths, config, spans, engine=engine)
+    features = features or prepare(paths, config, spans, engine=engine)
+    left_out = {} if bad is None else {"left out": _left_out(corpus, bad)}
 
     if fold_numbers is None:
         chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
@@ -102,12 +116,14 @@ def run(
         there = {found["fold"] for found in complete(study.out).values()}
         missing.append([fold for fold in chosen if fold.name not in there])
     results = {
-        place: _report(study, corpus) for place, study in enumerate(studies) if not missing[place]
+        place: _report(study, corpus, left_out)
+        for place, study in enumerate(studies)
+        if not missing[place]
     }
     if len(results) < len(studies):
         data = _shared(corpus, features, utterances, training, config)
         for place in _train_missing(studies, missing, data, engine, strategy):
-            results[place] = _report(studies[place], corpus)
+            results[place] = _report(studies[place], corpus, left_out)
     return [results[place] for place in range(len(studies))]
 
 
@@ -144,12 +160,18 @@ def _train_missing(studies, missing, data, engine, strategy):
             yield places[index]
 
 
-def _report(study, corpus):
-    """Writes what the complete folds found."""
+def _left_out(corpus, bad):
+    """What is wrong with the recordings that were left out, or how many where nothing is kept."""
+    reasons = list(dict.fromkeys(bad[index] for index in sorted(bad)))
+    return len(bad) if corpus.confidential else reasons
+
+
+def _report(study, corpus, more):
+    """Writes what the complete folds found, and more."""
     results: dict = {"seconds": {}}
     # Another process may complete a fold of the same study meanwhile.
     while len(results["seconds"]) != len(complete(study.out)):
-        results = collect(study.out, corpus)
+        results = {**collect(study.out, corpus), **more}
         write_text(study.out / "results.json", json.dumps(results, indent=2) + "\n")
     save_study(pathlib.Path(study.out), results)
     return results
