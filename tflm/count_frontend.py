@@ -14,8 +14,8 @@ import numpy as np
 
 from tfhrf.data.corpora import synthetic
 from tfhrf.deploy.c_text import wrapped
-from tfhrf.deploy.frontend.host import to_int16
 from tfhrf.deploy.frontend.writer import write_frontend
+from tfhrf.endpoint import to_int16
 from tfhrf.log_mel import LogMelConfig
 
 PROCESSORS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7")
