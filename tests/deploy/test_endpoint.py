@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import wave
 
+import count_endpoint
+import emulator
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -168,6 +170,16 @@ def test_recordings(programs, emodb_dir):
 def recording(path):
     with wave.open(str(path)) as file:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+@pytest.mark.skipif(not emulator.available(), reason="no arm-none-eabi-gcc, qemu-system-arm here")
+@pytest.mark.parametrize(("cpu", "most"), [("cortex-m0", 300_000), ("cortex-m4", 150_000)])
+def test_boards_compute_it_with_few_instructions(cpu, most):
+    samples = to_int16(dialog()[0])
+    result = count_endpoint.run(samples, CONFIG, LogMelConfig(), cpu)
+    assert result["utterances"] == utterances(samples, CONFIG)
+    assert result["instructions"] < most * len(samples) / 16_000
+    assert result["ram_bytes"] <= 64
 
 
 @pytest.mark.parametrize("floor", [-75, -60, -50])
