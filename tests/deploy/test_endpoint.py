@@ -173,7 +173,7 @@ def recording(path):
 
 
 @pytest.mark.skipif(not emulator.available(), reason="no arm-none-eabi-gcc, qemu-system-arm here")
-@pytest.mark.parametrize(("cpu", "most"), [("cortex-m0", 300_000), ("cortex-m4", 150_000)])
+@pytest.mark.parametrize(("cpu", "most"), [("cortex-m0", 300_000), ("cortex-m4", 170_000)])
 def test_boards_compute_it_with_few_instructions(cpu, most):
     samples = to_int16(dialog()[0])
     result = count_endpoint.run(samples, CONFIG, LogMelConfig(), cpu)

@@ -533,7 +533,8 @@ def test_the_guide_has_a_port_that_builds(light, tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_shows_both_sides(light, tmp_path):
-    wav = write_wav(tmp_path / "sound.wav", speech(light.length(310)), channels=2)
+    samples = conversation(light, [310, 150])
+    wav = write_wav(tmp_path / "sound.wav", samples / 32767, channels=2)
     command = [sys.executable, str(TFLM / "demo.py"), f"--model_dir={light.folder}"]
     root = str(TFLM.parent)
     done = subprocess.run(
@@ -548,8 +549,11 @@ def test_the_demo_shows_both_sides(light, tmp_path):
     rows = re.findall(
         r"^(Keras, float32|mps2-an386, int8) +(.*)   (\S+)$", done.stdout, re.MULTILINE
     )
-    assert [label in LABELS for _, _, label in rows] == [True, True]
-    keras_row, board_row = (np.array(values.split(), float) for _, values, _ in rows)
+    assert [label in LABELS for _, _, label in rows] == 4 * [True]
+    values = np.array([row.split() for _, row, _ in rows], float).reshape(2, 2, -1)
     # The quantization of a model that nobody trained is all that differs.
-    np.testing.assert_allclose(keras_row, board_row, atol=0.1)
-    assert "millions of instructions: front end 7." in done.stdout
+    np.testing.assert_allclose(values[:, 0], values[:, 1], atol=0.1)
+    places = re.findall(r"^(\d\.\d\d) s to (\d\.\d\d) s$", done.stdout, re.MULTILINE)
+    assert [float(start) for start, _ in places] == pytest.approx([0, 3.7], abs=0.1)
+    # Of two utterances, and of the pause between them.
+    assert re.search("millions of instructions: front end 1[0-4]\\.", done.stdout)
