@@ -60,7 +60,13 @@ LIGHT = ConformerConfig(
     channels=8, units=40, blocks=1, heads=2, feed_forward_expansion=2, kernel_size=15
 )
 LARGE = ConformerConfig(
-    channels=72, units=144, blocks=16, heads=4, feed_forward_expansion=4, kernel_size=32, deviation=False
+    channels=72,
+    units=144,
+    blocks=16,
+    heads=4,
+    feed_forward_expansion=4,
+    kernel_size=32,
+    deviation=False,
 )
 PRESETS = {"light": LIGHT, "large": LARGE}
 
