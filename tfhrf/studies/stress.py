@@ -55,7 +55,7 @@ def run(out, material):
     folds = named(material.folds)
     made_of = record.read(out, record.NAME)
     try:
-        config, frames = LogMelConfig(**made_of["front end"]), made_of["training"]["frames"]
+        config = LogMelConfig(**made_of["front end"])
     except (KeyError, TypeError):
         raise StudyError(
             f"The study is of another version. Received: {out / record.NAME}"
@@ -68,6 +68,7 @@ def run(out, material):
     if not tested:
         raise StudyError(f"No fold of the study is complete. Received: {out}")
     models = {fold.name: (places[fold.name] / "int8.tflite").read_bytes() for fold in tested}
+    frames = int(runners.load(models[tested[0].name])[1][0]["shape"][1])
     results = {
         "settings": record.read(out, "settings.json"),
         "decisions": corpus.decisions,

@@ -6,6 +6,7 @@ any time. Folds run wherever tfhrf.workers runs them.
 """
 
 import collections
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -20,10 +21,11 @@ from tfhrf.files import write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
 from tfhrf.studies import record
+from tfhrf.studies.defaults import window_for
 from tfhrf.studies.pictures import save_study
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import DEPLOYED, STRESS, collect, complete
-from tfhrf.studies.task import run_folds, steps_per_epoch_of
+from tfhrf.studies.task import run_folds
 from tfhrf.workers import Local, Task
 
 
@@ -64,7 +66,7 @@ def run(
         corpus: tfhrf.data.corpora.Corpus, for its classes and how they are scored.
         utterances: list of Utterance.
         folds: list of Fold of these utterances.
-        training: TrainingSettings.
+        training: TrainingSettings; if frames is None, the utterances' lengths decide.
         fold_numbers: which folds to run, from 1; all of them and the deployed model if None.
         config: LogMelConfig; its default if None.
         engine: what of tfhrf.workers computes features and runs folds; Local if None.
@@ -105,6 +107,9 @@ def run(
         record.check_same(study.out, record.NAME, made_of)
     features = features or prepare(paths, config, spans, engine=engine)
     left_out = {} if bad is None else {"left out": _left_out(corpus, bad)}
+    if training.frames is None:
+        frames = window_for([len(one) for one in features], config)
+        training = dataclasses.replace(training, frames=frames)
 
     if fold_numbers is None:
         chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
@@ -212,5 +217,5 @@ def _chosen(folds, numbers):
 
 def _units(fold, training, utterances):
     """By how much a fold moves the progress bar: steps, utterances to test, the fold itself."""
-    steps = training.epochs * steps_per_epoch_of(training, utterances)
+    steps = training.epochs * training.steps_per_epoch(utterances)
     return steps + len(fold.validation) + len(fold.test) + 1
