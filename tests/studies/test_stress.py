@@ -207,7 +207,7 @@ def test_other_data_and_folders_without_a_study_are_refused(fresh, tmp_path):
     assert not (out / "stress.json").exists()
     with pytest.raises(StudyError, match=r"Received: no .*nowhere.*made_of\.json"):
         stress.run(tmp_path / "nowhere", made_of)
-    (tmp_path / "made_of.json").write_text('{"front end": {}}')
+    (tmp_path / "made_of.json").write_text('{"recordings": {}}')
     with pytest.raises(StudyError, match="another version"):
         stress.run(tmp_path, made_of)
 
