@@ -95,7 +95,7 @@ class Local:
             for index, task in enumerate(tasks):
                 yield index, task.function(task.folder, advance, *task.arguments)
             return
-        with beside(min(self.processes, len(tasks)), advance) as (submit, completed):
+        with worker_pool(min(self.processes, len(tasks)), advance) as (submit, completed):
             waiting = {submit(_run, task): index for index, task in enumerate(tasks)}
             for call in completed(waiting):
                 yield waiting[call], call.result()
@@ -187,7 +187,7 @@ def limit_threads():
 
 
 @contextlib.contextmanager
-def beside(processes, advance):
+def worker_pool(processes, advance):
     """Processes beside this one, which move its progress bar.
 
     At the end of the block they are done. If it fails, what they do ends the next time it advances.

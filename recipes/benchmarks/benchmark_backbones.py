@@ -42,9 +42,11 @@ def windows():
     stock = functools.partial(measuring.stock_transformer, (frames, mels), CLASSES)
     print(f"Training step, batch 32 x {frames} frames x {mels} mels, alternating; peak memory")
     for name, rival, rounds in (("its Dense layers", dense, 20), ("stock attention", stock, 3)):
-        seconds = measuring.apart(measuring.step_seconds, (large, rival), rounds)
+        seconds = measuring.in_own_process(measuring.step_seconds, (large, rival), rounds)
         ours, theirs = np.median(seconds, axis=1)
-        memory = [measuring.apart(measuring.peak_memory, build, 2) for build in (large, rival)]
+        memory = [
+            measuring.in_own_process(measuring.peak_memory, build, 2) for build in (large, rival)
+        ]
         print(
             f"  SpeechFormer-S {1e3 * ours:6.0f} ms {memory[0] / 2**20:6.0f} MiB, "
             f"{name} {1e3 * theirs:6.0f} ms {memory[1] / 2**20:6.0f} MiB, "
@@ -63,9 +65,9 @@ def backbones():
     print(f"\nTraining step, light, batch 32 x {FRAMES} frames, alternating; peak memory")
     for backbone in BACKBONES:
         builds = [model(backbone, "light", hrf) for hrf in (0, 4)]
-        plain, hrf = measuring.apart(measuring.step_seconds, builds)
+        plain, hrf = measuring.in_own_process(measuring.step_seconds, builds)
         memory = [
-            np.median([measuring.apart(measuring.peak_memory, build) for _ in range(RUNS)])
+            np.median([measuring.in_own_process(measuring.peak_memory, build) for _ in range(RUNS)])
             for build in builds
         ]
         print(

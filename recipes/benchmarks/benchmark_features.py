@@ -96,7 +96,7 @@ def memory(folder):
     for hours in MEMORY_HOURS:
         root = folder / f"features{hours}"
         for peaks in (peaks_of_preparation, peaks_of_training):
-            found = measuring.apart(peaks, paths * hours, root)
+            found = measuring.in_own_process(peaks, paths * hours, root)
             print(f"  {hours:3} h:", *(f"{peak / 2**20:7.0f}" for peak in found))
         shutil.rmtree(root)
 

@@ -66,7 +66,7 @@ def training_step(build, batch_size=32):
     return lambda: model.train_on_batch(windows, labels)
 
 
-def apart(function, *args):
+def in_own_process(function, *args):
     """Calls a function in a process of its own, whose memory is free again afterwards.
 
     Args:

@@ -278,7 +278,7 @@ def test_an_hour_takes_little_memory(tmp_path):
         with soundfile.SoundFile(path, "w", 8000, 2, "PCM_U8") as file:
             for _ in range(minutes):
                 file.write(minute)
-    assert measuring.apart(growth, *paths, tmp_path / "features") < 60e6
+    assert measuring.in_own_process(growth, *paths, tmp_path / "features") < 60e6
 
 
 @pytest.mark.usefixtures("small_shards")

@@ -11,7 +11,7 @@ pytest.importorskip("absl", reason="absl comes with the recipes")
 from sounds import write_wav
 
 from tfhrf.data.corpora import CorpusError, CorpusWarning
-from tfhrf.data.corpora.classes import common_classes, one_each, parse_classes
+from tfhrf.data.corpora.classes import class_per_label, common_classes, parse_classes
 from tfhrf.data.folds import FoldError
 from tfhrf.studies import material
 
@@ -166,12 +166,13 @@ def test_one_corpus_to_train_another_to_test(tmp_path):
 
 def test_names_of_emotions_meet_and_the_first_corpus_keeps_its_own():
     first, second = common_classes(
-        one_each(["angry", "calm", "Surprised"]), one_each(["surprise", "anger", "boredom"])
+        class_per_label(["angry", "calm", "Surprised"]),
+        class_per_label(["surprise", "anger", "boredom"]),
     )
     assert first == {"angry": ("angry",), "Surprised": ("Surprised",)}
     assert second == {"angry": ("anger",), "Surprised": ("surprise",)}
     with pytest.raises(CorpusError, match="less than two classes"):
-        common_classes(one_each(["angry", "a"]), one_each(["anger", "b"]))
+        common_classes(class_per_label(["angry", "a"]), class_per_label(["anger", "b"]))
 
 
 @pytest.mark.parametrize(

@@ -186,14 +186,14 @@ def test_no_folds_at_all_are_named():
 
 WAITING = """
 import os, sys, time
-from tfhrf.workers import beside
+from tfhrf.workers import worker_pool
 
 def wait(advance, path):
     open(path, "w").write(str(os.getpid()))
     time.sleep(600)
 
 if __name__ == "__main__":
-    with beside(1, print) as (submit, completed):
+    with worker_pool(1, print) as (submit, completed):
         for call in completed([submit(wait, sys.argv[1])]):
             call.result()
 """

@@ -193,7 +193,7 @@ def _numbered(place, count):
     ]
 
 
-def one_way(utterances, train, test, name):
+def one_fold(utterances, train, test, name):
     """One fold: all of some utterances to train, all of others to test.
 
     Args:

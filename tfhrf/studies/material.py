@@ -10,7 +10,7 @@ from absl import flags
 
 from tfhrf.data import folds
 from tfhrf.data.corpora import CORPORA, Corpus, CorpusError, CorpusWarning, of_speakers
-from tfhrf.data.corpora.classes import common_classes, of_classes, one_each, parse_classes
+from tfhrf.data.corpora.classes import class_per_label, common_classes, of_classes, parse_classes
 from tfhrf.data.folds import Fold, FoldError
 from tfhrf.data.tables import PATTERN, read_folders, read_table
 
@@ -134,7 +134,7 @@ def _read_own(given):
     else:
         columns = dict(text.partition("=")[::2] for text in given.columns or ())
         utterances = read_table(given.table, given.data_dir, columns=columns)
-    classes = one_each(sorted({utterance.label for utterance in utterances}))
+    classes = class_per_label(sorted({utterance.label for utterance in utterances}))
     return Corpus(read_table, classes, _protocols_of(utterances)), utterances
 
 
@@ -179,14 +179,14 @@ def _across(given, corpus, utterances, settings):
     other = CORPORA[given.test_dataset]
     theirs = other.read(given.test_data_dir or "runs/corpora")
     known = {utterance.label for utterance in theirs}
-    wanted, there = common_classes(corpus.classes, one_each(sorted(known)))
+    wanted, there = common_classes(corpus.classes, class_per_label(sorted(known)))
     train, test = of_classes(utterances, wanted), of_classes(theirs, there)
     both = [
         one._replace(speaker=f"{name}/{one.speaker}", group=f"{name}/{one.group}")
         for name, some in ((given.dataset, train), (f"test/{given.test_dataset}", test))
         for one in some
     ]
-    fold = folds.one_way(both, len(train), len(test), f"{given.dataset} to {given.test_dataset}")
+    fold = folds.one_fold(both, len(train), len(test), f"{given.dataset} to {given.test_dataset}")
     return Material(
         corpus._replace(classes=wanted, confidential=corpus.confidential or other.confidential),
         both,

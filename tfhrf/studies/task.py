@@ -15,7 +15,7 @@ from tfhrf.files import begin_folder, cleaning_up, safe_name
 from tfhrf.studies.assess import assess, calibration_windows
 from tfhrf.studies.results import DEPLOYED
 from tfhrf.studies.training import compile_model, fit, restart
-from tfhrf.workers import beside
+from tfhrf.workers import worker_pool
 
 # How a training uses the devices of one machine: none of TensorFlow's strategies, or all GPUs.
 STRATEGIES = {"none": tf.distribute.get_strategy, "mirrored": tf.distribute.MirroredStrategy}
@@ -167,7 +167,7 @@ def _assessing(apart, advance):
     if not apart:
         yield functools.partial(assess, advance)
         return
-    with beside(1, advance) as (submit, completed):
+    with worker_pool(1, advance) as (submit, completed):
         calls = [submit(_leave_gpus)]
         yield lambda *arguments: calls.append(submit(assess, *arguments))
         for call in completed(calls):

@@ -17,7 +17,7 @@ from tfhrf.data.corpora import (
     synthetic,
     tess,
 )
-from tfhrf.data.corpora.classes import one_each
+from tfhrf.data.corpora.classes import class_per_label
 from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, of_speakers
 
 
@@ -53,17 +53,17 @@ _FIVE: dict[str, Callable] = {"speaker_5_fold": functools.partial(folds.speaker_
 _SPEAKERS: dict[str, Callable] = {"leave_one_speaker_out": folds.leave_one_speaker_out}
 
 CORPORA = {
-    "cremad": Corpus(cremad.read, one_each(cremad.LABELS.values()), _FIVE),
+    "cremad": Corpus(cremad.read, class_per_label(cremad.LABELS.values()), _FIVE),
     "daic_woz": Corpus(
         daic_woz.read,
-        one_each(daic_woz.LABELS),
+        class_per_label(daic_woz.LABELS),
         {"official": functools.partial(folds.official, validation="dev")},
         metrics=("wa", "ua", "f1_macro"),
         decisions="participants",
         balanced=True,
         confidential=True,
     ),
-    "emodb": Corpus(emodb.read, one_each(emodb.FOUR), _SPEAKERS | _FIVE),
+    "emodb": Corpus(emodb.read, class_per_label(emodb.FOUR), _SPEAKERS | _FIVE),
     "iemocap": Corpus(
         iemocap.read,
         iemocap.FOUR,
@@ -74,15 +74,17 @@ CORPORA = {
     ),
     "m3ed": Corpus(
         m3ed.read,
-        one_each(m3ed.LABELS),
+        class_per_label(m3ed.LABELS),
         {"official": functools.partial(folds.official, validation="val")},
         metrics=("wa", "ua", "f1_weighted"),
     ),
-    "nemo": Corpus(nemo.read, one_each(nemo.LABELS), _SPEAKERS | _FIVE),
-    "ravdess": Corpus(ravdess.read, one_each(ravdess.LABELS.values()), _FIVE | _SPEAKERS),
-    "savee": Corpus(savee.read, one_each(savee.LABELS.values()), _SPEAKERS),
-    "synthetic": Corpus(synthetic.read, one_each(sorted(synthetic.EMOTIONS)), _SPEAKERS | _FIVE),
-    "tess": Corpus(tess.read, one_each(tess.LABELS.values()), _SPEAKERS),
+    "nemo": Corpus(nemo.read, class_per_label(nemo.LABELS), _SPEAKERS | _FIVE),
+    "ravdess": Corpus(ravdess.read, class_per_label(ravdess.LABELS.values()), _FIVE | _SPEAKERS),
+    "savee": Corpus(savee.read, class_per_label(savee.LABELS.values()), _SPEAKERS),
+    "synthetic": Corpus(
+        synthetic.read, class_per_label(sorted(synthetic.EMOTIONS)), _SPEAKERS | _FIVE
+    ),
+    "tess": Corpus(tess.read, class_per_label(tess.LABELS.values()), _SPEAKERS),
 }
 
 __all__ = ["CORPORA", "Corpus", "CorpusError", "CorpusWarning", "Utterance", "of_speakers"]

@@ -14,7 +14,7 @@ _SAME = {
 }
 
 
-def one_each(labels):
+def class_per_label(labels):
     """A class for each label."""
     return {label: (label,) for label in labels}
 
@@ -33,7 +33,7 @@ def parse_classes(texts, known):
         CorpusError: a label is not known, or comes twice.
     """
     if list(texts) == ["all"]:
-        return one_each(sorted(known))
+        return class_per_label(sorted(known))
     classes: dict[str, tuple[str, ...]] = {}
     for text in texts:
         name, _, labels = text.strip().partition("=")
