@@ -10,9 +10,6 @@ reads the flags, study.py plans the folds, task.py carries one out, training.py 
 import tfhrf.studies.quiet  # noqa: F401  before what loads TensorFlow
 from tfhrf.models import SpeechFormer
 from tfhrf.studies import cli
-from tfhrf.studies.training import TrainingSettings
-
-DEFAULTS = {"emodb": TrainingSettings(epochs=60, gain=0.5)}
 
 if __name__ == "__main__":
-    cli.train("speech_former", SpeechFormer, DEFAULTS)
+    cli.train("speech_former", SpeechFormer)

@@ -37,7 +37,8 @@ def main():
             folder.mkdir()
             deploy(folder, preset, config, frames)
             for board in boards:
-                answer = emulator.run(board, folder, folder / "sound.wav", folder / "build")
+                sound_file, build = folder / "sound.wav", folder / "build"
+                answer = emulator.run(board, folder, sound_file, build, endpoint=False)
                 counts, sizes = answer["instructions"], answer["bytes"]
                 print(
                     f"  {preset:6}{board:17}"

@@ -14,8 +14,8 @@ import numpy as np
 
 from tfhrf.data.corpora import synthetic
 from tfhrf.deploy.c_text import wrapped
-from tfhrf.deploy.frontend.host import to_int16
 from tfhrf.deploy.frontend.writer import write_frontend
+from tfhrf.endpoint import to_int16
 from tfhrf.log_mel import LogMelConfig
 
 PROCESSORS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7")
@@ -40,12 +40,7 @@ def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
     with tempfile.TemporaryDirectory() as folder:
         directory = pathlib.Path(folder)
         report = write_frontend(config, directory, scale=scale, zero_point=zero_point, dtype=dtype)
-        text = "\n".join(wrapped([str(sample) for sample in np.asarray(samples, np.int16)], 12))
-        (directory / "samples.c").write_text(
-            "#include <stdint.h>\n"
-            f"const uint32_t sample_count = {len(samples)}U;\n"
-            f"const int16_t samples[] = {{\n{text}\n}};\n"
-        )
+        (directory / "samples.c").write_text(samples_source(samples))
         parts = [directory / file for file in report["files"] if file.endswith(".c")]
         own = [emulator.TFLM / "boards" / name for name in ("count_frontend.c", "host.c")]
         program = directory / "count.elf"
@@ -66,6 +61,16 @@ def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
         "ram_bytes": report["ram_bytes"] + report["scratch_bytes"],
         "stack_bytes": int(stack),
     }
+
+
+def samples_source(samples):
+    """C that holds int16 samples."""
+    text = "\n".join(wrapped([str(sample) for sample in np.asarray(samples, np.int16)], 12))
+    return (
+        "#include <stdint.h>\n"
+        f"const uint32_t sample_count = {len(samples)}U;\n"
+        f"const int16_t samples[] = {{\n{text}\n}};\n"
+    )
 
 
 def main():

@@ -3,13 +3,14 @@
     python tflm/demo.py
     python tflm/demo.py --model_dir=runs/STUDY/deployed --wav=sound.wav --board=netduinoplus2
 
-Any WAV or FLAC file; a synthetic utterance if none is given. Needs arm-none-eabi-gcc and
-qemu-system-arm (`make tools`).
+Any WAV or FLAC file, with any number of utterances; synthetic ones if none is given. Needs
+arm-none-eabi-gcc and qemu-system-arm (`make tools`).
 """
 
 import argparse
 import pathlib
 import sys
+import wave
 
 import emulator
 import keras
@@ -19,12 +20,14 @@ from tfhrf.data.corpora import synthetic
 from tfhrf.data.decode import decode
 from tfhrf.data.extract import extract
 from tfhrf.data.windows import evaluation_windows, utterance_posteriors
+from tfhrf.endpoint import EndpointConfig, utterances
 from tfhrf.files import replacing
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies.training import inference
 
 DEFAULT_MODEL = "runs/conv_transformer-synthetic-light-*/deployed"
-EMOTION = "anger"
+EMOTIONS = ("anger", "neutral", "sadness")
+ROOM = 0.002  # of full scale
 SOUND = pathlib.Path("runs/demo/sound.wav")  # as the board reads it: 16 bits, one channel
 
 
@@ -48,15 +51,15 @@ def show(folder, wav, board):
     config = LogMelConfig.load(folder / "front_end.json")
     source = record(wav, config)
     answer = emulator.run(board, folder, SOUND)
-    posteriors = {
-        "Keras, float32": in_keras(folder, config),
-        f"{board}, int8": np.array(answer["posterior"]),
-    }
+    kinds = ("Keras, float32", f"{board}, int8")
     print(f"\n{source}\n")
     print(" " * 24 + "".join(f"{label:>12}" for label in answer["labels"]))
-    for kind, posterior in posteriors.items():
-        values = "".join(f"{value:12.3f}" for value in posterior)
-        print(f"{kind:24}{values}   {answer['labels'][posterior.argmax()]}")
+    found = in_keras(folder, config)
+    for ((start, end), posterior), on_board in zip(found, answer["posteriors"], strict=True):
+        print(f"{start / config.sample_rate:.2f} s to {end / config.sample_rate:.2f} s")
+        for kind, row in zip(kinds, (posterior, np.array(on_board)), strict=True):
+            values = "".join(f"{value:12.3f}" for value in row)
+            print(f"{kind:24}{values}   {answer['labels'][row.argmax()]}")
     counts, sizes = answer["instructions"], answer["bytes"]
     print("\nmillions of instructions: ", end="")
     print(", ".join(f"{part} {count / 1e6:.2f}" for part, count in counts.items()))
@@ -78,28 +81,51 @@ def model_dir(given):
 def record(wav, config):
     """Writes the sound as the board reads it; returns words for what it is."""
     if wav is not None:
-        (wave,) = decode([wav], config.sample_rate)
+        (samples,) = decode([wav], config.sample_rate)
         source = wav
     else:
-        # A voice that is not in the corpus.
-        speaker = synthetic.SPEAKERS + 1
-        wave = synthetic.utterance(speaker, EMOTION, np.random.default_rng(speaker))
+        samples = conversation()
         if config.sample_rate != synthetic.SAMPLE_RATE:
             with replacing(SOUND) as path:
-                synthetic.write_wav(path, wave)
-            (wave,) = decode([SOUND], config.sample_rate)
-        source = f"a synthetic voice that the model has not heard, {EMOTION}"
+                synthetic.write_wav(path, samples)
+            (samples,) = decode([SOUND], config.sample_rate)
+        source = f"a synthetic voice that the model has not heard, {', '.join(EMOTIONS)}"
     with replacing(SOUND) as path:
-        synthetic.write_wav(path, wave, config.sample_rate)
-    return f"{len(wave) / config.sample_rate:.2f} s of sound: {source}"
+        synthetic.write_wav(path, samples, config.sample_rate)
+    return f"{len(samples) / config.sample_rate:.2f} s of sound: {source}"
+
+
+def conversation():
+    """Utterances of a voice that is not in the corpus, a second of its room between them."""
+    speaker = synthetic.SPEAKERS + 1
+    parts = []
+    for number, emotion in enumerate(EMOTIONS):
+        rng = np.random.default_rng([speaker, number])
+        parts += [synthetic.utterance(speaker, emotion, rng)]
+        parts += [ROOM * rng.standard_normal(synthetic.SAMPLE_RATE)]
+    return np.concatenate(parts)
 
 
 def in_keras(folder, config):
-    """Mean posterior of the sound's windows by the model as trained."""
+    """Of each utterance its start and end, in samples, and the mean posterior of its windows by the
+    model as trained.
+    """
     model = keras.saving.load_model(folder / "trained.keras", compile=False)
+    infer = inference(model)
     (features,) = extract([SOUND], config)
-    windows = evaluation_windows(features, model.input_shape[1], config.hop_frames, config)
-    return utterance_posteriors(inference(model)(windows), [len(windows)])[0]
+    found = []
+    for start, end in utterances(recorded(), EndpointConfig.at(config.sample_rate, config.hop)):
+        first = start // config.hop
+        spoken = features[first : first + config.frames((end - start) / config.sample_rate)]
+        windows = evaluation_windows(spoken, model.input_shape[1], config.hop_frames, config)
+        found.append(((start, end), utterance_posteriors(infer(windows), [len(windows)])[0]))
+    return found
+
+
+def recorded():
+    """The sound's samples, as the board reads them."""
+    with wave.open(str(SOUND)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def call(command, directory, statuses=(0,)):
     return done.stdout or done.stderr
 
 
-def run(board, model_dir, wav, build=None):
+def run(board, model_dir, wav, build=None, endpoint=True):
     """What the application says of a sound.
 
     Args:
@@ -85,15 +85,17 @@ def run(board, model_dir, wav, build=None):
         model_dir: folder with int8.tflite and front_end.json.
         wav: path of a 16-bit WAV file of one channel, at the rate of the front end.
         build: folder of what is compiled; tflm/build if None.
+        endpoint: whether utterances are found in the sound; else it is one.
 
     Returns:
-        dict: "labels" (of the classes), "posterior" (list of floats), "instructions" (dict with
-        "front end", "model", "in all") and "bytes" (dict with "stack", "RAM", "flash").
+        dict: "labels" (of the classes), "posteriors" (of each utterance, list of floats),
+        "instructions" (dict with "front end", "model", "in all", up to the last answer) and "bytes"
+        (dict with "stack", "RAM", "flash").
 
     Raises:
         RuntimeError: the program cannot be made or does not answer; one line says why.
     """
-    arguments = [f"BOARD={board}", f"PYTHON={sys.executable}"]
+    arguments = [f"BOARD={board}", f"PYTHON={sys.executable}", f"ENDPOINT={int(endpoint)}"]
     arguments += [
         f"MODEL={pathlib.Path(model_dir).resolve()}",
         f"WAV={pathlib.Path(wav).resolve()}",
@@ -113,15 +115,19 @@ def run(board, model_dir, wav, build=None):
     if done.returncode != 0:
         errors = [line for line in printed.splitlines() if "rror: " in line]
         raise RuntimeError(errors[0] if errors else " ".join(printed.split()))
-    posterior = re.findall(r"^posterior: (\S+) (.*)$", printed, re.MULTILINE)
-    counts = re.search(r"^instructions: .*$", printed, re.MULTILINE)[0]
+    answers = printed.split("class: ")[:-1]
+    if not answers:
+        raise RuntimeError(f"There is no utterance in the sound. Received: {wav}")
+    rows = [re.findall(r"^posterior: (\S+) (.*)$", answer, re.MULTILINE) for answer in answers]
+    counts = re.findall(r"^instructions: .*$", printed, re.MULTILINE)
     sizes = re.findall(r"^(stack|RAM|flash): (\d+) bytes", printed, re.MULTILINE)
     return {
-        "labels": [label for _, label in posterior],
-        "posterior": [float(value) for value, _ in posterior],
+        "labels": [label for _, label in rows[0]],
+        "posteriors": [[float(value) for value, _ in row] for row in rows],
         "instructions": {
-            part: int(count)
-            for part, count in re.findall(r"(front end|model|in all) (\d+)", counts)
+            part: sum(map(int, re.findall(rf"{part} (\d+)", " ".join(counts))))
+            for part in ("front end", "model", "in all")
         },
+        # The stack is painted once: the last answer's is the most.
         "bytes": {part: int(size) for part, size in sizes},
     }

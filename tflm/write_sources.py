@@ -1,6 +1,6 @@
 """Writes the C of an application: model, front end, and what the mean posterior needs.
 
-    python tflm/write_sources.py [--runtime=tflm] runs/STUDY/deployed OUT
+    python tflm/write_sources.py [--runtime=tflm] [--endpoint=0] runs/STUDY/deployed OUT
 
 The folder holds int8.tflite and front_end.json; class names come from its fold.json if it has one.
 """
@@ -17,7 +17,7 @@ from tfhrf.log_mel import LogMelConfig
 NAMES = {"c": "model", "tflm": "emotion"}
 
 
-def write_sources(folder, directory, runtime="c"):
+def write_sources(folder, directory, runtime="c", endpoint=True):
     """Writes the sources of the model in `folder` into `directory`, by `write_project`.
 
     Raises:
@@ -32,7 +32,13 @@ def write_sources(folder, directory, runtime="c"):
     labels = recorded_labels(folder)
     try:
         write_project(
-            content, config, directory, runtime=runtime, name=NAMES[runtime], labels=labels
+            content,
+            config,
+            directory,
+            runtime=runtime,
+            name=NAMES[runtime],
+            labels=labels,
+            endpoint=endpoint,
         )
     except ValueError as error:
         raise ValueError(f"{error} in {folder}") from None
@@ -48,11 +54,14 @@ def recorded_labels(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runtime", choices=["c", "tflm"], default="c", help="of the model")
+    parser.add_argument(
+        "--endpoint", type=int, choices=[0, 1], default=1, help="0: the port ends utterances"
+    )
     parser.add_argument("model", help="folder with int8.tflite and front_end.json")
     parser.add_argument("out", help="folder of the C files")
     arguments = parser.parse_args()
     try:
-        write_sources(arguments.model, arguments.out, arguments.runtime)
+        write_sources(arguments.model, arguments.out, arguments.runtime, bool(arguments.endpoint))
     except (OSError, RuntimeError, ValueError) as error:
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

@@ -9,6 +9,7 @@ from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
 from tfhrf.deploy.levels import quantize
+from tfhrf.endpoint import to_int16
 from tfhrf.log_mel import mel_filters
 
 
@@ -26,7 +27,7 @@ def features_of_both(paths, config, scale, zero_point, dtype="int8"):
     """
     run = host.make(config, scale, zero_point, dtype)
     found = [
-        (run(host.to_int16(wave)).astype(np.float32) - zero_point) * np.float32(scale)
+        (run(to_int16(wave)).astype(np.float32) - zero_point) * np.float32(scale)
         for wave in decode(paths, config.sample_rate)
     ]
     return extract(paths, config), found

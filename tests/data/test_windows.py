@@ -5,14 +5,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfhrf.data.augment import MASKS, MEL_MASK, SHIFT, STRETCH, TIME_MASK, augment, change_voice
+from tfhrf.data.augment import (
+    BELOW,
+    GAIN,
+    MASKS,
+    MEL_MASK,
+    SHIFT,
+    STRETCH,
+    TIME_MASK,
+    add_noise,
+    augment,
+    change_voice,
+    decibel,
+)
 from tfhrf.data.windows import (
     evaluation_windows,
     training_batches,
     utterance_posteriors,
     validation_batches,
 )
-from tfhrf.log_mel import LogMelConfig
+from tfhrf.log_mel import LogMelConfig, log_mel
 from tfhrf.studies.training import TrainingSettings
 
 CONFIG = LogMelConfig(mels=8)
@@ -94,8 +106,9 @@ def test_validation_windows_are_the_middle_ones():
     np.testing.assert_array_equal(np.concatenate([labels, last_labels]), np.eye(3)[[0, 2, 1]])
 
 
-def varied(mels, number, gain=0.0, hop=0.01):
-    return augment(tf.constant(mels), -9.0, [0, number], gain, hop).numpy()
+def varied(mels, number, **config):
+    config = LogMelConfig(mels=mels.shape[1], **config)
+    return augment(tf.constant(mels), [0, number], config).numpy()
 
 
 @pytest.mark.parametrize("bands", [32, 64])
@@ -112,7 +125,7 @@ def test_voice_changes_within_bounds(bands):
     assert np.abs(shifts).max() > SHIFT * bands / 2
 
 
-@pytest.mark.parametrize(("bands", "hop"), [(64, 0.01), (32, 0.025)])
+@pytest.mark.parametrize(("bands", "hop"), [(64, 160), (32, 400)])
 def test_masks_are_no_larger_than_stated_and_reach_everywhere(bands, hop):
     masked_mels, masked_frames = [], []
     for number in range(200):
@@ -120,7 +133,7 @@ def test_masks_are_no_larger_than_stated_and_reach_everywhere(bands, hop):
         masked_mels.append(masked.all(axis=0))
         masked_frames.append(masked.all(axis=1))
     sizes = [[one.sum() for one in some] for some in (masked_mels, masked_frames)]
-    mel_mask, frame_mask = MEL_MASK * bands - 1, TIME_MASK / hop
+    mel_mask, frame_mask = MEL_MASK * bands - 1, TIME_MASK * CONFIG.sample_rate / hop
     assert MASKS * mel_mask * 0.8 < max(sizes[0]) <= MASKS * mel_mask
     assert MASKS * frame_mask * 0.8 < max(sizes[1]) <= MASKS * frame_mask
     assert min(sizes[0]) < mel_mask / 2
@@ -135,11 +148,45 @@ def test_the_shortest_utterances_are_augmented_too(frames):
         assert np.isfinite(varied(np.ones((frames, 8), "f4"), number)).all()
 
 
-def test_the_level_changes_within_bounds_and_never_below_silence():
+def test_the_level_changes_within_bounds_and_never_below_silence(monkeypatch):
+    monkeypatch.setattr("tfhrf.data.augment.NOISY", 0.0)
     ones = np.ones((200, 64), "f4")
-    levels = [varied(ones, number, 0.5).max() for number in range(50)]
-    assert 0.5 <= min(levels) < 0.75
-    assert 1.25 < max(levels) <= 1.5
-    assert {varied(ones, number).max() for number in range(5)} == {1.0}
-    silent = np.full((200, 64), -9.0, "f4")
-    assert all((varied(silent, number, 0.5) >= -9.0).all() for number in range(5))
+    changes = [(varied(ones, number).max() - 1) / decibel(LogMelConfig()) for number in range(50)]
+    assert GAIN[0] <= min(changes) < GAIN[0] + 2
+    assert GAIN[1] - 2 < max(changes) <= GAIN[1]
+    least = LogMelConfig().silence
+    silent = np.full((200, 64), least, "f4")
+    assert all((varied(silent, number) >= least).all() for number in range(5))
+
+
+@pytest.mark.parametrize("below", [0.0, 0.5, 1.0])
+def test_noise_is_as_loud_as_stated_and_adds_to_the_recording(below):
+    config = LogMelConfig()
+    mels = np.random.default_rng(0).normal(0, 1, (300, 64)).astype("f4")
+    noisy = add_noise(tf.constant(mels), below, 0.7, [0, 1], config).numpy()
+    assert (noisy >= mels - 1e-5).all()
+    before, after = (np.exp(one / config.scale + config.mean).sum() for one in (mels, noisy))
+    decibels = -10 * np.log10((after - before) / before)
+    assert decibels == pytest.approx(BELOW[0] + below * (BELOW[1] - BELOW[0]), abs=1.5)
+
+
+def test_noise_has_the_spectrum_of_noise_in_a_recording():
+    config = LogMelConfig()
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype("f4")
+    white = log_mel(wave, config).numpy().mean(axis=0)
+    flat = np.full((500, 64), -5.0, "f4")
+    noisy = add_noise(tf.constant(flat), 0.0, 2 / 3, [0, 1], config).numpy()
+    energies = [np.exp(one / config.scale).mean(axis=0) for one in (noisy, flat)]
+    added = np.log(energies[0] - energies[1]) * config.scale
+    # Filters of a few bins vary more, and so do the means of their logarithms.
+    assert np.ptp((white - added)[8:]) < 3 * decibel(config)
+
+
+def test_some_utterances_stay_clean(monkeypatch):
+    def same(number):
+        monkeypatch.undo()
+        found = varied(np.ones((100, 64), "f4"), number)
+        monkeypatch.setattr("tfhrf.data.augment.NOISY", 0.0)
+        return (found == varied(np.ones((100, 64), "f4"), number)).all()
+
+    assert 10 < sum(same(number) for number in range(40)) < 30

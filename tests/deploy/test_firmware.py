@@ -25,6 +25,8 @@ from tfhrf.data.corpora import synthetic
 from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
+from tfhrf.deploy.project import write_project
+from tfhrf.endpoint import EndpointConfig, utterances
 from tfhrf.log_mel import LogMelConfig, log_mel
 from tfhrf.models import ConvTransformer
 from tfhrf.models.devices import DEVICES
@@ -72,17 +74,34 @@ class Deployed:
         return self.config.frame_length + (frames - 1) * self.config.hop + more
 
     def windows(self, samples):
-        """What the model sees of a sound, int8."""
+        """What the model sees of a sound that is one utterance, int8."""
+        return self.windows_of(self.levels(samples))
+
+    def rule(self):
+        """The endpointer's, as `write_project` has it."""
+        return EndpointConfig.at(self.config.sample_rate, self.config.hop)
+
+    def found_windows(self, samples, rule):
+        """What it sees of each utterance that the endpointer finds in a sound."""
+        levels, hop = self.levels(samples), self.config.hop
+        return [
+            self.windows_of(levels[start // hop : (end - self.config.frame_length) // hop + 1])
+            for start, end in utterances(samples, rule)
+        ]
+
+    def windows_of(self, levels):
         _, (details,), _ = runners.load(self.content)
         scale, zero_point = runners.scale_and_zero_point(details)
-        features = (self.levels(samples).astype(np.float32) - zero_point) * np.float32(scale)
+        features = (levels.astype(np.float32) - zero_point) * np.float32(scale)
         hop = self.config.hop_frames
         return runners.quantize(
             evaluation_windows(features, self.frames, hop, self.config), details
         )
 
     def make(self, *arguments, model=None):
+        """With the port alone ending utterances, unless the arguments say otherwise."""
         command = ["make", "-C", str(TFLM), f"BUILD={self.build}", f"PYTHON={sys.executable}"]
+        command.append("ENDPOINT=0")
         return subprocess.run(
             [*command, f"MODEL={self.folder if model is None else model}", *arguments],
             capture_output=True,
@@ -313,8 +332,6 @@ def dialogs(light, tiny):
 
 
 def dialog(deployed):
-    _, _, (output,) = runners.load(deployed.content)
-    scale, _ = runners.scale_and_zero_point(output)
     rng = np.random.default_rng(0)
     stream, expected = b"", []
     too_short = deployed.config.frame_length - 1
@@ -322,16 +339,27 @@ def dialog(deployed):
     lengths = [*sounds(deployed).values(), too_short, deployed.length(10)]
     for number, samples in enumerate(lengths):
         wave = np.round(np.roll(speech(samples), 1000 * number) * 32767).astype("<i2")
-        cuts = np.sort(rng.integers(0, samples + 1, 20))
-        for piece in np.split(wave, cuts):
-            size = len(piece) or -1
-            stream += np.int32(size).tobytes() + piece.tobytes()
-        stream += np.int32(0).tobytes()
+        stream += in_pieces(wave, rng)
         if samples > too_short:
-            logits = runners.invoke(deployed.content, deployed.windows(wave))
-            posterior = integer_posterior(logits, scale)
-            expected.append([int(np.argmax(posterior)), len(logits), *posterior])
+            expected.append(answer(deployed, deployed.windows(wave)))
     return stream, expected
+
+
+def in_pieces(wave, rng):
+    """A sound as PORT takes it."""
+    stream = b""
+    for piece in np.split(wave, np.sort(rng.integers(0, len(wave) + 1, 20))):
+        stream += np.int32(len(piece) or -1).tobytes() + piece.tobytes()
+    return stream + np.int32(0).tobytes()
+
+
+def answer(deployed, windows):
+    """What PORT writes of an utterance."""
+    _, _, (output,) = runners.load(deployed.content)
+    scale, _ = runners.scale_and_zero_point(output)
+    logits = runners.invoke(deployed.content, windows)
+    posterior = integer_posterior(logits, scale)
+    return [int(np.argmax(posterior)), len(logits), *posterior]
 
 
 def check_answers(program, dialog):
@@ -360,22 +388,99 @@ def test_utterances_in_pieces_of_any_size(compiler, preset, dialogs, request, tm
     skip_without(compiler)
     deployed = request.getfixturevalue(preset)
     assert deployed.make().returncode == 0
-    generated = deployed.build / "sources"
+    program = compile_application(compiler, deployed.build / "sources", tmp_path)
+    check_answers(program, dialogs[preset])
+
+
+def compile_application(compiler, generated, folder):
     sources = [TFLM / "standalone/main.c", PORT, *generated.glob("*.c")]
     sources.remove(generated / "model.c")
-    sources += [compile_model(compiler, generated, tmp_path / "model.o")]
-    includes = [f"-I{generated}"]
-    program = tmp_path / "application"
-    command = [compiler, *WARNINGS, *SANITIZERS, *includes, *sources, "-o", program]
-    subprocess.run(command, check=True)
-    check_answers(program, dialogs[preset])
+    sources += [compile_model(compiler, generated, folder / "model.o")]
+    command = [compiler, *WARNINGS, *SANITIZERS, f"-I{generated}", *sources]
+    subprocess.run([*command, "-o", folder / "application"], check=True)
+    return folder / "application"
+
+
+def room(config, seconds, seed):
+    return 0.001 * np.random.default_rng(seed).standard_normal(int(seconds * config.sample_rate))
+
+
+def conversation(deployed, lengths):
+    """int16 samples: speech of so many frames between pauses, the first without one before."""
+    parts = []
+    for number, frames in enumerate(lengths):
+        parts += [np.roll(speech(deployed.length(frames, 30)), 1000 * number)]
+        parts += [room(deployed.config, 0.7 + 0.4 * number, number)]
+    return np.round(np.concatenate(parts) * 32767).astype("<i2")
+
+
+RULES = {
+    "default": {},
+    "cut short, without a pause": {"longest": 130, "hangover": 12, "margin": 11},
+    "longer frames": {"frame": 480, "speech": 2, "margin": 1, "hangover": 9},
+}
+
+
+@pytest.mark.parametrize(
+    ("compiler", "preset", "name"),
+    [("clang", "tiny", "default"), *(("gcc", "light", name) for name in RULES)],
+)
+def test_utterances_are_found_in_a_stream(compiler, preset, name, request, tmp_path):
+    """A sound of which the port says nothing but its end; then another one, all silence; then one
+    that ends within speech.
+    """
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here")
+    deployed = request.getfixturevalue(preset)
+    rule = dataclasses.replace(deployed.rule(), **RULES[name])
+    write_project(deployed.content, deployed.config, tmp_path / "sources", endpoint=rule)
+    program = compile_application(compiler, tmp_path / "sources", tmp_path)
+    window, hop = deployed.frames, deployed.config.hop_frames
+    first = conversation(deployed, [window // 2, window, window + 2 * hop, 20, 3 * window + 7])
+    sounds = [first, first[-5000:], first[: deployed.length(window // 3)]]
+    rng = np.random.default_rng(3)
+    stream = b"".join(in_pieces(sound, rng) for sound in sounds)
+    found = [deployed.found_windows(sound, rule) for sound in sounds]
+    if name == "default":
+        assert [len(sound) for sound in found] == [5, 0, 1]
+        assert max(len(windows) for windows in found[0]) > 4
+    if "longest" in RULES[name]:
+        assert len(found[0]) > 10
+    expected = [answer(deployed, windows) for sound in found for windows in sound]
+    check_answers(program, (stream, expected))
+
+
+@pytest.mark.parametrize(
+    ("preset", "board"), [("light", "mps2-an386"), ("tiny", "stm32vldiscovery")]
+)
+def test_three_utterances_are_three_answers(preset, board, request, tmp_path):
+    """One program from the microphone's samples on, in 8 KB of RAM as well."""
+    deployed = request.getfixturevalue(preset)
+    window = deployed.frames
+    samples = conversation(deployed, [window // 2, window + 40, window // 3])
+    wav = write_wav(tmp_path / "sound.wav", samples / 32767, deployed.config.sample_rate)
+    arguments = [f"BOARD={board}", f"WAV={wav}", f"WINDOWS={tmp_path / 'windows'}", "run"]
+    done = deployed.make("ENDPOINT=1", f"BUILD={tmp_path / 'build'}", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = deployed.found_windows(samples, deployed.rule())
+    assert len(found) == 3
+    assert (tmp_path / "windows").read_bytes() == b"".join(one.tobytes() for one in found)
+    printed = done.stdout + done.stderr
+    posteriors = np.reshape(re.findall(r"^posterior: (\S+) ", printed, re.MULTILINE), (3, -1))
+    for row, windows in zip(posteriors, found, strict=True):
+        _, _, *expected = answer(deployed, windows)
+        assert list(row) == [decimals(part) for part in expected]
+    ram = int(re.findall(r"^RAM: (\d+) bytes", printed, re.MULTILINE)[-1])
+    memory, reserved = BOARDS[board]
+    assert ram <= memory - reserved
 
 
 def test_the_application_on_tflm(light, dialogs, tmp_path):
     """Against headers that stand in for TensorFlow Lite Micro, which no package has."""
     skip_without("gcc", "g++")
     assert light.make().returncode == 0
-    runpy.run_path(str(TFLM / "write_sources.py"))["write_sources"](light.folder, tmp_path, "tflm")
+    write_sources = runpy.run_path(str(TFLM / "write_sources.py"))["write_sources"]
+    write_sources(light.folder, tmp_path, "tflm", endpoint=False)
     stand_ins.write_resolver_methods(tmp_path)
     model = compile_model("gcc", light.build / "sources", tmp_path / "model.o")
     warnings = [*WARNINGS[1:], *SANITIZERS, "-c"]
@@ -418,7 +523,8 @@ def test_the_guide_has_a_port_that_builds(light, tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_shows_both_sides(light, tmp_path):
-    wav = write_wav(tmp_path / "sound.wav", speech(light.length(310)), channels=2)
+    samples = conversation(light, [310, 150])
+    wav = write_wav(tmp_path / "sound.wav", samples / 32767, channels=2)
     command = [sys.executable, str(TFLM / "demo.py"), f"--model_dir={light.folder}"]
     root = str(TFLM.parent)
     done = subprocess.run(
@@ -433,8 +539,11 @@ def test_the_demo_shows_both_sides(light, tmp_path):
     rows = re.findall(
         r"^(Keras, float32|mps2-an386, int8) +(.*)   (\S+)$", done.stdout, re.MULTILINE
     )
-    assert [label in LABELS for _, _, label in rows] == [True, True]
-    keras_row, board_row = (np.array(values.split(), float) for _, values, _ in rows)
+    assert [label in LABELS for _, _, label in rows] == 4 * [True]
+    values = np.array([row.split() for _, row, _ in rows], float).reshape(2, 2, -1)
     # The quantization of a model that nobody trained is all that differs.
-    np.testing.assert_allclose(keras_row, board_row, atol=0.1)
-    assert "millions of instructions: front end 7." in done.stdout
+    np.testing.assert_allclose(values[:, 0], values[:, 1], atol=0.1)
+    places = re.findall(r"^(\d\.\d\d) s to (\d\.\d\d) s$", done.stdout, re.MULTILINE)
+    assert [float(start) for start, _ in places] == pytest.approx([0, 3.7], abs=0.1)
+    # Of two utterances, and of the pause between them.
+    assert re.search("millions of instructions: front end 1[0-4]\\.", done.stdout)

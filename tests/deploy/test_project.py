@@ -17,6 +17,7 @@ from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.frontend import host
 from tfhrf.deploy.project import tools, write_project
+from tfhrf.endpoint import EndpointConfig
 from tfhrf.log_mel import LogMelConfig
 
 CONFIG = LogMelConfig(mels=16)
@@ -211,6 +212,24 @@ def test_without_a_tool_the_folder_holds_all_but_the_port(runtime, content, tmp_
     assert not {"audio_provider.c", "responder.c", "main.c", "CMakeLists.txt"} & files
 
 
+def test_the_port_alone_may_end_utterances(content, tmp_path):
+    with_endpoint = write(content, tmp_path / "a", "c")["files"]
+    report = write_project(content, CONFIG, tmp_path / "b", name="mood", endpoint=False)
+    assert set(with_endpoint) - set(report["files"]) == {
+        "endpoint.c",
+        "endpoint.h",
+        "endpoint_tables.h",
+    }
+    rule = EndpointConfig(frame=320, threshold=12)
+    write_project(content, CONFIG, tmp_path / "c", endpoint=rule)
+    tables = (tmp_path / "c/endpoint_tables.h").read_text()
+    assert str(rule) in tables
+    assert "#define ENDPOINT_FRAME 320U\n" in tables
+    # 12 dB, 85 parts each, 8 more bits; (50 - 10) frames of two hops.
+    assert "#define ENDPOINT_THRESHOLD 261120\n" in tables
+    assert "#define ENDPOINT_WAITING 80U\n" in tables
+
+
 @with_either
 def test_labels_are_numbers_where_there_are_none(runtime, content, tmp_path):
     report = write_project(content, CONFIG, tmp_path / "a", runtime=runtime, tool="cmake")
@@ -226,6 +245,7 @@ def test_labels_are_numbers_where_there_are_none(runtime, content, tmp_path):
         ({"config": LogMelConfig(mels=24)}, r"\(1, frames, 24\).* Received: shapes \[\[1, 20"),
         ({"name": "2nd"}, r"C identifier.* Received: '2nd'"),
         ({"name": "frontend"}, r"file of the application; .* Received: 'frontend'"),
+        ({"endpoint": EndpointConfig(100)}, r"hops of 160 samples\. Received: frame=100"),
         ({"labels": ["a"]}, r"each of the 3 values .* Received: 1 labels"),
         ({"tool": "arduino", "folder": "my sketch"}, r"a name of letters.*'my sketch'"),
         ({"tool": "arduino", "folder": "sketch."}, r"Received: 'sketch\.'"),

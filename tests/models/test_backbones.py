@@ -16,6 +16,7 @@ from tfhrf.models import (
     conv_transformer,
     speech_former,
 )
+from tfhrf.models.blocks import pool
 from tfhrf.models.conv_transformer import LIGHT
 
 SHAPE, CLASSES = (300, 64), 4
@@ -33,7 +34,8 @@ def test_a_configuration_takes_the_place_of_a_preset(backbone, module):
     for one, other in zip(weights("light"), weights(module.LIGHT), strict=True):
         np.testing.assert_array_equal(one, other)
     wide = dataclasses.replace(module.LIGHT, units=64)
-    assert backbone((40, 16), 3, wide).get_layer("logits").kernel.shape == (64, 3)
+    # Mean and deviation of each unit.
+    assert backbone((40, 16), 3, wide).get_layer("logits").kernel.shape == (2 * 64, 3)
     with pytest.raises(dataclasses.FrozenInstanceError):
         wide.units = 48
     with pytest.raises(TypeError, match="unitz"):
@@ -90,6 +92,19 @@ def test_light_is_small_and_fits_its_arena(tmp_path):
     if not runners.available():
         pytest.skip("tflite-micro has no wheel here: the arena is not measured")
     assert report["arena_bytes"] <= 64 * 1024
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_pooling_is_the_mean_and_half_the_mean_absolute_deviation(masked):
+    inputs, mask = keras.Input((7, 5)), keras.Input((7,)) if masked else None
+    outputs = pool(inputs, mask, "pool", deviation=True)
+    model = keras.Model([inputs, mask] if masked else inputs, outputs)
+    x = np.random.default_rng(0).standard_normal((2, 7, 5)).astype("f4")
+    real = 4 if masked else 7
+    found = model([x, np.arange(7) < np.full((2, 1), 4)] if masked else x).numpy()
+    mean = x[:, :real].mean(axis=1)
+    deviation = np.abs(x[:, :real] - mean[:, None]).mean(axis=1) / 2
+    np.testing.assert_allclose(found, np.concatenate([mean, deviation], axis=1), atol=1e-6)
 
 
 def test_a_masked_model_ignores_padding_and_agrees_with_its_unmasked_twin():

@@ -26,6 +26,14 @@ def read(dataset, data_dir=None, **given):
     return material.read(types.SimpleNamespace(**flags | given))
 
 
+def read_again(found, dataset, data_dir=None, **given):
+    """What the settings of a study of `found` lead to."""
+    places = dict.fromkeys(material.PLACES) | {"pattern": "{label}/{speaker}_*"}
+    places |= {"data_dir": data_dir, **given}
+    settings = {"dataset": dataset, "protocol": found.protocol, **found.settings}
+    return material.read_again(settings, types.SimpleNamespace(**places))
+
+
 def quiet(speaker, label, seed):
     return np.zeros(800)
 
@@ -44,6 +52,11 @@ def test_four_classes_of_emodb_unless_others_are_asked_for(tmp_path):
     assert merged.corpus.labels == ("bad", "neutral")
     assert [u.label for u in merged.utterances].count("bad") == 2 * 6
     assert {u.label for u in merged.utterances} == {"bad", "neutral"}
+    for found in (four, every, merged):
+        assert read_again(found, "emodb", tmp_path) == found
+    chosen = read("emodb", tmp_path, speakers=["08", "03", "12"], protocol="leave_one_speaker_out")
+    assert len(chosen.folds) == 3
+    assert read_again(chosen, "emodb", tmp_path) == chosen
 
 
 def test_excitement_is_happiness_unless_it_is_asked_for(tmp_path):
@@ -51,6 +64,9 @@ def test_excitement_is_happiness_unless_it_is_asked_for(tmp_path):
     assert {u.label for u in read("iemocap", tmp_path).utterances} >= {"happiness"}
     apart = read("iemocap", tmp_path, labels=["excitement", "neutral"])
     assert {u.label for u in apart.utterances} == {"excitement", "neutral"}
+    turns = read("iemocap", tmp_path, improvised=True, protocol="leave_one_speaker_out")
+    assert len(turns.folds) == 10
+    assert read_again(turns, "iemocap", tmp_path) == turns
 
 
 @pytest.mark.parametrize(
@@ -111,6 +127,11 @@ def test_without_speakers_folds_are_stratified_and_a_warning_says_so(tmp_path):
         assert {found.utterances[i].label for i in fold.test} == {"a", "b"}
 
 
+def test_a_study_without_a_corpus_is_named():
+    with pytest.raises(CorpusError, match=r"Received: dataset=None"):
+        material.read_again({}, types.SimpleNamespace())
+
+
 def test_folders(tmp_path):
     for place, name in enumerate(("a/x_1", "b/x_1", "a/y_1", "b/y_1")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -118,6 +139,8 @@ def test_folders(tmp_path):
     found = read("folders", tmp_path)
     assert found.corpus.labels == ("a", "b")
     assert [fold.name for fold in found.folds] == ["x", "y"]
+    again = read_again(found, "folders", tmp_path)
+    assert (again.utterances, again.folds) == (found.utterances, found.folds)
 
 
 def test_one_corpus_to_train_another_to_test(tmp_path):
@@ -137,6 +160,8 @@ def test_one_corpus_to_train_another_to_test(tmp_path):
     assert {found.utterances[i].label for i in fold.test} == set(found.corpus.labels)
     assert found.protocol == "cross_corpus"
     assert found.settings["test_dataset"] == "ravdess"
+    places = {"test_data_dir": tmp_path / "ravdess"}
+    assert read_again(found, "emodb", tmp_path / "emodb", **places) == found
 
 
 def test_names_of_emotions_meet_and_the_first_corpus_keeps_its_own():

@@ -4,7 +4,13 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 
-from tfhrf.studies.pictures import save_comparison, save_confusion, save_learning_curves, save_study
+from tfhrf.studies.pictures import (
+    save_comparison,
+    save_confusion,
+    save_learning_curves,
+    save_stress,
+    save_study,
+)
 
 HISTORY = {"loss": [2.0, 1.0, 0.5], "accuracy": [0.3, 0.6, 0.9]}
 SCORES = {"ua": 0.8, "confusion": [[4, 1], [1, 4]]}
@@ -27,6 +33,16 @@ def drawn(path):
     path.unlink()
     assert not list(path.parent.iterdir())
     return content
+
+
+def test_stress(tmp_path):
+    def picture(**conditions):
+        save_stress(tmp_path / "a.png", {"conditions": {"clean": {"ua": 0.8}, **conditions}}, "x")
+        return drawn(tmp_path / "a.png")
+
+    first = picture(room={"ua": 0.5})
+    assert picture(room={"ua": 0.4}) != first
+    assert picture(room={"ua": 0.5}, mp3={"missing": "no coder"}) == first
 
 
 def test_confusion(tmp_path):

@@ -118,6 +118,7 @@ def test_other_data_are_refused_until_restarted(change, words, tmp_path):
     utterances = recordings(tmp_path / "sounds")
     run(tmp_path / "out", utterances, fold_numbers=[1])
     (tmp_path / "out" / "note.txt").write_text("the user's")
+    (tmp_path / "out" / "stress.json").write_text("{}")
     changed = change(utterances, tmp_path)
     with pytest.raises(StudyError, match=words):
         run(tmp_path / "out", changed, fold_numbers=[1])
@@ -125,6 +126,7 @@ def test_other_data_are_refused_until_restarted(change, words, tmp_path):
     assert list(found["folds"]) == [".x"]
     assert found["utterances"] == sum(one.speaker == ".x" for one in changed)
     assert (tmp_path / "out" / "note.txt").exists()
+    assert not (tmp_path / "out" / "stress.json").exists()
 
 
 def test_the_same_recordings_may_lie_elsewhere(tmp_path):

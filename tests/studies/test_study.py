@@ -1,6 +1,7 @@
 """Studies of every kind of protocol: a small network, one epoch, small trees of the corpora."""
 
 import collections
+import dataclasses
 import json
 import os
 import subprocess
@@ -21,7 +22,9 @@ from tfhrf.data.windows import evaluation_windows
 from tfhrf.hrf.fast import FastDropout
 from tfhrf.hrf.layers import HRFDense
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies import assess, cli, material, record, study, task
+from tfhrf.models.devices import DEVICES
+from tfhrf.studies import assess, cli, record, study, task
+from tfhrf.studies.defaults import EPOCHS, settings_for
 from tfhrf.studies.training import TrainingSettings
 from tfhrf.workers import EngineError
 
@@ -49,8 +52,8 @@ def small_network(shape, classes, preset, hrf):
     return keras.Sequential(stack)
 
 
-def train(dataset, data_dir, out, **given):
-    """What a recipe does once its flags are parsed."""
+def train(dataset, data_dir, out, fixed=None, **given):
+    """What a recipe does once its flags are parsed; quickly, if nothing is `fixed`."""
     flags = {"protocol": None, "improvised": False, "variant": ["light"], "hrf": ["2"]}
     flags |= {"seed": ["0"], "engine": "local", "ray_address": None, "strategy": "none"}
     flags |= {
@@ -69,7 +72,8 @@ def train(dataset, data_dir, out, **given):
         "data_dir": data_dir,
         "out": out,
     }
-    cli._train("small", small_network, {dataset: TRAINING}, types.SimpleNamespace(**flags | given))
+    fixed = dataclasses.asdict(TRAINING) if fixed is None else fixed
+    cli._train("small", small_network, fixed, types.SimpleNamespace(**flags | given))
     return json.loads((out / "results.json").read_text())
 
 
@@ -306,8 +310,40 @@ def test_wrong_protocols_are_named(corpora, tmp_path):
         train("m3ed", corpora / "m3ed", tmp_path, protocol="random")
 
 
-def test_every_corpus_has_default_settings():
-    assert set(cli.DEFAULTS) == {*CORPORA, *material.OWN}
+def training_of(monkeypatch, tmp_path, **given):
+    """The TrainingSettings of a study that the flags ask for, of 320 utterances."""
+    found = []
+
+    def run(studies, corpus, utterances, folds, training, **_):
+        found.append(training)
+        raise record.StudyError("seen")
+
+    utterance = CORPORA["synthetic"].read(tmp_path)[0]
+    many = CORPORA["synthetic"]._replace(
+        read=lambda _: [utterance] * 320, protocols={"leave_one_speaker_out": lambda _: []}
+    )
+    for dataset in ("synthetic", "emodb"):
+        monkeypatch.setitem(CORPORA, dataset, many)
+    monkeypatch.setattr(study, "run", run)
+    with pytest.raises(record.StudyError, match="seen"):
+        train(out=tmp_path, fixed={}, **{"dataset": "emodb", "data_dir": tmp_path, **given})
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "frames", "epochs"),
+    [
+        ({}, None, settings_for(320).epochs),
+        ({"dataset": "synthetic"}, None, EPOCHS["synthetic"]),
+        ({"epochs": 3}, None, 3),
+        ({"variant": ["tiny"]}, DEVICES["tiny"]["frames"], 2 * settings_for(320).epochs),
+    ],
+)
+def test_the_corpus_decides_how_long_training_takes_unless_the_user_does(
+    given, frames, epochs, tmp_path, monkeypatch
+):
+    training = training_of(monkeypatch, tmp_path, **given)
+    assert training == TrainingSettings(frames=frames, epochs=epochs)
 
 
 def test_balanced_classes_keep_every_utterance():
@@ -349,10 +385,10 @@ def test_every_fold_draws_its_own_numbers():
 def test_a_participant_is_decided_by_the_mean_of_the_segments():
     posteriors = {"trained": np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])}
     groups, targets = ["b", "b", "b", "a"], np.array([0, 0, 0, 1])
-    daic = assess._decide(posteriors, targets, groups, CORPORA["daic_woz"])
+    daic = assess.decide(posteriors, targets, groups, CORPORA["daic_woz"])
     # Two of three segments say 1, their mean says 0.
     assert daic == {"confusion": {"trained": [[1, 0], [0, 1]]}}
-    each = assess._decide(posteriors, targets, groups, CORPORA["emodb"])
+    each = assess.decide(posteriors, targets, groups, CORPORA["emodb"])
     assert each["confusion"]["trained"] == [[1, 2], [0, 1]]
     assert each["targets"] == [0, 0, 0, 1]
 

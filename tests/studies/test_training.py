@@ -13,6 +13,7 @@ from places import ROOT
 
 from tfhrf.hrf.layers import HRFDense
 from tfhrf.log_mel import LogMelConfig
+from tfhrf.studies.defaults import settings_for, window_for
 from tfhrf.studies.training import (
     TrainingError,
     TrainingSettings,
@@ -40,6 +41,25 @@ def model():
         layers.Dense(2),
     ]
     return keras.Sequential(stack)
+
+
+@pytest.mark.parametrize(("utterances", "steps"), [(40, 2_000), (1_440, 10_800), (60_000, 30_000)])
+def test_the_size_of_a_corpus_decides_the_number_of_steps(utterances, steps):
+    settings = settings_for(utterances)
+    found = settings.epochs * settings.steps_per_epoch(utterances)
+    assert found == pytest.approx(steps, rel=0.1)
+    assert dataclasses.replace(settings, epochs=240) == TrainingSettings()
+    given = settings_for(utterances, epochs=7, frames=80)
+    assert given == TrainingSettings(epochs=7, frames=80)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "frames"), [([90] * 30 + [400], 100), ([100, 101], 120), ([3], 20), ([700], 300)]
+)
+def test_a_window_holds_most_utterances_but_is_bounded(lengths, frames):
+    assert window_for(lengths, LogMelConfig()) == frames
+    # The bound is in seconds.
+    assert window_for(lengths, LogMelConfig(hop=320)) == min(frames, 140)
 
 
 def corpus():
@@ -110,7 +130,7 @@ def test_divergence_is_an_error(model):
     features, labels = corpus()
     features[3][:] = np.inf
     compile_model(model, SETTINGS, STEPS)
-    with pytest.raises(TrainingError, match=r"diverged.*learning_rate=0.003"):
+    with pytest.raises(TrainingError, match=r"diverged.*learning_rate=0.006"):
         fit(model, features, labels, SETTINGS, STEPS, CONFIG, seed=1)
 
 

@@ -1,10 +1,14 @@
-"""Augmentation of log-mel frames: SpecAugment, changes of voice and level.
+"""Augmentation of log-mel frames: SpecAugment, changes of voice and level, noise.
 
 Every random number comes from the seed of the utterance, so that what was drawn before, in this
 process or another, changes nothing. (tensorflow-io's masks draw from TensorFlow's global state.)
 """
 
+import math
+
 import tensorflow as tf
+
+from tfhrf.log_mel import mel_filters
 
 # SpecAugment (Park et al. 2019): two masks each way, of at most a share of the mels, and seconds.
 MASKS = 2
@@ -13,29 +17,36 @@ TIME_MASK = 0.4
 # Speaking rate and vocal-tract length change by at most so much: factor, share of the mels.
 STRETCH = 0.25
 SHIFT = 5 / 64
+# Another distance or microphone changes the level by so many dB, at least and at most.
+GAIN = (-15.0, 9.0)
+# A share of the utterances is heard in steady noise, between loud and hardly there: dB below the
+# utterance. Its colour lies between brown and violet: from the lowest mel to the highest, the
+# density of its power rises by a factor of e to one of these.
+NOISY = 0.5
+BELOW = (0.0, 30.0)
+TILT = (-6.0, 3.0)
 
 
-def augment(mels, silence, seed, gain=0.0, hop=0.01):
+def augment(mels, seed, config):
     """One random variation of an utterance.
 
     Args:
         mels: log-mel frames, (frames, mels), standardized, so that a masked value of 0 is average.
-        silence: value of digital silence, the least there is.
         seed: integer tensor of shape (2,), all that the variation depends on.
-        gain: the level changes by at most so much, in units of the frames.
-        hop: seconds between frames.
+        config: LogMelConfig of the frames.
 
     Returns:
         float32 tensor of shape (changed frames, mels).
     """
     # One operation draws everything: each would cost as much as an interpolation.
-    rate, shift, level, *masks = tf.unstack(tf.random.stateless_uniform([3 + 4 * MASKS], seed))
-    mels = change_voice(mels, silence, rate, shift)
-    if gain:
-        mels = tf.maximum(mels + gain * (2.0 * level - 1.0), silence)
+    numbers = tf.unstack(tf.random.stateless_uniform([6 + 4 * MASKS], seed))
+    rate, shift, level, noisy, below, tilt, *masks = numbers
+    mels = change_voice(mels, config.silence, rate, shift)
+    mels = tf.cond(noisy < NOISY, lambda: add_noise(mels, below, tilt, seed, config), lambda: mels)
+    mels = tf.maximum(mels + _between(GAIN, level) * decibel(config), config.silence)
     frames, bands = tf.shape(mels)[0], mels.shape[1]
     mel_mask = round(MEL_MASK * bands)
-    frame_mask = tf.minimum(round(TIME_MASK / hop), frames // 4) + 1
+    frame_mask = tf.minimum(round(TIME_MASK * config.sample_rate / config.hop), frames // 4) + 1
     kept_frames, kept_bands = tf.ones((frames, 1), tf.bool), tf.ones((1, bands), tf.bool)
     for mask in range(MASKS):
         band_length, band_start, frame_length, frame_start = masks[4 * mask :][:4]
@@ -48,7 +59,8 @@ def change_voice(mels, silence, rate, shift):
     """Another speaking rate and another vocal-tract length, by interpolation in time and mel.
 
     Args:
-        mels, silence: as of `augment`.
+        mels: as of `augment`.
+        silence: value of digital silence, the least there is.
         rate: where the rate is between its slowest (0) and its fastest (1).
         shift: where the shift is between its lowest (0) and its highest (1).
     """
@@ -59,6 +71,39 @@ def change_voice(mels, silence, rate, shift):
     mels = _interpolate(mels, tf.cast(tf.range(new_frames), tf.float32) * rate, axis=0)
     mels = _interpolate(mels, tf.cast(tf.range(bands), tf.float32) + shift, axis=1)
     return tf.maximum(mels, silence)
+
+
+def add_noise(mels, below, tilt, seed, config):
+    """Steady noise, whose power adds to that of the frames; as if it had been in the recording.
+
+    Args:
+        mels, seed, config: as of `augment`.
+        below: where the level of the noise is between its highest (0) and its lowest (1).
+        tilt: where its colour is between its darkest (0) and its brightest (1).
+    """
+    frames, bands = tf.shape(mels)[0], mels.shape[1]
+    logarithms = mels / config.scale + config.mean
+    # White noise has a power in every filter that is as large as the filter is wide.
+    widths = mel_filters(config).sum(axis=0) + 1e-3
+    noise = tf.math.log(widths) + _between(TILT, tilt) * tf.linspace(0.0, 1.0, bands)
+    power = tf.reduce_logsumexp(logarithms) - tf.math.log(tf.cast(frames, tf.float32))
+    noise += power - tf.reduce_logsumexp(noise) - _between(BELOW, below) * math.log(10.0) / 10.0
+    # Energies of noise vary from frame to frame, here by a factor of e either way.
+    own_seed = tf.random.experimental.stateless_fold_in(seed, 1)
+    noise += tf.random.stateless_uniform((frames, bands), own_seed, -1.0, 1.0)
+    # Sums of energies as differences of logarithms: they cannot overflow.
+    return mels + config.scale * tf.math.softplus(noise - logarithms)
+
+
+def decibel(config):
+    """By how much frames change when the level changes by 1 dB."""
+    return config.scale * math.log(10.0) / 10.0
+
+
+def _between(limits, uniform):
+    """From a number of [0, 1) to one between two limits."""
+    least, most = limits
+    return least + (most - least) * uniform
 
 
 def draw(uniform, bound):

@@ -46,6 +46,7 @@ class ConformerConfig:
     activation: str = "silu"
     dropout: float = 0.1  # behind the stem and in the blocks
     head_dropout: float = 0.2  # before the classifier
+    deviation: bool = True  # whether the mean deviation over time follows the mean
 
     def __post_init__(self) -> None:
         if self.positions not in ("relative", "sinusoidal"):
@@ -59,7 +60,13 @@ LIGHT = ConformerConfig(
     channels=8, units=40, blocks=1, heads=2, feed_forward_expansion=2, kernel_size=15
 )
 LARGE = ConformerConfig(
-    channels=72, units=144, blocks=16, heads=4, feed_forward_expansion=4, kernel_size=32
+    channels=72,
+    units=144,
+    blocks=16,
+    heads=4,
+    feed_forward_expansion=4,
+    kernel_size=32,
+    deviation=False,
 )
 PRESETS = {"light": LIGHT, "large": LARGE}
 
@@ -74,7 +81,7 @@ def Conformer(
     where: str = "ffn",
     masked: bool = False,
 ) -> keras.Model:
-    """Conformer encoder (Gulati et al. 2020) with mean pooling and a classifier.
+    """Conformer encoder (Gulati et al. 2020) with pooling over time and a classifier.
 
     A convolutional stem reduces frames by 4. Each block adds to its input half of a feed-forward
     network, self-attention with relative positions, a convolution module and half of another
@@ -121,7 +128,7 @@ def Conformer(
         x = residual(x, y, config.dropout, f"{name}_convolution")
         x = half_feed_forward(x, config, ffn_dense, f"{name}_ffn2")
         x = norm(x, name=f"{name}_norm")
-    x = pool(x, token_mask, name="pool")
+    x = pool(x, token_mask, "pool", config.deviation)
     x = layers.Dropout(config.head_dropout, name="head_dropout")(x)
     logits = layers.Dense(classes, name="logits")(x)
     return keras.Model(

@@ -55,8 +55,8 @@ def ConvTransformer(
     Speech emotion recognition has no canonical ConvTransformer; this is ours. Two convolutions
     over frames and mels (the second one depthwise separable) with batch normalization reduce
     both by 4; a Dense layer makes tokens of what is left of the mels; sinusoidal positions are
-    added; encoder blocks (Vaswani et al. 2017, pre-norm) follow; mean pooling over time, layer
-    normalization and a classifier end it.
+    added; encoder blocks (Vaswani et al. 2017, pre-norm) follow; mean and mean deviation over
+    time, layer normalization and a classifier end it.
 
     Args:
         input_shape: (frames, mels), both multiples of 4.
@@ -92,7 +92,7 @@ def ConvTransformer(
             y, config.feed_forward_units, config.activation, config.dropout, ffn_dense, name
         )
         x = residual(x, y, config.dropout, name)
-    x = pool(x, token_mask, name="pool")
+    x = pool(x, token_mask, "pool", deviation=True)
     x = norm(x, name="head_norm")
     x = layers.Dropout(config.head_dropout, name="head_dropout")(x)
     logits = layers.Dense(classes, name="logits")(x)

@@ -71,7 +71,7 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
         config.save(work / "front_end.json")
     for side, (features, targets, groups) in sides.items():
         posteriors = posteriors_of(models, features, trained.input_shape[1], config, advance)
-        record[side] = _decide(posteriors, targets, groups, corpus)
+        record[side] = decide(posteriors, targets, groups, corpus)
     record["seconds"]["folding, quantization and test"] = time.perf_counter() - start
     write_text(work / "fold.json", json.dumps(record) + "\n")
 
@@ -129,8 +129,19 @@ def _parts(features, frames, config):
         yield part
 
 
-def _decide(posteriors, targets, groups, corpus):
-    """Decisions on one side of a fold: their counts and, where they may be kept, posteriors."""
+def decide(posteriors, targets, groups, corpus):
+    """Decisions on one side of a fold: their counts and, where they may be kept, posteriors.
+
+    Args:
+        posteriors: of the utterances by kind of model, as of `posteriors_of`.
+        targets: class index per utterance, an array.
+        groups: group per utterance.
+        corpus: tfhrf.data.corpora.Corpus, for what is decided on and whether it is confidential.
+
+    Returns:
+        Dict of plain values: "confusion" by kind of model; unless confidential, "targets" and
+        "posteriors".
+    """
     if corpus.decisions == "participants":
         names, first, places = np.unique(groups, return_index=True, return_inverse=True)
         targets = targets[first]

@@ -19,7 +19,7 @@ from tfhrf.files import safe_name
 from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
 from tfhrf.studies import material, study, tables
-from tfhrf.studies.defaults import DEFAULTS
+from tfhrf.studies.defaults import EPOCHS, settings_for
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
 from tfhrf.studies.task import STRATEGIES
@@ -59,21 +59,26 @@ def run(main, positional=False):
     app.run(lambda arguments: _guarded(main, arguments[1:], positional), flags_parser=_parse)
 
 
-def train(model, backbone, defaults=None, variants=("light", "large")):
+def train(model, backbone, variants=("light", "large"), **fixed):
     """The recipe of a backbone: studies it on a corpus and prints a table.
 
     Args:
         model: name of the backbone in files and tables.
         backbone: function of (input_shape, classes, preset=, hrf=) that returns a Keras model.
-        defaults: TrainingSettings by corpus, in place of those of DEFAULTS, or None.
         variants: presets of the backbone; the first one if the user does not choose.
+        fixed: fields of TrainingSettings that do not depend on the corpus.
     """
     material.define_flags()
     _define_list("variant", variants[0], variants, "Size of the model.")
     _define_list("hrf", "4", ("0", "2", "4", "8"), "Expansion of the HRF layers; 0: none.")
     _define_list("seed", "0", None, "Seed of everything random.")
     flags.DEFINE_list("folds", None, "Numbers of the folds to run; all if not given.")
-    flags.DEFINE_integer("epochs", None, "Epochs, fixed in advance.", lower_bound=1)
+    flags.DEFINE_integer(
+        "epochs",
+        None,
+        "Epochs, fixed in advance; by the size of the corpus if not given.",
+        lower_bound=1,
+    )
     flags.DEFINE_string(
         "out", None, "Folder of the study, or of a folder for each; under runs/ if not given."
     )
@@ -96,7 +101,7 @@ def train(model, backbone, defaults=None, variants=("light", "large")):
         sorted(STRATEGIES, reverse=True),
         "mirrored: a training uses all GPUs of this machine.",
     )
-    run(lambda: _train(model, backbone, {**DEFAULTS, **(defaults or {})}, flags.FLAGS))
+    run(lambda: _train(model, backbone, fixed, flags.FLAGS))
 
 
 def _define_list(name, default, choices, text):
@@ -118,16 +123,11 @@ def _define_list(name, default, choices, text):
         )
 
 
-def _train(model, backbone, defaults, given):
-    training = defaults[given.dataset]
-    device = _device(given.variant, training)
-    training = dataclasses.replace(
-        training,
-        frames=device["frames"],
-        epochs=given.epochs or device["epochs"] * training.epochs,
-    )
+def _train(model, backbone, fixed, given):
+    device = _device(given.variant)
     engine, numbers = _engine(given), study.fold_numbers(given.folds)
     made_of = material.read(given)
+    training = _training(given, device, fixed, len(made_of.utterances))
     asked = _asked(given, model, training, made_of)
     studies = [
         study.Study(
@@ -177,9 +177,21 @@ def _asked(given, model, training, made_of):
     return asked
 
 
-def _device(variants, training):
+def _training(given, device, fixed, utterances):
+    """TrainingSettings: what is fixed for all corpora or by the user, else by the corpus's size."""
+    fixed = {"frames": device["frames"], **fixed}
+    epochs = given.epochs or fixed.get("epochs") or EPOCHS.get(given.dataset)
+    if epochs:
+        fixed["epochs"] = epochs
+    training = settings_for(utterances, **fixed)
+    if given.epochs:
+        return training
+    return dataclasses.replace(training, epochs=device["epochs"] * training.epochs)
+
+
+def _device(variants):
     """The entry of DEVICES for variants that are trained together."""
-    any_size = {"config": None, "frames": training.frames, "epochs": 1}
+    any_size = {"config": None, "frames": None, "epochs": 1}
     first, *others = [DEVICES.get(variant, any_size) for variant in variants]
     if any(other != first for other in others):
         raise StudyError(

@@ -1,20 +1,52 @@
-"""How a backbone trains on each corpus where its recipe says nothing else."""
+"""How a model trains on a corpus where nothing else is asked for: by the corpus's own figures."""
+
+import dataclasses
+
+import numpy as np
 
 from tfhrf.studies.training import TrainingSettings
 
-# The epochs and batches of IEMOCAP and DAIC-WOZ are those of SpeechFormer (Chen et al. 2022), the
-# others have not been tuned. The epochs are the same for every fold: no test fold picks its own.
-DEFAULTS = {
-    "cremad": TrainingSettings(epochs=60),
-    "daic_woz": TrainingSettings(epochs=60, batch_size=16),
-    "emodb": TrainingSettings(epochs=60),
-    "folders": TrainingSettings(epochs=60),
-    "iemocap": TrainingSettings(epochs=120, batch_size=32),
-    "m3ed": TrainingSettings(epochs=30),
-    "nemo": TrainingSettings(epochs=60),
-    "ravdess": TrainingSettings(epochs=60),
-    "savee": TrainingSettings(epochs=60),
-    "synthetic": TrainingSettings(epochs=20),
-    "table": TrainingSettings(epochs=60),
-    "tess": TrainingSettings(epochs=60),
-}
+PASSES = 240  # epochs
+STEPS = (2_000, 30_000)  # at least and at most
+LONGEST = 3.0  # seconds of a window
+HELD = 0.95  # share of the utterances that a window holds whole, if it need not be longer
+WINDOW_STEP = 20  # frames
+# Epochs of a corpus to try the tools on.
+EPOCHS = {"synthetic": 20}
+
+
+def settings_for(utterances, **given):
+    """Settings for a corpus from its number of utterances.
+
+    A corpus is seen PASSES times. But a small one takes as many steps as a model needs to settle,
+    and a large one no more than what a day has room for.
+
+    Args:
+        utterances: number of utterances.
+        given: fields of TrainingSettings, which stay as they are.
+
+    Returns:
+        TrainingSettings.
+    """
+    settings = TrainingSettings(**given)
+    if "epochs" in given:
+        return settings
+    per_epoch = settings.steps_per_epoch(utterances)
+    least, most = STEPS
+    steps = min(max(PASSES * per_epoch, least), most)
+    return dataclasses.replace(settings, epochs=max(1, round(steps / per_epoch)))
+
+
+def window_for(lengths, config):
+    """Frames of a window that holds most utterances of a corpus, but is no longer than LONGEST.
+
+    Args:
+        lengths: frames of every utterance.
+        config: LogMelConfig of the frames.
+
+    Returns:
+        int, a multiple of 20: of what the models' strides and merges divide.
+    """
+    longest = round(LONGEST * config.sample_rate / config.hop)
+    enough = int(np.quantile(lengths, HELD, method="higher"))
+    return max(WINDOW_STEP, min(-(-enough // WINDOW_STEP), longest // WINDOW_STEP) * WINDOW_STEP)

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import types
 import warnings
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from tfhrf.data.folds import Fold, FoldError
 from tfhrf.data.tables import PATTERN, read_folders, read_table
 
 OWN = ("folders", "table")  # data that are no published corpus
+PLACES = ("data_dir", "table", "columns", "pattern", "test_data_dir")  # flags of where data are
 
 
 class Material(NamedTuple):
@@ -38,10 +40,7 @@ def define_flags():
     """Defines the flags that `read` takes."""
     datasets = sorted((*CORPORA, *OWN))
     flags.DEFINE_enum("dataset", "synthetic", datasets, "The corpus, or data of one's own.")
-    flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
-    flags.DEFINE_string("table", None, "table: file with columns path, label, speaker and others.")
-    flags.DEFINE_list("columns", None, "table: names of columns, such as path=file,label=emotion.")
-    flags.DEFINE_string("pattern", PATTERN, "folders: where label and speaker stand in a path.")
+    define_places()
     flags.DEFINE_list(
         "labels",
         None,
@@ -51,7 +50,15 @@ def define_flags():
     flags.DEFINE_bool("improvised", False, "IEMOCAP: the turns of improvised dialogs alone.")
     flags.DEFINE_list("speakers", None, "These speakers of the corpus alone; all if not given.")
     flags.DEFINE_enum("test_dataset", None, sorted(CORPORA), "Another corpus, to test on alone.")
-    flags.DEFINE_string("test_data_dir", None, "The folder of that corpus.")
+
+
+def define_places():
+    """Defines the flags of where recordings and labels are, all that `read_again` takes."""
+    flags.DEFINE_string("data_dir", None, "The corpus folder; synthetic makes its own.")
+    flags.DEFINE_string("table", None, "table: file with columns path, label, speaker and others.")
+    flags.DEFINE_list("columns", None, "table: names of columns, such as path=file,label=emotion.")
+    flags.DEFINE_string("pattern", PATTERN, "folders: where label and speaker stand in a path.")
+    flags.DEFINE_string("test_data_dir", None, "The folder of the corpus that is tested on alone.")
 
 
 def read(given):
@@ -78,6 +85,34 @@ def read(given):
     utterances = of_classes(utterances, corpus.classes)
     protocol = _protocol(given, corpus)
     return Material(corpus, utterances, corpus.protocols[protocol](utterances), protocol, settings)
+
+
+def read_again(settings, given):
+    """Reads what a study was made of.
+
+    Args:
+        settings: of the study, a dict.
+        given: flags of `define_places`, which tell where it is now.
+
+    Raises:
+        CorpusError, FoldError: as `read`.
+    """
+    dataset, across = settings.get("dataset"), settings.get("test_dataset")
+    if dataset not in CORPORA and dataset not in OWN:
+        raise CorpusError(f"A study names its corpus. Received: dataset={dataset}")
+    chosen = {
+        "dataset": dataset,
+        "labels": [
+            text.replace("&", "+") for text in settings.get("labels", "").split("+") if text
+        ],
+        "protocol": None if across else settings.get("protocol"),
+        "improvised": settings.get("turns") == "improvised",
+        "speakers": [name for name in settings.get("speakers", "").split("+") if name],
+        "test_dataset": across,
+        "folds": None,
+    }
+    places = {name: getattr(given, name) for name in PLACES}
+    return read(types.SimpleNamespace(**chosen, **places))
 
 
 def _read_corpus(given):

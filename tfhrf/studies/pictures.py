@@ -121,6 +121,26 @@ def save_comparison(path, groups, title):
         axes.figure.legend(loc="outside lower center", ncols=2)
 
 
+def save_stress(path, results, title):
+    """Draws the UA of every condition that a study's int8 models were tested in.
+
+    Args:
+        path: path of the picture.
+        results: as of `tfhrf.studies.stress.run`.
+        title: of the picture.
+    """
+    found = [(name, one["ua"]) for name, one in results["conditions"].items() if "ua" in one]
+    names, values = zip(*found, strict=True)
+    with _axes(path, (7, 1.2 + 0.28 * len(names))) as axes:
+        axes.barh(names, values, color=COLORS["int8"], alpha=0.6)
+        axes.axvline(values[0], color="black", linewidth=1)
+        for place, value in enumerate(values):
+            axes.annotate(f"{value:.3f}", (0.01, place), va="center", fontsize="small")
+        axes.invert_yaxis()
+        axes.set(xlabel=METRICS["ua"], title=title, xlim=(0, 1))
+        axes.grid(axis="x", alpha=0.3)
+
+
 def _band(axes, curves, name, color):
     epochs = np.arange(1, curves.shape[1] + 1)
     axes.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.2)

@@ -21,12 +21,29 @@ def made_of(utterances, contents, folds, classes, training, config):
     """What the figures of a study depend on besides its settings; checksums, no names.
 
     Args:
+        utterances, contents, folds, classes: as of `data_of`.
+        training: TrainingSettings.
+        config: LogMelConfig.
+
+    Returns:
+        Dict of plain values.
+    """
+    return {
+        **data_of(utterances, contents, folds, classes),
+        "front end": dataclasses.asdict(config),
+        "training": dataclasses.asdict(training),
+        "arithmetic": {"features": store.VERSION, "tensorflow": tf.__version__},
+    }
+
+
+def data_of(utterances, contents, folds, classes):
+    """What of `made_of` is the corpus's.
+
+    Args:
         utterances: list of Utterance.
         contents: checksum of the recording of each, as of `tfhrf.data.store.contents`.
         folds: list of Fold of these utterances, all of the protocol.
         classes: names of the classes in their order.
-        training: TrainingSettings.
-        config: LogMelConfig.
 
     Returns:
         Dict of plain values.
@@ -46,9 +63,6 @@ def made_of(utterances, contents, folds, classes, training, config):
             for fold in folds
         },
         "classes": list(classes),
-        "front end": dataclasses.asdict(config),
-        "training": dataclasses.asdict(training),
-        "arithmetic": {"features": store.VERSION, "tensorflow": tf.__version__},
     }
 
 
@@ -68,26 +82,51 @@ def check_same(out, name, now):
                 f"folder, or begin again with --restart. Received: no {name}"
             )
         return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        differing = [key for key in (*before, *now) if before.get(key) != now.get(key)]
-    except (ValueError, AttributeError):
-        raise StudyError(
-            f"A file of the study cannot be read; choose another folder, or begin again with "
-            f"--restart. Received: {path}"
-        ) from None
-    if differing:
-        found = "; ".join(
-            f"{key}{_difference(before.get(key), now.get(key))}" for key in dict.fromkeys(differing)
-        )
+    found = _differences(read(out, name), now)
+    if found:
         raise StudyError(
             f"Another study is in {out}; choose another folder, or begin again with --restart. "
             f"Received: {found}"
         )
 
 
+def check_data(out, now):
+    """Raises StudyError unless the study in `out` was made of the data that `data_of` returned."""
+    before = read(out, NAME)
+    found = _differences({key: before.get(key) for key in now}, now)
+    if found:
+        raise StudyError(f"The study in {out} was made of other data. Received: {found}")
+
+
+def read(out, name):
+    """The dict in the file `name` of a study's folder.
+
+    Raises:
+        StudyError: the file is missing or damaged.
+    """
+    path = pathlib.Path(out) / name
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(f"No study that says what it was made of. Received: no {path}") from None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise StudyError(
+            f"A file of the study cannot be read; choose another folder, or begin again with "
+            f"--restart. Received: {path}"
+        )
+    return found
+
+
 def write(out, name, now):
     write_text(pathlib.Path(out) / name, json.dumps(now, indent=2) + "\n")
+
+
+def _differences(before, now):
+    """In which keys two dicts differ and how, in a few words; empty if they are the same."""
+    differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return "; ".join(f"{key}{_difference(before.get(key), now.get(key))}" for key in differing)
 
 
 def _difference(before, now):

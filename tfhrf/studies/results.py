@@ -8,6 +8,7 @@ import numpy as np
 from tfhrf.studies.metrics import scores_of_counts
 
 DEPLOYED = "deployed"  # the folder of the model that all speakers trained
+STRESS = ("stress.json", "stress.png")  # what tfhrf.studies.stress writes
 # What a complete fold has: keys of its fold.json, and files beside it.
 _KEYS = {"fold", "folding error", "int8 bytes", "parameters", "seconds"}
 _FILES = ("trained.keras", "folded.keras", "int8.tflite")

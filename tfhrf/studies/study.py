@@ -6,6 +6,7 @@ any time. Folds run wherever tfhrf.workers runs them.
 """
 
 import collections
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -20,10 +21,11 @@ from tfhrf.files import write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
 from tfhrf.studies import record
+from tfhrf.studies.defaults import window_for
 from tfhrf.studies.pictures import save_study
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.results import DEPLOYED, collect, complete
-from tfhrf.studies.task import run_folds, steps_per_epoch_of
+from tfhrf.studies.results import DEPLOYED, STRESS, collect, complete
+from tfhrf.studies.task import run_folds
 from tfhrf.workers import Local, Task
 
 
@@ -64,7 +66,7 @@ def run(
         corpus: tfhrf.data.corpora.Corpus, for its classes and how they are scored.
         utterances: list of Utterance.
         folds: list of Fold of these utterances.
-        training: TrainingSettings.
+        training: TrainingSettings; if frames is None, the utterances' lengths decide.
         fold_numbers: which folds to run, from 1; all of them and the deployed model if None.
         config: LogMelConfig; its default if None.
         engine: what of tfhrf.workers computes features and runs folds; Local if None.
@@ -85,9 +87,7 @@ def run(
     """
     config = config or LogMelConfig()
     engine = engine or Local()
-    # A speaker may have the name of the model to deploy.
-    names = {DEPLOYED: f"{DEPLOYED} (tested)"}
-    folds = [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
+    folds = named(folds)
     paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
     features = None
     if bad is not None:
@@ -107,6 +107,9 @@ def run(
         record.check_same(study.out, record.NAME, made_of)
     features = features or prepare(paths, config, spans, engine=engine)
     left_out = {} if bad is None else {"left out": _left_out(corpus, bad)}
+    if training.frames is None:
+        frames = window_for([len(one) for one in features], config)
+        training = dataclasses.replace(training, frames=frames)
 
     if fold_numbers is None:
         chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
@@ -127,6 +130,12 @@ def run(
         for place in _train_missing(studies, missing, data, engine, strategy):
             results[place] = _report(studies[place], corpus, left_out)
     return [results[place] for place in range(len(studies))]
+
+
+def named(folds):
+    """Folds under the names that they have in a study: one may be called like what is deployed."""
+    names = {DEPLOYED: f"{DEPLOYED} (tested)"}
+    return [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
 
 
 def _shared(corpus, features, utterances, training, config):
@@ -177,7 +186,7 @@ def _remove(out):
     """Removes what a study wrote into its folder, and nothing else."""
     for path in pathlib.Path(out).glob("*/fold.json"):
         shutil.rmtree(path.parent)
-    for name in ("settings.json", record.NAME, "results.json", "front_end.json"):
+    for name in ("settings.json", record.NAME, "results.json", "front_end.json", *STRESS):
         (pathlib.Path(out) / name).unlink(missing_ok=True)
 
 
@@ -208,5 +217,5 @@ def _chosen(folds, numbers):
 
 def _units(fold, training, utterances):
     """By how much a fold moves the progress bar: steps, utterances to test, the fold itself."""
-    steps = training.epochs * steps_per_epoch_of(training, utterances)
+    steps = training.epochs * training.steps_per_epoch(utterances)
     return steps + len(fold.validation) + len(fold.test) + 1

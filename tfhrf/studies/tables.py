@@ -70,6 +70,26 @@ def _protocol(settings, folds):
     return f"{folds} folds of speakers"
 
 
+def stress_table(results):
+    """What `tfhrf.studies.stress.run` found as a table for people: UA per condition."""
+    settings, conditions = results["settings"], results["conditions"]
+    clean = conditions["clean"]["ua"]
+    decided = np.sum(conditions["clean"]["confusion"])
+    lines = [
+        f"{settings['dataset']}: {_protocol(settings, results['folds'])}, {decided} "
+        f"{results['decisions']}, {settings['model']}, {KINDS['int8']}",
+    ]
+    if results["missing folds"]:
+        lines.append(f"Folds that are not in it: {', '.join(results['missing folds'])}")
+    lines.append(f"{'':24}{'UA':>8}{'points':>10}")
+    for name, found in conditions.items():
+        if "ua" in found:
+            lines.append(f"{name:24}{found['ua']:8.3f}{100 * (found['ua'] - clean):+10.1f}")
+        else:
+            lines.append(f"{name:24}{'-':>8}{'-':>10}  {found['missing']}")
+    return "\n".join(lines)
+
+
 def seeds_table(settings, studies):
     """Mean and spread over seeds of studies that differ in nothing else, as a table for people.
 

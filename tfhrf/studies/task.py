@@ -68,7 +68,7 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
     here = shards()
     features = [dataclasses.replace(one, shard=here / one.shard.name) for one in features]
     seed, shape = settings["seed"], (training.frames, config.mels)
-    steps_per_epoch = steps_per_epoch_of(training, len(features))
+    steps_per_epoch = training.steps_per_epoch(len(features))
     model, initial, scope = _compiled(
         pickle.dumps((build, shape, len(corpus.labels), training, steps_per_epoch, seed, strategy))
     )
@@ -118,11 +118,6 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                 settings,
                 config,
             )
-
-
-def steps_per_epoch_of(training, utterances):
-    """One number for every fold: the graph is traced once."""
-    return max(1, utterances // training.batch_size)
 
 
 def seed_of(seed, fold):

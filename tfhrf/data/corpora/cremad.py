@@ -4,8 +4,8 @@ import pathlib
 import re
 import warnings
 
-from tfhrf.data.corpora.file_names import acted, check_complete, read_names, sound_files
-from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning
+from tfhrf.data.corpora.file_names import check_complete, read_acted, sound_files
+from tfhrf.data.corpora.utterance import CorpusWarning
 
 LABELS = {
     "ANG": "anger",
@@ -19,7 +19,7 @@ FILES = 7442
 ACTORS = 91
 SILENT = "1076_MTI_SAD_XX"  # digital silence
 # Actor, sentence, emotion, level; one file of the corpus has the level X.
-_NAME = re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?:LO|MD|HI|XX?)")
+_NAME = re.compile(r"(?P<speaker>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?:LO|MD|HI|XX?)")
 
 
 def read(data_dir):
@@ -40,10 +40,9 @@ def read(data_dir):
     folder = pathlib.Path(data_dir) / "AudioWAV"
     if not folder.is_dir():
         folder = pathlib.Path(data_dir)
-    named = read_names(sound_files(folder), _NAME, LABELS, "CREMA-D", "1001_DFA_ANG_XX.wav")
-    utterances = [acted(path, label, match["actor"]) for path, match, label in named]
-    if not utterances:
-        raise CorpusError(f"No CREMA-D recordings (1001_DFA_ANG_XX.wav) in: {folder}")
+    utterances = read_acted(
+        sound_files(folder), _NAME, LABELS, "CREMA-D", "1001_DFA_ANG_XX.wav", folder
+    )
     check_complete("CREMA-D", folder, utterances, (FILES, ACTORS))
     heard = [utterance for utterance in utterances if utterance.path.stem != SILENT]
     if len(heard) < len(utterances):

@@ -3,8 +3,7 @@
 import pathlib
 import re
 
-from tfhrf.data.corpora.file_names import acted, check_complete, read_names, sound_files
-from tfhrf.data.corpora.utterance import CorpusError
+from tfhrf.data.corpora.file_names import check_complete, read_acted, sound_files
 
 # Emotion letter of the file name, of the German word, to label.
 LABELS = {
@@ -39,9 +38,7 @@ def read(data_dir):
     folder = pathlib.Path(data_dir) / "wav"
     if not folder.is_dir():
         folder = pathlib.Path(data_dir)
-    named = read_names(sound_files(folder), _NAME, LABELS, "EMO-DB", "03a01Fa.wav")
-    utterances = [acted(path, label, match["speaker"]) for path, match, label in named]
-    if not utterances:
-        raise CorpusError(f"No EMO-DB recordings (wav/03a01Fa.wav) in: {data_dir}")
+    paths = sound_files(folder)
+    utterances = read_acted(paths, _NAME, LABELS, "EMO-DB", "wav/03a01Fa.wav", data_dir)
     check_complete("EMO-DB", folder, utterances, (FILES, SPEAKERS))
     return utterances

@@ -66,6 +66,22 @@ def acted(path, label, speaker):
     return Utterance(path, label, speaker, group=speaker)
 
 
+def read_acted(paths, pattern, labels, corpus, example, where):
+    """Utterances of recordings whose names have a group "speaker" too, as of `read_names`.
+
+    Args:
+        where: folder to name if there are no recordings.
+
+    Raises:
+        CorpusError: as `read_names`, or there are none.
+    """
+    named = read_names(paths, pattern, labels, corpus, example)
+    utterances = [acted(path, label, match["speaker"]) for path, match, label in named]
+    if not utterances:
+        raise CorpusError(f"No {corpus} recordings ({example}) in: {where}")
+    return utterances
+
+
 def check_complete(corpus, folder, utterances, complete, missing=()):
     """Warns of a partial copy.
 

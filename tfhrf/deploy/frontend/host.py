@@ -92,8 +92,3 @@ def make(config, scale, zero_point, dtype="int8", flags=()):
         write_frontend(config, directory, scale=scale, zero_point=zero_point, dtype=dtype)
         library = build(directory, flags=flags)
         return load(library, config, dtype)
-
-
-def to_int16(wave):
-    """Samples in [-1, 1) as 16-bit integers, clipped."""
-    return np.clip(np.round(np.asarray(wave) * 2.0**15), -(2**15), 2**15 - 1).astype(np.int16)

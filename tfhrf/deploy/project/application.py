@@ -7,13 +7,14 @@ import numpy as np
 
 from tfhrf.deploy.c_text import banner, wrapped
 from tfhrf.deploy.frontend.writer import frontend_files
+from tfhrf.deploy.project.listener import listener_files
 
 SOURCES = pathlib.Path(__file__).parent / "c"
 POSTERIOR_ONE = 2**24  # as in c/responder.h
 LEVELS = 256  # of an int8 output
 
 
-def application_files(config, inputs, outputs, runtime, name):
+def application_files(config, inputs, outputs, runtime, name, endpoint):
     """All sources of an application but the model's and the two files of a port.
 
     Args:
@@ -21,12 +22,14 @@ def application_files(config, inputs, outputs, runtime, name):
         inputs, outputs: descriptions of the model's tensors, as `to_tflm` and `to_c` report them.
         runtime: "c" or "tflm".
         name: of the model, as given to `to_c` or `to_tflm`.
+        endpoint: EndpointConfig, or None where the port ends utterances.
 
     Returns:
         dict: name of a file to its text.
 
     Raises:
-        ValueError: the model is not int8, from windows of these frames to classes.
+        ValueError: the model is not int8, from windows of these frames to classes; or utterances
+            would not begin with its frames.
     """
     shapes = [tensor["shape"] for tensor in (*inputs, *outputs)]
     if len(shapes) != 2 or shapes[0] != [1, shapes[0][1], config.mels] or len(shapes[1]) != 2:
@@ -39,6 +42,7 @@ def application_files(config, inputs, outputs, runtime, name):
             raise ValueError(f"The model must be int8. Received: {tensor['dtype']}")
     (levels,), (logits,) = inputs, outputs
     files = {path.name: path.read_text() for path in sorted(SOURCES.glob("*.[ch]"))}
+    files = listener_files(files, endpoint, config)
     files |= classifier_files(files.pop("classifier.c"), runtime, name)
     files |= frontend_files(config, levels["scale"], levels["zero_point"], levels["dtype"])
     return files | tables(shapes[0][1], config.hop_frames, shapes[1][1], logits["scale"])

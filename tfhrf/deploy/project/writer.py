@@ -12,6 +12,7 @@ from tfhrf.deploy.project.application import application_files
 from tfhrf.deploy.project.tools import arrange, check_tool
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflm_sources import to_tflm
+from tfhrf.endpoint import EndpointConfig
 from tfhrf.files import write_together
 from tfhrf.log_mel import LogMelConfig
 
@@ -27,6 +28,7 @@ def write_project(
     tool: Literal["arduino", "cmake", "esp-idf", "zephyr"] | None = None,
     name: str = "model",
     labels: Sequence[str] | None = None,
+    endpoint: EndpointConfig | bool = True,
 ) -> dict[str, Any]:
     """Writes the whole application: from samples to the mean posterior of windows.
 
@@ -52,14 +54,16 @@ def write_project(
         tool: "arduino", "cmake", "esp-idf", "zephyr" or None.
         name: a C identifier that begins the names of the model's files, and names the project.
         labels: names of the classes; numbers if None.
+        endpoint: what ends utterances: an EndpointConfig, True for the defaults at the front end's
+            rate (`EndpointConfig.at`), or False if the port alone says so, as with a button.
 
     Returns:
         dict: what `to_c` or `to_tflm` reports; "files" are paths in the folder.
 
     Raises:
         ValueError: as `to_c` or `to_tflm`; runtime or tool is unknown, the name is that of a file
-            of the application, the folder's name none that Arduino takes, or the model and its
-            front end do not belong together.
+            of the application, the folder's name none that Arduino takes, or the model, its front
+            end and the endpointer do not belong together.
         RuntimeError: TensorFlow Lite Micro fails to run the graph.
         OSError: the files cannot be written.
     """
@@ -68,7 +72,11 @@ def write_project(
     check_tool(tool, folder)
     check_name(name)
     inputs, outputs = graphs.interface(graphs.read(tflite_bytes))
-    files = application_files(config, inputs, outputs, runtime, name)
+    if isinstance(endpoint, bool):
+        rule = EndpointConfig.at(config.sample_rate, config.hop) if endpoint else None
+    else:
+        rule = endpoint
+    files = application_files(config, inputs, outputs, runtime, name, rule)
     labels = check_labels(labels, outputs) or [str(i) for i in range(outputs[0]["shape"][1])]
     with tempfile.TemporaryDirectory() as scratch:
         report = RUNTIMES[runtime](tflite_bytes, scratch, name=name, labels=labels)

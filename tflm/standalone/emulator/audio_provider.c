@@ -1,4 +1,4 @@
-/* Sound from a WAV file of the machine that emulates the board; one utterance. */
+/* Sound from a WAV file of the machine that emulates the board; ends the program after it. */
 #include "audio_provider.h"
 
 #include <string.h>
@@ -12,6 +12,7 @@
 
 static int32_t file;
 static uint32_t bytes_left; /* of the file's samples */
+static bool over;
 
 static void refuse(const char *why)
 {
@@ -114,6 +115,10 @@ audio_status_t audio_read(const int16_t **samples, size_t *count)
         *samples = buffer;
         *count = wanted / sizeof buffer[0];
         status = AUDIO_SAMPLES;
+    } else if (over) {
+        board_exit(0);
+    } else {
+        over = true;
     }
     return status;
 }

@@ -7,13 +7,13 @@
 #include "audio_provider.h"
 #include "classifier.h"
 #include "frontend.h"
+#include "listener.h"
 #include "posterior.h"
 #include "responder.h"
 
 #define WINDOW APPLICATION_WINDOW
 
 static bool working;
-static frontend_t frontend;
 /* The latest frames, around and around: one window and no more. */
 static frontend_level_t frames[WINDOW][FRONTEND_MELS];
 static uint32_t next;    /* where the next frame goes */
@@ -22,10 +22,10 @@ static posterior_t posterior;
 static uint64_t frontend_ticks;
 static uint64_t model_ticks;
 static uint64_t all_ticks;
+static uint64_t since; /* when the work began that all_ticks does not hold yet */
 
 static void begin_utterance(void)
 {
-    frontend_init(&frontend);
     posterior_clear(&posterior);
     next = 0U;
     missing = WINDOW;
@@ -88,20 +88,6 @@ static void frame_is_complete(void)
     }
 }
 
-static void take(const int16_t *samples, size_t left)
-{
-    bool complete = true;
-    while (complete && working) {
-        const uint64_t start = responder_ticks();
-        complete =
-            frontend_push(&frontend, classifier_spectrum(), &samples, &left, frames[next]);
-        frontend_ticks += responder_ticks() - start;
-        if (complete) {
-            frame_is_complete();
-        }
-    }
-}
-
 /* Silence before and after an utterance that is shorter than a window. */
 static void pad(void)
 {
@@ -127,6 +113,13 @@ static void classify_rest(void)
     }
 }
 
+static void count_ticks(void)
+{
+    const uint64_t now = responder_ticks();
+    all_ticks += now - since;
+    since = now;
+}
+
 static void respond(void)
 {
     uint32_t mean[APPLICATION_CLASSES];
@@ -142,6 +135,35 @@ static void respond(void)
     responder_utterance(&result);
 }
 
+static void end_utterance(void)
+{
+    if (posterior.windows > 0U || next > 0U) {
+        classify_rest();
+    }
+    if (working && posterior.windows > 0U) {
+        count_ticks();
+        respond();
+    }
+    begin_utterance();
+}
+
+static void take(const int16_t *samples, size_t left)
+{
+    listener_event_t event = LISTENER_FRAME;
+    while (event != LISTENER_NOTHING && working) {
+        const uint64_t start = responder_ticks();
+        event = listener_next(classifier_spectrum(), &samples, &left, frames[next]);
+        frontend_ticks += responder_ticks() - start;
+        if (event == LISTENER_FRAME) {
+            frame_is_complete();
+        } else if (event == LISTENER_END) {
+            end_utterance();
+        } else {
+            /* All are taken. */
+        }
+    }
+}
+
 void application_setup(void)
 {
     responder_start();
@@ -150,6 +172,7 @@ void application_setup(void)
     } else if (!audio_start()) {
         responder_failure("There is no sound");
     } else {
+        listener_start();
         begin_utterance();
         working = true;
     }
@@ -157,23 +180,20 @@ void application_setup(void)
 
 void application_loop(void)
 {
-    const int16_t *samples = NULL;
+    static const int16_t none = 0;
+    const int16_t *samples = &none;
     size_t left = 0U;
     const audio_status_t status = working ? audio_read(&samples, &left) : AUDIO_NOTHING_YET;
-    const uint64_t start = responder_ticks();
+    since = responder_ticks();
     if (status == AUDIO_SAMPLES) {
         take(samples, left);
-        all_ticks += responder_ticks() - start;
     } else if (status == AUDIO_END) {
-        if (posterior.windows > 0U || next > 0U) {
-            classify_rest();
-            all_ticks += responder_ticks() - start;
-        }
-        if (working && posterior.windows > 0U) {
-            respond();
-        }
+        listener_finish();
+        take(samples, 0U);
+        listener_start();
         begin_utterance();
     } else {
         /* Nothing to do. */
     }
+    count_ticks();
 }

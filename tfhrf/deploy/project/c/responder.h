@@ -14,7 +14,7 @@ typedef struct {
     uint32_t best;             /* index of the class with the highest posterior */
     const uint32_t *posterior; /* mean over the windows; POSTERIOR_ONE is certainty */
     const char *const *labels; /* name of each class */
-    uint64_t frontend_ticks;   /* time by responder_ticks, so far */
+    uint64_t frontend_ticks;   /* time by responder_ticks since the last answer, silence too */
     uint64_t model_ticks;
     uint64_t all_ticks; /* these two, moving windows, averaging, and the responder's own work */
 } result_t;

@@ -13,13 +13,11 @@ namespace {
 
 constexpr uint32_t kBlock = 256;   // samples, as many as PDM gives at a time
 constexpr uint32_t kBlocks = 64;   // a second: longer than a window takes the model
-constexpr uint32_t kUtterance = 4 * FRONTEND_SAMPLE_RATE;
 
 int16_t blocks[kBlocks][kBlock];
 uint32_t sizes[kBlocks];  // samples in each
 volatile uint32_t filled = 0;
 uint32_t taken = 0;
-uint32_t heard = 0;
 
 // Called by an interrupt.
 void TakeBlock() {
@@ -36,16 +34,11 @@ bool audio_start(void) {
 }
 
 audio_status_t audio_read(const int16_t **samples, size_t *count) {
-  if (heard >= kUtterance) {
-    heard = 0;
-    return AUDIO_END;
-  }
   if (taken == filled) {
     return AUDIO_NOTHING_YET;
   }
   *samples = blocks[taken % kBlocks];
   *count = sizes[taken % kBlocks];
-  heard += *count;
   ++taken;
   return AUDIO_SAMPLES;
 }

@@ -1,4 +1,4 @@
-/* Sound of this machine: 16-bit samples from standard input, one utterance. */
+/* Sound of this machine: 16-bit samples from standard input, until that is over. */
 #include "audio_provider.h"
 
 #include <stdio.h>

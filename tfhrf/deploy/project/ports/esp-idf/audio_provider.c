@@ -12,12 +12,10 @@
 
 #define BLOCK 512U
 #define BLOCKS 24U /* three quarters of a second at 16 kHz: longer than a window takes the model */
-#define UTTERANCE (4U * FRONTEND_SAMPLE_RATE)
 
 static i2s_chan_handle_t microphone;
 static int32_t words[BLOCK];
 static int16_t block[BLOCK];
-static uint32_t heard;
 
 bool audio_start(void)
 {
@@ -46,10 +44,6 @@ audio_status_t audio_read(const int16_t **samples, size_t *count)
 {
     size_t bytes = 0U;
     audio_status_t status = AUDIO_NOTHING_YET;
-    if (heard >= UTTERANCE) {
-        heard = 0U;
-        return AUDIO_END;
-    }
     /* Does not wait; a timeout may still leave some samples. */
     (void)i2s_channel_read(microphone, words, sizeof words, &bytes, 0);
     if (bytes >= sizeof words[0]) {
@@ -58,7 +52,6 @@ audio_status_t audio_read(const int16_t **samples, size_t *count)
             block[i] = (int16_t)(words[i] >> 16);
         }
         *samples = block;
-        heard += (uint32_t)*count;
         status = AUDIO_SAMPLES;
     }
     return status;

@@ -7,12 +7,10 @@
 
 #define BLOCK (FRONTEND_SAMPLE_RATE / 50) /* 20 ms */
 #define BLOCKS 50U                        /* a second: longer than a window takes the model */
-#define UTTERANCE 200U                    /* blocks, 4 s */
 
 K_MEM_SLAB_DEFINE_STATIC(blocks, BLOCK * sizeof(int16_t), BLOCKS, 4);
 static const struct device *const microphone = DEVICE_DT_GET(DT_NODELABEL(dmic_dev));
 static void *block;
-static uint32_t heard;
 
 bool audio_start(void)
 {
@@ -47,15 +45,10 @@ audio_status_t audio_read(const int16_t **samples, size_t *count)
         k_mem_slab_free(&blocks, block);
         block = NULL;
     }
-    if (heard == UTTERANCE) {
-        heard = 0U;
-        return AUDIO_END;
-    }
     if (dmic_read(microphone, 0, &block, &bytes, 0) != 0) {
         block = NULL;
         return AUDIO_NOTHING_YET;
     }
-    ++heard;
     *samples = block;
     *count = bytes / sizeof(int16_t);
     return AUDIO_SAMPLES;

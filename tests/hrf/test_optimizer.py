@@ -1,0 +1,125 @@
+"""The optimizer of HRF layers: how far a step moves merged kernels, and what decays."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfhrf.hrf.layers import HRFDense
+from tfhrf.hrf.optimizer import HRFAdamW
+
+RATE = 1e-3
+
+
+def kernel_of(layer):
+    return keras.ops.convert_to_numpy(layer.kernel).astype(float)
+
+
+def networks(depth, expansion=4):
+    """Two networks of the same function, plain and with HRF, and a batch."""
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.standard_normal((256, 24)), tf.float32)
+    y = tf.constant(rng.standard_normal((256, 12)), tf.float32)
+    keras.utils.set_random_seed(0)
+    plain = keras.Sequential([keras.layers.Dense(48, activation="relu"), keras.layers.Dense(12)])
+    hrf = keras.Sequential(
+        [
+            HRFDense(48, activation="relu", expansion=expansion, depth=depth),
+            HRFDense(12, expansion=expansion, depth=depth),
+        ]
+    )
+    for model in (plain, hrf):
+        model.build(x.shape)
+    for model in (plain, hrf):
+        for layer, other in zip(model.layers, plain.layers, strict=True):
+            if layer is not other:
+                other.kernel.assign(layer.kernel)
+    return plain, hrf, x, y
+
+
+def train(model, optimizer, x, y, steps):
+    """Trains on one batch.
+
+    Returns:
+        Per layer, by how much each step moved its kernel: root of the mean square over that of
+        the kernel; (layers, steps).
+    """
+    moved = []
+    optimizer.build(model.trainable_variables)
+    for _ in range(steps):
+        before = [kernel_of(layer) for layer in model.layers]
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(x) - y))
+        optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]))
+        changes = [kernel_of(layer) - old for layer, old in zip(model.layers, before, strict=True)]
+        moved.append(
+            [
+                np.linalg.norm(c) / np.linalg.norm(old)
+                for c, old in zip(changes, before, strict=True)
+            ]
+        )
+    return np.array(moved).T
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_step_moves_a_merged_kernel_as_far_as_a_plain_one(depth):
+    plain, hrf, x, y = networks(depth)
+    expected = train(plain, keras.optimizers.AdamW(RATE, weight_decay=0.0), x, y, 30)
+    found = train(hrf, HRFAdamW(RATE, weight_decay=0.0), x, y, 30)
+    ratio = found / expected
+    assert ratio[:, 0].min() > 0.7
+    assert ratio[:, 0].max() < 1.3
+    assert ratio.min() > 0.6
+    assert ratio.max() < 1.5
+    # The stock optimizer moves it much further.
+    _, again, *_ = networks(depth)
+    stock = train(again, keras.optimizers.AdamW(RATE, weight_decay=0.0), x, y, 1)
+    assert (stock[:, 0] > 2 * expected[:, 0]).all()
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_merged_kernel_decays_once(depth):
+    _, hrf, x, y = networks(depth)
+    _, kept, *_ = networks(depth)
+    decayed = HRFAdamW(0.01, weight_decay=0.5)
+    for model, optimizer in ((hrf, decayed), (kept, HRFAdamW(0.01, weight_decay=0.0))):
+        train(model, optimizer, x, y, 1)
+    for layer, other in zip(hrf.layers, kept.layers, strict=True):
+        start = kernel_of(other)
+        np.testing.assert_allclose(
+            kernel_of(layer) - start, -0.005 * start, atol=3e-3 * np.abs(start).max()
+        )
+
+
+def test_without_hrf_it_is_the_stock_optimizer():
+    weights = []
+    for kind in (HRFAdamW, keras.optimizers.AdamW):
+        plain, _, x, y = networks(2)
+        train(plain, kind(RATE, weight_decay=0.1), x, y, 5)
+        weights.append(plain.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_it_is_saved_with_a_model_and_goes_on(tmp_path):
+    _, model, x, y = networks(2)
+    model.compile(HRFAdamW(RATE, weight_decay=0.1), "mse")
+    model.fit(x, y, epochs=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(again.optimizer) is HRFAdamW
+    for one in (model, again):
+        one.fit(x, y, epochs=2, shuffle=False, verbose=0)
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_gradient_of_zeros_moves_nothing():
+    layer = HRFDense(3)
+    layer.build((None, 2))
+    optimizer = HRFAdamW(RATE, weight_decay=0.0)
+    before = kernel_of(layer)
+    optimizer.apply(
+        [tf.zeros(v.shape) for v in layer.trainable_variables], layer.trainable_variables
+    )
+    np.testing.assert_array_equal(kernel_of(layer), before)
