@@ -16,6 +16,7 @@ import emulator
 import keras
 import numpy as np
 
+import tfhrf.models  # noqa: F401 - Keras then knows the layers of a trained model
 from tfhrf.data.corpora import synthetic
 from tfhrf.data.decode import decode
 from tfhrf.data.extract import extract
@@ -51,10 +52,10 @@ def show(folder, wav, board):
     config = LogMelConfig.load(folder / "front_end.json")
     source = record(wav, config)
     answer = emulator.run(board, folder, SOUND)
+    found = in_keras(folder, config)
     kinds = ("Keras, float32", f"{board}, int8")
     print(f"\n{source}\n")
     print(" " * 24 + "".join(f"{label:>12}" for label in answer["labels"]))
-    found = in_keras(folder, config)
     for ((start, end), posterior), on_board in zip(found, answer["posteriors"], strict=True):
         print(f"{start / config.sample_rate:.2f} s to {end / config.sample_rate:.2f} s")
         for kind, row in zip(kinds, (posterior, np.array(on_board)), strict=True):

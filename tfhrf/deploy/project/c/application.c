@@ -32,6 +32,7 @@ static void begin_utterance(void)
     frontend_ticks = 0U;
     model_ticks = 0U;
     all_ticks = 0U;
+    since = responder_ticks();
 }
 
 /* Reverses the order of the frames from `first` up to `end`. */
