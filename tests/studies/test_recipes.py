@@ -86,7 +86,7 @@ def test_recipe_trains_reports_and_resumes(corpus, tmp_path):
 
     other = recipe(*arguments, "--seed=1")
     assert other.returncode == 2
-    assert "seed=1" in other.stderr
+    assert "seed (0 then, 1 now)" in other.stderr
 
 
 @pytest.mark.parametrize("flag", ["--hrf=0,3", "--seed=0,x", "--seed=", "--variant=huge"])
