@@ -173,6 +173,11 @@ def test_cmake_builds_a_program_that_answers(runtime, content, tmp_path):
     np.testing.assert_allclose([float(value) for value, _ in found], expected, atol=0.0006)
     assert printed.endswith(f"class: {LABELS[expected.argmax()]}\n")
 
+    silence = np.zeros(16_000, "<i2")
+    thrice = np.concatenate([silence, samples, silence, samples[:9000], silence, samples])
+    done = subprocess.run([program], input=thrice.tobytes(), capture_output=True, check=False)
+    assert done.stdout.count(b"class: ") == 3
+
 
 @needs_gcc
 @needs_cmake
