@@ -12,6 +12,9 @@ from tfhrf.deploy.tflite.interpreter import make_interpreter
 # the output of SOFTMAX can hold. Cut off there, its range leaves levels to the scores that count,
 # also where a mask adds large negative numbers to others.
 NO_WEIGHT = {"int8": 8.5, "int16x8": 13.5}
+# Operators whose results are of the kind of what they read, and how small a range may be against it.
+SAME_KIND = {"ADD", "SUB", "RELU", "RELU6", "LEAKY_RELU", "MEAN", "MAXIMUM", "MINIMUM"}
+LEAST_RANGE = 2.0**-14
 
 
 def calibrate(graph, examples, precision, name_layer):
@@ -29,6 +32,7 @@ def calibrate(graph, examples, precision, name_layer):
     cap_rsqrt(graph, low, high, precision)
     for index in peak:
         low[index] = max(low[index], peak[index] - NO_WEIGHT[precision])
+    widen(graph, low, high)
     # Where scales differ between tensors that only move values, QUANTIZE operators would stand.
     for members in graph_rewrites.tied(graph):
         low.update(dict.fromkeys(members, min(low[index] for index in members)))
@@ -84,6 +88,21 @@ def scores_of(graph):
         and len(graphs.neighbors(graph, operator.inputs[0])[1]) == 1
         and operator.inputs[0] not in subgraph.outputs
     ]
+
+
+def widen(graph, low, high):
+    """Gives a least range to results that hardly vary against what they are made of.
+
+    The mean over one token, subtracted from it, is zero or what rounding leaves: no levels are
+    needed there, and TensorFlow Lite Micro ends the process over ratios of scales that large.
+    """
+    for operator in graph.subgraphs[0].operators:
+        if graphs.operator_name(graph, operator) in SAME_KIND:
+            (y,) = operator.outputs
+            spans = [max(high[x], 0.0) - min(low[x], 0.0) for x in operator.inputs if x in low]
+            least = LEAST_RANGE * max(spans, default=0.0)
+            if max(high[y], 0.0) - min(low[y], 0.0) < least:
+                high[y] = min(low[y], 0.0) + least
 
 
 def cap_rsqrt(graph, low, high, precision):
