@@ -156,7 +156,10 @@ def test_help_has_every_flag(flag):
         (StudyError("two\nlines"), "Error: two lines", 2),
     ],
 )
-def test_what_ends_a_recipe_is_one_line_of_its_own(raised, message, code, capsys):
+def test_what_ends_a_recipe_is_one_line_of_its_own(raised, message, code, capsys, monkeypatch):
+    # TensorFlow has begun here.
+    monkeypatch.setattr(cli, "limit_threads", lambda: None)
+
     def main():
         progress_bar(10, "step").add(3)
         raise raised

@@ -46,7 +46,6 @@ class ConformerConfig:
     activation: str = "silu"
     dropout: float = 0.1  # behind the stem and in the blocks
     head_dropout: float = 0.2  # before the classifier
-    deviation: bool = True  # whether the mean deviation over time follows the mean
 
     def __post_init__(self) -> None:
         if self.positions not in ("relative", "sinusoidal"):
@@ -66,7 +65,6 @@ LARGE = ConformerConfig(
     heads=4,
     feed_forward_expansion=4,
     kernel_size=32,
-    deviation=False,
 )
 PRESETS = {"light": LIGHT, "large": LARGE}
 
@@ -128,7 +126,7 @@ def Conformer(
         x = residual(x, y, config.dropout, f"{name}_convolution")
         x = half_feed_forward(x, config, ffn_dense, f"{name}_ffn2")
         x = norm(x, name=f"{name}_norm")
-    x = pool(x, token_mask, "pool", config.deviation)
+    x = pool(x, token_mask, "pool")
     x = layers.Dropout(config.head_dropout, name="head_dropout")(x)
     logits = layers.Dense(classes, name="logits")(x)
     return keras.Model(

@@ -46,7 +46,6 @@ class SpeechFormerConfig:
     head_dropout: float  # in the head
     activation: str = "relu"  # of the feed-forward networks; microcontrollers run relu and silu
     dropout: float = 0.1  # in the blocks
-    deviation: bool = True  # whether the mean deviation over time follows the mean
 
     def __post_init__(self) -> None:
         blocks, windows, merges, widen = self.blocks, self.windows, self.merges, self.widen
@@ -84,7 +83,6 @@ LARGE = SpeechFormerConfig(
     head_ratios=(0.5, 0.25),
     attention_dropout=0.1,
     head_dropout=0.5,
-    deviation=False,
 )
 PRESETS = {"light": LIGHT, "large": LARGE}
 
@@ -153,7 +151,7 @@ def SpeechFormer(
             x = before(x, name=f"merge{stage}_norm")
             x = layers.Dense(x.shape[-1] * config.widen[stage - 1], name=f"merge{stage}")(x)
             x = after(x, name=f"merge{stage}_norm")
-    x = pool(x, token_mask, "pool", config.deviation)
+    x = pool(x, token_mask, "pool")
     x = hidden_layers(before(x, name="head_norm"), config)
     logits = layers.Dense(classes, name="logits")(x)
     return keras.Model(

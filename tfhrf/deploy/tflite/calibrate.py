@@ -12,7 +12,7 @@ from tfhrf.deploy.tflite.interpreter import make_interpreter
 # the output of SOFTMAX can hold. Cut off there, its range leaves levels to the scores that count,
 # also where a mask adds large negative numbers to others.
 NO_WEIGHT = {"int8": 8.5, "int16x8": 13.5}
-# Operators whose results are of the kind of what they read, and how small a range may be against it.
+# Results of these are of the kind of what they read; how small a range may be against it.
 SAME_KIND = {"ADD", "SUB", "RELU", "RELU6", "LEAKY_RELU", "MEAN", "MAXIMUM", "MINIMUM"}
 LEAST_RANGE = 2.0**-14
 
