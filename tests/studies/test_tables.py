@@ -203,7 +203,7 @@ def test_recipe_prints_the_table_or_one_line(tmp_path):
 
 
 def write_fold(folder, **sides):
-    """A fold's record with the confusions of its sides."""
+    """A finished fold's folder with the confusions of its sides."""
     record = {
         "fold": folder.name,
         "folding error": 1e-6,
@@ -214,6 +214,8 @@ def write_fold(folder, **sides):
     }
     folder.mkdir()
     (folder / "fold.json").write_text(json.dumps(record))
+    for name in ("trained.keras", "folded.keras", "int8.tflite"):
+        (folder / name).touch()
 
 
 def test_sides_are_pooled_apart(tmp_path):
