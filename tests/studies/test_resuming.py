@@ -13,53 +13,18 @@ from places import ROOT
 
 pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 
-import keras
+from small_studies import SPEAKERS, recordings, run
 from sounds import write_wav
 
-from tfhrf.data import folds
-from tfhrf.data.corpora import Corpus, Utterance
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies import record, results, study, tables
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.training import TrainingSettings
-from tfhrf.workers import Local
-
-CORPUS = Corpus(None, ("a", "b"), {})
-CONFIG = LogMelConfig(mels=8)
-TRAINING = TrainingSettings(frames=20, epochs=1, batch_size=4)
-SPEAKERS = ("Bob/x", ".x", "deployed")
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def small(shape, classes):
-    pooling = keras.layers.GlobalAveragePooling1D()
-    return keras.Sequential([keras.Input(shape), pooling, keras.layers.Dense(classes)])
-
-
-def recordings(folder, speakers=SPEAKERS, takes=2):
-    """Utterances of noise; the same arguments give the same bytes."""
-    found = []
-    folder.mkdir(exist_ok=True)
-    for place, speaker in enumerate(speakers):
-        for take in range(takes):
-            wave = np.random.default_rng([place, take]).normal(0, 0.1, 4800)
-            path = write_wav(folder / f"{place}-{take}.wav", wave)
-            found.append(Utterance(path, "ab"[take % 2], speaker, speaker))
-    return found
-
-
-def run(out, utterances, settings=None, training=TRAINING, config=CONFIG, **given):
-    settings = settings or {"model": "small", "dataset": "own", "seed": 0}
-    one = study.Study(small, settings, out)
-    held_out = folds.leave_one_speaker_out(utterances)
-    (found,) = study.run(
-        [one], CORPUS, utterances, held_out, training, config=config, engine=Local(1), **given
-    )
-    return found
 
 
 def test_a_speaker_of_any_name_has_a_fold(tmp_path):

@@ -16,17 +16,20 @@ def training_batches(features, labels, settings, classes, config, seed):
         features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
             Up to IN_MEMORY they are read at once, else each one when its turn comes, so that a
             few batches are in memory. The batches are the same, bit for bit.
-        labels: class index per utterance.
+        labels: class index per utterance, or shares of the classes, (utterances, classes).
         settings: TrainingSettings, for frames per window and windows per batch.
         classes: number of classes.
         config: LogMelConfig of the features.
         seed: seed of shuffling, cropping and augmentation.
 
     Returns:
-        tf.data.Dataset of (windows, one-hot labels), float32 of shapes
+        tf.data.Dataset of (windows, shares of the classes, one-hot for indices), float32 of shapes
         (batch_size, frames, mels) and (batch_size, classes).
     """
     frames = settings.frames
+    labels = np.asarray(labels)
+    if labels.ndim == 1:
+        labels = np.eye(classes, dtype=np.float32)[labels]
     whole = 4 * config.mels * sum(map(len, features)) <= IN_MEMORY
 
     def arrays(indices):
@@ -53,7 +56,7 @@ def training_batches(features, labels, settings, classes, config, seed):
         mels = mels[start : start + frames]
         after = frames - before - tf.shape(mels)[0]
         mels = tf.pad(mels, [[before, after], [0, 0]], constant_values=config.silence)
-        return tf.ensure_shape(mels, (frames, config.mels)), tf.one_hot(label, classes)
+        return tf.ensure_shape(mels, (frames, config.mels)), label
 
     # One thread keeps up: training takes the time.
     # There is nothing to tune, and the tuner can hold up the end of an iterator for seconds.

@@ -19,10 +19,11 @@ from tfhrf.files import safe_name
 from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
 from tfhrf.studies import material, study, tables
-from tfhrf.studies.defaults import EPOCHS, settings_for
+from tfhrf.studies.defaults import EPOCHS, TAUGHT, settings_for
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
 from tfhrf.studies.task import STRATEGIES
+from tfhrf.studies.teachers import name_teachers
 from tfhrf.studies.training import TrainingError
 from tfhrf.workers import EngineError, Local, Ray, limit_threads
 
@@ -81,6 +82,11 @@ def train(model, backbone, variants=("light", "large"), **fixed):
     )
     flags.DEFINE_string(
         "out", None, "Folder of the study, or of a folder for each; under runs/ if not given."
+    )
+    flags.DEFINE_list(
+        "teacher",
+        [],
+        "Folders of finished studies of the same folds, whose models the new ones learn from too.",
     )
     flags.DEFINE_bool("restart", False, "Removes what the study's folder holds of an earlier one.")
     flags.DEFINE_enum(
@@ -150,6 +156,7 @@ def _train(model, backbone, fixed, given):
         restart=given.restart,
         config=device["config"],
         bad=bad,
+        teachers=given.teacher,
     )
     for one, results in zip(studies, found, strict=True):
         print(f"\n{tables.table(results)}\n\nWritten to {one.out}")
@@ -161,6 +168,7 @@ def _train(model, backbone, fixed, given):
 def _asked(given, model, training, made_of):
     """The settings of each study that the user asked for, without repetitions."""
     asked = []
+    taught = {"teacher": name_teachers(given.teacher)} if given.teacher else {}
     for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
         settings = {
             "model": model,
@@ -171,6 +179,7 @@ def _asked(given, model, training, made_of):
             "epochs": training.epochs,
             "protocol": made_of.protocol,
             **made_of.settings,
+            **taught,
         }
         if settings not in asked:
             asked.append(settings)
@@ -179,7 +188,7 @@ def _asked(given, model, training, made_of):
 
 def _training(given, device, fixed, utterances):
     """TrainingSettings: what is fixed for all corpora or by the user, else by the corpus's size."""
-    fixed = {"frames": device["frames"], **fixed}
+    fixed = {"frames": device["frames"], "taught": TAUGHT if given.teacher else 0.0, **fixed}
     epochs = given.epochs or fixed.get("epochs") or EPOCHS.get(given.dataset)
     if epochs:
         fixed["epochs"] = epochs

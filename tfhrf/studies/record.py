@@ -139,17 +139,17 @@ def _difference(before, now):
                 if before.get("count") != now["count"]
                 else " (as many, but others)"
             )
-        if any(len(str(side.get(key))) == _LENGTH for side in (before, now) for key in differing):
+        if any(len(str(side.get(key))) == LENGTH for side in (before, now) for key in differing):
             return f" ({', '.join(differing)})"
         pairs = (f"{key} {before.get(key)} then, {now.get(key)} now" for key in differing)
         return f" ({', '.join(pairs)})"
-    if isinstance(now, str) and len(now) == _LENGTH:
+    if isinstance(now, str) and len(now) == LENGTH:
         return ""
     return f" ({before!r} then, {now!r} now)"
 
 
-_LENGTH = 32
+LENGTH = 32  # of a checksum
 
 
 def _checksum(value):
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:_LENGTH]
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:LENGTH]

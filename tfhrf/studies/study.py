@@ -26,6 +26,7 @@ from tfhrf.studies.pictures import save_study
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import DEPLOYED, STRESS, collect, complete
 from tfhrf.studies.task import run_folds
+from tfhrf.studies.teachers import check_teachers, soft_targets
 from tfhrf.workers import Local, Task
 
 
@@ -56,6 +57,7 @@ def run(
     strategy="none",
     restart=False,
     bad=None,
+    teachers=(),
 ):
     """Trains and tests models fold by fold, and trains those to deploy on all utterances.
 
@@ -74,6 +76,8 @@ def run(
         restart: whether what the studies' folders hold of earlier studies is removed first.
         bad: None, or a dict to which utterances that cannot be used are added, as of `prepare`;
             the studies go on without them.
+        teachers: folders of finished studies of the same data, whose models' posteriors are part
+            of the targets.
 
     Returns:
         The content of `results.json` of each study.
@@ -100,6 +104,10 @@ def run(
     chosen = _chosen(folds, fold_numbers)
     checksums = contents(paths, config, spans)
     made_of = record.made_of(utterances, checksums, folds, corpus.labels, training, config)
+    if fold_numbers is None:
+        chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
+    if teachers:
+        made_of["teachers"] = check_teachers(teachers, chosen, made_of)
     for study in studies:
         if restart:
             _remove(study.out)
@@ -111,8 +119,6 @@ def run(
         frames = window_for([len(one) for one in features], config)
         training = dataclasses.replace(training, frames=frames)
 
-    if fold_numbers is None:
-        chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
     missing = []
     for study in studies:
         record.write(study.out, "settings.json", study.settings)
@@ -126,7 +132,12 @@ def run(
         if not missing[place]
     }
     if len(results) < len(studies):
-        data = _shared(corpus, features, utterances, training, config)
+        lessons = {fold.name: fold for folds in missing for fold in folds} if teachers else {}
+        soft = {
+            name: soft_targets(teachers, fold, features, len(corpus.labels), config)
+            for name, fold in lessons.items()
+        }
+        data = _shared(corpus, features, utterances, training, config, soft)
         for place in _train_missing(studies, missing, data, engine, strategy):
             results[place] = _report(studies[place], corpus, left_out)
     return [results[place] for place in range(len(studies))]
@@ -138,16 +149,16 @@ def named(folds):
     return [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
 
 
-def _shared(corpus, features, utterances, training, config):
+def _shared(corpus, features, utterances, training, config, soft):
     """What all folds of all studies share, as `run_folds` takes it."""
     targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
     groups = [utterance.group for utterance in utterances]
-    return corpus, features, targets, groups, training, config
+    return corpus, features, targets, groups, training, config, soft
 
 
 def _train_missing(studies, missing, data, engine, strategy):
     """Runs the missing folds of every study; yields the place of each study that is complete."""
-    _, features, _, _, training, _ = data
+    features, training = data[1], data[4]
     sent, shards = engine.send(data), engine.send_folder(features[0].shard.parent)
     places, tasks = [], []
     for place, study in enumerate(studies):

@@ -58,13 +58,14 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
         advance: called with how many steps of training are done, utterances tested, and folds
             complete.
         data: function that returns what all studies share: corpus, features (StoredFrames),
-            class indices and groups of all utterances, TrainingSettings, LogMelConfig.
+            class indices and groups of all utterances, TrainingSettings, LogMelConfig, soft targets
+            of each fold by its name, as of `soft_targets`, if there are teachers.
         shards: function that returns the folder in which the features' shards are here.
         build, settings: of the Study.
         strategy: a key of STRATEGIES.
         folds: list of Fold.
     """
-    corpus, features, targets, groups, training, config = data()
+    corpus, features, targets, groups, training, config, soft = data()
     here = shards()
     features = [dataclasses.replace(one, shard=here / one.shard.name) for one in features]
     seed, shape = settings["seed"], (training.frames, config.mels)
@@ -92,7 +93,7 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                     history = fit(
                         model,
                         [features[i] for i in train],
-                        targets[train],
+                        _mixed(targets, soft.get(fold.name), training.taught, corpus)[train],
                         training,
                         steps_per_epoch,
                         config,
@@ -118,6 +119,12 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                 settings,
                 config,
             )
+
+
+def _mixed(targets, soft, share, corpus):
+    """Shares of the classes for every utterance: of its label, and of what teachers say."""
+    hard = np.eye(len(corpus.labels), dtype=np.float32)[targets]
+    return hard if soft is None else (1.0 - share) * hard + share * soft
 
 
 def seed_of(seed, fold):

@@ -26,6 +26,7 @@ class TrainingSettings:
     learning_rate: float = 6e-3  # peak; warmed up, then cosine to zero
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
+    taught: float = 0.0  # share of the teachers' posteriors in the targets
 
     def steps_per_epoch(self, utterances):
         """Batches per epoch, one number for every fold: the graph is traced once."""
@@ -113,7 +114,7 @@ def fit(
     Args:
         model: the compiled, restarted model.
         features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
-        labels: class index per utterance.
+        labels: class index per utterance, or shares of the classes, (utterances, classes).
         settings: TrainingSettings.
         steps_per_epoch: as given to `compile_model`.
         config: LogMelConfig of the features.

@@ -1,0 +1,112 @@
+"""Distillation: students learn from teachers of the same fold, which no test speaker reaches."""
+
+import dataclasses
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
+
+from small_studies import CONFIG, TRAINING, recordings, run
+from sounds import write_wav
+
+from tfhrf.data.folds import Fold
+from tfhrf.studies import task
+from tfhrf.studies.record import StudyError
+from tfhrf.studies.teachers import name_teachers, soft_targets
+
+TAUGHT = dataclasses.replace(TRAINING, taught=0.5)
+SETTINGS = {"model": "small", "variant": "light", "hrf": 0, "dataset": "own", "seed": 0}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def teachers(tmp_path):
+    """Two finished studies that differ by their seed."""
+    utterances = recordings(tmp_path / "sounds")
+    runs = [tmp_path / "teacher0", tmp_path / "teacher1"]
+    for seed, out in enumerate(runs):
+        run(out, utterances, SETTINGS | {"seed": seed})
+    return utterances, runs
+
+
+def test_soft_targets_are_the_mean_of_the_teachers_where_the_fold_trains(teachers):
+    _, runs = teachers
+    rng = np.random.default_rng(0)
+    # As long as a window: one window each.
+    features = [rng.normal(size=(TRAINING.frames, 8)).astype("f4") for _ in range(6)]
+    fold = Fold("Bob/x", [2, 3, 5], [], [0, 1])
+    found = soft_targets(runs, fold, features, 2, CONFIG)
+    places = [next(run.glob("Bob*")) for run in runs]
+    logits = [
+        keras.saving.load_model(place / "folded.keras")(np.stack(features)).numpy()
+        for place in places
+    ]
+    expected = np.mean([np.exp(one) / np.exp(one).sum(1, keepdims=True) for one in logits], axis=0)
+    np.testing.assert_allclose(found[fold.train], expected[fold.train], rtol=1e-5)
+    assert np.isnan(found[[0, 1, 4]]).all()
+
+
+def test_what_a_student_learns_does_not_depend_on_test_utterances(teachers, monkeypatch, tmp_path):
+    utterances, runs = teachers
+    seen = []
+    fit = task.fit
+
+    def watched(model, features, targets, *more):
+        seen.append((len(features), targets))
+        return fit(model, features, targets, *more)
+
+    monkeypatch.setattr(task, "fit", watched)
+    results = run(tmp_path / "student", utterances, SETTINGS, TAUGHT, teachers=runs)
+    assert sorted(count for count, _ in seen) == [4, 4, 4, 6]
+    for _, targets in seen:
+        # Half of the label, half of what teachers say; a test utterance would be NaN.
+        assert np.isfinite(targets).all()
+        np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-6)
+        assert ((targets.max(axis=1) > 0.5) & (targets.max(axis=1) < 1.0)).all()
+    assert set(results["folds"]) == {"Bob/x", ".x", "deployed (tested)"}
+    # The same teachers: nothing runs again. Others: another study.
+    seen.clear()
+    run(tmp_path / "student", utterances, SETTINGS, TAUGHT, teachers=runs)
+    assert not seen
+    with pytest.raises(StudyError, match=r"Another study is in .*: teachers"):
+        run(tmp_path / "student", utterances, SETTINGS, TAUGHT, teachers=runs[:1])
+
+
+def test_teachers_of_other_folds_or_data_are_refused(teachers, tmp_path):
+    utterances, runs = teachers
+    # A speaker's take goes to another: the teacher of a fold may have heard its test speaker.
+    moved = [utterances[0]._replace(speaker=".x", group=".x"), *utterances[1:]]
+    with pytest.raises(StudyError, match=r"teacher0 was made of other data. Received: .*folds"):
+        run(tmp_path / "student", moved, SETTINGS, TAUGHT, teachers=runs)
+    config = dataclasses.replace(CONFIG, hop=CONFIG.hop // 2)
+    with pytest.raises(StudyError, match=r"teacher0 was made of other data. Received: front end"):
+        run(tmp_path / "student", utterances, SETTINGS, TAUGHT, config, teachers=runs)
+    write_wav(utterances[0].path, np.random.default_rng(99).normal(0, 0.1, 4800))
+    with pytest.raises(StudyError, match=r"teacher0 was made of other data. Received: recordings"):
+        run(tmp_path / "student", utterances, SETTINGS, TAUGHT, teachers=runs)
+    assert not (tmp_path / "student").exists()
+
+
+def test_a_teacher_without_a_fold_is_refused(teachers, tmp_path):
+    utterances, runs = teachers
+    shutil.rmtree(next(runs[1].glob("Bob*")))
+    with pytest.raises(StudyError, match=r"no complete fold Bob/x. Received: --teacher=.*teacher1"):
+        run(tmp_path / "student", utterances, SETTINGS, TAUGHT, teachers=runs)
+    with pytest.raises(StudyError, match=r"Received: no .*nowhere"):
+        run(tmp_path / "student", utterances, SETTINGS, TAUGHT, teachers=[tmp_path / "nowhere"])
+
+
+def test_students_are_named_after_their_teachers(teachers, tmp_path):
+    _, runs = teachers
+    assert name_teachers(runs) == "small light hrf 0 seed 0 & small light hrf 0 seed 1"
+    settings = json.loads((runs[0] / "settings.json").read_text())
+    (runs[0] / "settings.json").write_text(json.dumps(settings | {"teacher": "x"}))
+    assert name_teachers(runs[:1]) == "small light hrf 0 seed 0 by x"

@@ -1,0 +1,86 @@
+"""Distillation: what the models of finished studies say of a fold's training utterances.
+
+A fold's teachers have been trained on the same utterances as its students: a test speaker reaches
+neither.
+"""
+
+import hashlib
+import pathlib
+
+import keras
+import numpy as np
+
+from tfhrf.files import safe_name
+from tfhrf.studies import record
+from tfhrf.studies.assess import posteriors_of
+from tfhrf.studies.record import StudyError
+from tfhrf.studies.results import DEPLOYED, record_of
+from tfhrf.studies.training import inference
+
+# What a teacher's study and its students' have in common.
+SAME = ("recordings", "labels", "speakers", "folds", "classes", "front end")
+MODEL = "folded.keras"
+
+
+def check_teachers(runs, folds, made_of):
+    """Raises StudyError unless studies can teach what another one is about to learn.
+
+    Args:
+        runs: folders of studies.
+        folds: list of Fold, those that are asked for.
+        made_of: what the students are made of, as of `record.made_of`.
+
+    Returns:
+        Checksum of the teachers of these folds.
+    """
+    found = hashlib.sha256()
+    for run in runs:
+        record.check_data(run, {key: made_of[key] for key in SAME})
+        for fold in folds:
+            place = _place(run, fold)
+            if not record_of(place):
+                raise StudyError(
+                    f"A teacher has no complete fold {fold.name}. Received: --teacher={run}"
+                )
+            found.update((place / MODEL).read_bytes())
+    return found.hexdigest()[: record.LENGTH]
+
+
+def name_teachers(runs):
+    """What taught, in one word for the settings of the students."""
+    told = [record.read(run, "settings.json") for run in runs]
+    names = [
+        f"{one['model']} {one['variant']} hrf {one['hrf']} seed {one['seed']}"
+        + (f" by {one['teacher']}" if "teacher" in one else "")
+        for one in told
+    ]
+    return " & ".join(sorted(names))
+
+
+def soft_targets(runs, fold, features, classes, config):
+    """Posteriors of a fold's training utterances, the mean over its teachers.
+
+    Args:
+        runs: folders of studies that `check_teachers` accepts.
+        fold: Fold.
+        features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames, of
+            all utterances.
+        classes: number of classes.
+        config: LogMelConfig of the features.
+
+    Returns:
+        float32 array of shape (utterances, classes); NaN where the fold does not train.
+    """
+    some = [features[index] for index in fold.train]
+    sums = np.zeros((len(some), classes))
+    for run in runs:
+        model = keras.saving.load_model(_place(run, fold) / MODEL, compile=False)
+        sums += posteriors_of({"": inference(model)}, some, model.input_shape[1], config)[""]
+    taught = np.full((len(features), classes), np.nan, np.float32)
+    taught[fold.train] = sums / len(runs)
+    return taught
+
+
+def _place(run, fold):
+    """The folder of a fold in a study's."""
+    return pathlib.Path(run) / (safe_name(fold.name) if fold.tests else DEPLOYED)
