@@ -73,6 +73,10 @@ def test_configuration_is_frozen_and_saved(tmp_path):
     assert LogMelConfig.load(path) == config
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.mels = 41
+    values = json.loads(path.read_text())
+    values.pop("trim")
+    path.write_text(json.dumps(values))
+    assert LogMelConfig.load(path) == config
     path.write_text(json.dumps({"mels": 40, "melz": 1}))
     with pytest.raises(ValueError, match=r"Received: \['mels', 'melz'\] in .*front_end.json"):
         LogMelConfig.load(path)
@@ -85,6 +89,22 @@ def test_extract_names_a_file_shorter_than_a_frame(tmp_path):
     assert features.shape == (48, 64)
     with pytest.raises(AudioError, match=r"320 samples\): .*short\.wav"):
         extract([good, short], CONFIG)
+
+
+def test_silence_at_the_ends_is_cut_if_the_front_end_says_so(tmp_path):
+    # Longer than what is computed at a time. A tone that never pauses would be noise.
+    loud = 10 ** (0.5 * np.sin(2 * np.pi * 3 * np.arange(800_000) / 16_000) - 0.5)
+    spoken = sine(300, 50.0) * loud.astype("f4")
+    silence = np.zeros(16_000, "f4")
+    path = write_wav(tmp_path / "a.wav", np.concatenate([silence, spoken, silence]))
+    (whole,) = extract([path], CONFIG)
+    (cut,) = extract([path], dataclasses.replace(CONFIG, trim=True))
+    assert whole.shape[0] == CONFIG.frames(52.0)
+    # Ten frames on either side are kept.
+    first = np.flatnonzero(whole.max(axis=1) > CONFIG.silence + 0.1)[0]
+    assert CONFIG.frames(50.0) < len(cut) <= CONFIG.frames(50.0) + 20
+    start = next(i for i in range(first - 12, first) if (whole[i : i + len(cut)] == cut).all())
+    assert first - start == 8
 
 
 def test_extract_cuts_spans(tmp_path):

@@ -7,11 +7,13 @@ computes the same bits as `Endpointer`.
 import dataclasses
 import enum
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 DECIBEL = 85  # of a level, which has 8 fractional bits and doubles every 3.01 dB
+HELD = 2**23  # samples
 LARGEST_FRAME = 8192  # samples: the energy of a longer one needs more than 64 bits
 
 
@@ -242,10 +244,48 @@ def trim(wave: NDArray[np.float32], config: EndpointConfig) -> NDArray[np.float3
         config: EndpointConfig.
 
     Returns:
-        A view of the wave; all of it if nothing in it is an utterance.
+        The samples between; all of them if nothing in the wave is an utterance.
     """
-    found = utterances(to_int16(wave), config)
-    return wave[found[0][0] : found[-1][1]] if found else wave
+    return np.concatenate([np.zeros(0, np.float32), *trim_blocks([wave], config)])
+
+
+def trim_blocks(
+    blocks: Iterable[NDArray[np.float32]], config: EndpointConfig, most: int = HELD
+) -> Iterator[NDArray[np.float32]]:
+    """`trim` of a wave that comes in blocks.
+
+    Args:
+        blocks: floats of shape (samples,) each, in [-1, 1].
+        config: EndpointConfig.
+        most: samples that are held back; a silence that is longer is not cut.
+
+    Yields:
+        Blocks of what remains, in order.
+    """
+    endpointer = Endpointer(config)
+    held: NDArray[np.float32] = np.zeros(0, np.float32)
+    first = 0  # sample of the stream that `held` begins with
+    rest: NDArray[np.int16] = np.zeros(0, np.int16)
+    heard = begun = False  # whether there was an utterance; whether something was yielded
+    for block in blocks:
+        held = np.concatenate([held, block])
+        samples = np.concatenate([rest, to_int16(block)])
+        rest = samples[len(samples) // config.frame * config.frame :]
+        for level in levels(samples, config):
+            if endpointer.take(level) == Event.START and not heard:
+                heard = True
+                if not begun:
+                    held, first = held[endpointer.start - first :], endpointer.start
+        ready = endpointer.end - first if heard else 0
+        if len(held) - ready > most:
+            ready = len(held)
+        if ready > 0:
+            yield held[:ready]
+            held, first, begun = held[ready:], first + ready, True
+    endpointer.finish(len(rest))
+    last = endpointer.end - first if heard else len(held)
+    if last > 0:
+        yield held[:last]
 
 
 def to_int16(wave: ArrayLike) -> NDArray[np.int16]:

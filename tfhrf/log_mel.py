@@ -25,6 +25,9 @@ class LogMelConfig:
     spectrum of the Hann-windowed frame goes through triangular filters on the mel scale; the
     natural logarithm of the energies, never below `floor`, is shifted and scaled by fixed
     numbers so that speech lies around zero with about unit variance.
+
+    With `trim`, silence before the first and after the last utterance of a recording has been cut
+    by the rule of `tfhrf.endpoint`, which cuts a stream into utterances on a device.
     """
 
     sample_rate: int = 16_000  # Hz
@@ -37,6 +40,7 @@ class LogMelConfig:
     floor: float = 1e-5  # energy, for samples in [-1, 1]
     mean: float = -4.0  # of the natural logarithm
     scale: float = 0.25
+    trim: bool = False
 
     @property
     def silence(self) -> np.float32:
@@ -61,7 +65,8 @@ class LogMelConfig:
         """Reads a configuration that `save` wrote."""
         values = json.loads(pathlib.Path(path).read_text())
         known = {field.name for field in dataclasses.fields(cls)}
-        if set(values) != known:
+        # What was saved before silence could be cut has no word of it.
+        if {*values, "trim"} != known:
             raise ValueError(
                 f"A front-end configuration has the keys {sorted(known)}. "
                 f"Received: {sorted(values)} in {path}"

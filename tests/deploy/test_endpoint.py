@@ -23,6 +23,7 @@ from tfhrf.endpoint import (
     levels,
     to_int16,
     trim,
+    trim_blocks,
     utterances,
 )
 from tfhrf.log_mel import LogMelConfig
@@ -232,6 +233,38 @@ def test_trim_cuts_both_ends():
     assert len(trim(spoken, CONFIG)) == len(spoken)
     # What holds no utterance is left as it is.
     assert len(trim(noise(5000, -60), CONFIG)) == 5000
+    assert len(trim(noise(0, -60), CONFIG)) == 0
+
+
+@pytest.mark.parametrize("size", [1, 159, 1000, 7777, 10**6])
+def test_a_stream_in_blocks_of_any_size_is_cut_alike(size):
+    samples, _ = dialog()
+    samples = samples[:24_000] if size == 1 else samples
+    blocks = [samples[start : start + size] for start in range(0, len(samples), size)]
+    cut = np.concatenate([*trim_blocks(blocks, CONFIG)])
+    np.testing.assert_array_equal(cut, trim(samples, CONFIG))
+
+
+def test_what_is_held_back_is_bounded():
+    """A silence of more than that stays."""
+    silence = np.zeros(50_000, "f4")
+    wave = np.concatenate([silence, voice(1), silence, voice(2), silence])
+    taken, given, most = 0, 0, 0
+
+    def blocks():
+        nonlocal taken, most
+        for block in np.split(wave, range(1000, len(wave), 1000)):
+            most = max(most, taken - given)
+            taken += len(block)
+            yield block
+
+    for block in trim_blocks(blocks(), CONFIG, most=40_000):
+        given += len(block)
+    assert 39_000 < most <= 40_000
+    assert given == len(wave)
+    np.testing.assert_array_equal(
+        np.concatenate([*trim_blocks(blocks(), CONFIG, most=60_000)]), trim(wave, CONFIG)
+    )
 
 
 def test_defaults_keep_their_times():

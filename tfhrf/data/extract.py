@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfhrf.data.decode import AudioError, decode_blocks
+from tfhrf.endpoint import EndpointConfig, trim_blocks
 from tfhrf.log_mel import log_mel
 from tfhrf.progress import progress_bar
 
@@ -68,17 +69,29 @@ def _compute(config):
     return tf.function(lambda wave: log_mel(wave, config), input_signature=[wave_spec])
 
 
+def compute(wave, config):
+    """The log-mel frames of a wave as of `extract`, float32 of shape (frames, mels)."""
+    return _compute(config)(np.concatenate([np.zeros(0, "f4"), *_cut([wave], config)])).numpy()
+
+
+def _cut(waves, config):
+    """Blocks of a wave, without the silence at its ends if that is the front end's."""
+    if not config.trim:
+        return waves
+    return trim_blocks(waves, EndpointConfig.at(config.sample_rate, config.hop))
+
+
 def _frames(waves, config, path, span):
     """Frames of an utterance, which are the same whatever the blocks of its wave."""
-    compute = _compute(config)
+    traced = _compute(config)
     step = FRAMES * config.hop
     samples = max(step, step - config.hop + config.frame_length)
     total, wave = 0, np.zeros(0, "f4")
-    for block in waves:
+    for block in _cut(waves, config):
         total += len(block)
         wave = np.concatenate([wave, block]) if len(wave) else block
         while len(wave) >= samples:
-            yield compute(wave[:samples]).numpy()
+            yield traced(wave[:samples]).numpy()
             wave = wave[step:]
     if total < config.frame_length:
         what = "Audio file" if span is None else f"The span from {span[0]:g} to {span[1]:g} s"
@@ -87,4 +100,4 @@ def _frames(waves, config, path, span):
             path,
         )
     # What is left may be shorter than a frame: none is the sign of the end.
-    yield compute(wave).numpy()
+    yield traced(wave).numpy()

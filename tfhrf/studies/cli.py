@@ -16,6 +16,7 @@ from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import FoldError
 from tfhrf.data.store import CacheError
 from tfhrf.files import safe_name
+from tfhrf.log_mel import LogMelConfig
 from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
 from tfhrf.studies import material, study, tables
@@ -88,6 +89,7 @@ def train(model, backbone, variants=("light", "large"), **fixed):
         [],
         "Folders of finished studies of the same folds, whose models the new ones learn from too.",
     )
+    flags.DEFINE_bool("trim", False, "Silence at both ends of a recording is cut.")
     flags.DEFINE_bool("restart", False, "Removes what the study's folder holds of an earlier one.")
     flags.DEFINE_enum(
         "on_bad_audio",
@@ -154,7 +156,7 @@ def _train(model, backbone, fixed, given):
         engine=engine,
         strategy=given.strategy,
         restart=given.restart,
-        config=device["config"],
+        config=dataclasses.replace(device["config"] or LogMelConfig(), trim=given.trim),
         bad=bad,
         teachers=given.teacher,
     )
@@ -169,6 +171,7 @@ def _asked(given, model, training, made_of):
     """The settings of each study that the user asked for, without repetitions."""
     asked = []
     taught = {"teacher": name_teachers(given.teacher)} if given.teacher else {}
+    cut = {"trim": True} if given.trim else {}
     for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
         settings = {
             "model": model,
@@ -179,6 +182,7 @@ def _asked(given, model, training, made_of):
             "epochs": training.epochs,
             "protocol": made_of.protocol,
             **made_of.settings,
+            **cut,
             **taught,
         }
         if settings not in asked:

@@ -8,14 +8,14 @@ import pathlib
 import zlib
 
 import numpy as np
-import tensorflow as tf
 
 from tfhrf.data.decode import decode_spans
 from tfhrf.data.distort import CONDITIONS, VERSION, Missing
+from tfhrf.data.extract import compute
 from tfhrf.data.store import contents
 from tfhrf.deploy import runners
 from tfhrf.files import write_text
-from tfhrf.log_mel import LogMelConfig, log_mel
+from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
 from tfhrf.studies import record
 from tfhrf.studies.assess import decide, posteriors_of
@@ -133,14 +133,7 @@ def _heard(condition, fold, utterances, names, config):
         # The same recording meets the same noise wherever it lies and whoever is tested before.
         seed = zlib.crc32(names[index].encode())
         changed = CONDITIONS[condition](wave, rate, seed, voices)
-        yield _compute(config)(changed).numpy()
-
-
-@functools.cache
-def _compute(config):
-    """The frames of a wave, computed as those that the models were trained on."""
-    wave_spec = tf.TensorSpec((None,), tf.float32)
-    return tf.function(lambda wave: log_mel(wave, config), input_signature=[wave_spec])
+        yield compute(changed, config)
 
 
 def _voices(fold, utterances, names, config):
