@@ -303,7 +303,7 @@ def killed_run(address, *folders):
 @on_ray
 def test_folds_that_came_back_before_the_driver_was_killed_stay(cluster, corpus, tmp_path):
     out = tmp_path / "out"
-    code = "import sys, test_engine; test_engine.killed_run(*sys.argv[1:])"
+    code = "import sys, test_workers; test_workers.killed_run(*sys.argv[1:])"
     arguments = [cluster.address, corpus, out, tmp_path / "before"]
     killed = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, check=False
@@ -348,7 +348,7 @@ def noise(speaker, label, seed):
 @pytest.mark.slow  # two processes start and trace
 def test_two_processes_share_a_study(corpus, tmp_path, one_process):
     code = (
-        "import pathlib, test_engine; test_engine.run("
+        "import pathlib, test_workers; test_workers.run("
         "pathlib.Path('emodb'), pathlib.Path('both'), fold_numbers={})"
     )
     both = [

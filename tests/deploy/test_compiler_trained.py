@@ -32,7 +32,7 @@ def speech(emodb_dir):
 @pytest.mark.parametrize("backbone", [ConvTransformer, Conformer, SpeechFormer])
 def test_trained_backbones_equal_tflm_on_a_thousand_inputs(backbone, speech, tmp_path):
     features, targets, windows = speech
-    settings = TrainingSettings(epochs=3)
+    settings = TrainingSettings(frames=200, epochs=3)
     model = backbone((settings.frames, CONFIG.mels), int(targets.max()) + 1, hrf=4)
     compile_model(model, settings, steps_per_epoch=10)
     fit(model, features, targets, settings, 10, CONFIG, seed=0)

@@ -57,7 +57,7 @@ def test_folded_is_the_plain_model(preset, hrf):
     assert all(type(layer).__module__.startswith("keras.") for layer in folded.layers)
 
 
-@pytest.mark.parametrize(("where", "count"), [("ffn", 2), ("attention", 4), ("all", 6)])
+@pytest.mark.parametrize(("where", "count"), [("ffn", 6), ("attention", 4), ("all", 10)])
 def test_where_chooses_the_hrf_layers(where, count):
     model = ConvTransformer(SHAPE, CLASSES, hrf=4, hrf_depth=3, where=where)
     layers = [layer for layer in model.layers if isinstance(layer, tfhrf.HRFDense)]

@@ -143,6 +143,46 @@ def stem(inputs: KerasTensor, channels: int, units: int) -> KerasTensor:
     return FastDense(units, name="front_end_output")(x)
 
 
+def temporal_convolutions(
+    x: KerasTensor,
+    count: int,
+    kernel_size: int,
+    dense: MakeDense,
+    name: str,
+    mask: KerasTensor | None,
+) -> KerasTensor:
+    """Depthwise separable convolutions over frames, each added to its input.
+
+    The depthwise half is batch-normalized; the pointwise half is a Dense layer with ReLU.
+
+    Args:
+        x: Keras tensor (batch, frames, units).
+        count: of convolutions.
+        kernel_size: in frames.
+        dense: what makes the pointwise halves.
+        name: begins the names of the layers.
+        mask: Keras tensor (batch, frames), 1 for real frames and 0 for padding, or None.
+
+    Returns:
+        Keras tensor (batch, frames, units).
+    """
+    if not count:
+        return x
+    frames, units = x.shape[1:]
+    # An image once: a reshape for every convolution would cost memory on a device.
+    x = layers.Reshape((frames, 1, units), name=f"{name}_image")(x)
+    mask = None if mask is None else ops.expand_dims(mask, 2)
+    for place in range(1, count + 1):
+        y = x if mask is None else x * ops.expand_dims(mask, 3)
+        y = layers.DepthwiseConv2D(
+            (kernel_size, 1), padding="same", use_bias=False, name=f"{name}{place}_depthwise"
+        )(y)
+        y = batch_norm(y, f"{name}{place}_norm", mask)
+        y = dense(units, activation="relu", name=f"{name}{place}_pointwise")(y)
+        x = layers.Add(name=f"{name}{place}_add")([x, y])
+    return layers.Reshape((frames, units), name=f"{name}_frames")(x)
+
+
 def batch_norm(x: KerasTensor, name: str, mask: KerasTensor | None = None) -> KerasTensor:
     """Batch normalization whose statistics settle in the few hundred steps of a small corpus.
 

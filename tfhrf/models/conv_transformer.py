@@ -17,6 +17,7 @@ from tfhrf.models.blocks import (
     projections,
     residual,
     stem,
+    temporal_convolutions,
 )
 
 
@@ -26,7 +27,9 @@ class ConvTransformerConfig:
 
     channels: int  # of the first convolution; the second has twice as many
     units: int  # width of the tokens, a multiple of heads
-    blocks: int
+    convolutions: int  # depthwise separable ones over frames, before the encoder
+    kernel_size: int  # of these, in frames
+    blocks: int  # of the encoder
     heads: int
     feed_forward_units: int  # inner width of the feed-forward networks
     activation: str = "relu"  # of the feed-forward networks; microcontrollers run relu and silu
@@ -34,9 +37,17 @@ class ConvTransformerConfig:
     head_dropout: float = 0.2  # before the classifier
 
 
-TINY = ConvTransformerConfig(channels=8, units=40, blocks=1, heads=4, feed_forward_units=96)
-LIGHT = ConvTransformerConfig(channels=8, units=48, blocks=1, heads=4, feed_forward_units=96)
-LARGE = ConvTransformerConfig(channels=16, units=144, blocks=4, heads=4, feed_forward_units=288)
+TINY = ConvTransformerConfig(
+    channels=8,
+    units=40,
+    convolutions=0,
+    kernel_size=9,
+    blocks=1,
+    heads=4,
+    feed_forward_units=96,
+)
+LIGHT = dataclasses.replace(TINY, units=48, convolutions=4)
+LARGE = dataclasses.replace(LIGHT, channels=16, units=144, blocks=4, feed_forward_units=288)
 PRESETS = {"tiny": TINY, "light": LIGHT, "large": LARGE}
 
 
@@ -54,9 +65,10 @@ def ConvTransformer(
 
     Speech emotion recognition has no canonical ConvTransformer; this is ours. Two convolutions
     over frames and mels (the second one depthwise separable) with batch normalization reduce
-    both by 4; a Dense layer makes tokens of what is left of the mels; sinusoidal positions are
-    added; encoder blocks (Vaswani et al. 2017, pre-norm) follow; mean and mean deviation over
-    time, layer normalization and a classifier end it.
+    both by 4; a Dense layer makes tokens of what is left of the mels; depthwise separable
+    convolutions over the tokens, each with batch normalization and a residual connection, follow.
+    Then sinusoidal positions are added; encoder blocks (Vaswani et al. 2017, pre-norm) follow;
+    mean and mean deviation over time, layer normalization and a classifier end it.
 
     Args:
         input_shape: (frames, mels), both multiples of 4.
@@ -80,6 +92,9 @@ def ConvTransformer(
     inputs, mask = make_inputs(input_shape, masked)
     token_mask = None if mask is None else mask[:, ::STRIDE]
     x = stem(inputs, config.channels, config.units)
+    x = temporal_convolutions(
+        x, config.convolutions, config.kernel_size, ffn_dense, "convolution", token_mask
+    )
     x = x + sinusoidal_positions(*x.shape[1:])
     for block in range(1, config.blocks + 1):
         name = f"block{block}_attention"
