@@ -393,6 +393,7 @@ def test_a_participant_is_decided_by_the_mean_of_the_segments():
     each = assess.decide(posteriors, targets, groups, CORPORA["emodb"])
     assert each["confusion"]["trained"] == [[1, 2], [0, 1]]
     assert each["targets"] == [0, 0, 0, 1]
+    assert each["groups"] == groups
 
 
 def test_calibration_windows_are_those_of_all_windows_laid_out():

@@ -6,6 +6,8 @@ training and in anything else. Nothing is random: the same utterances give the s
 
 import bisect
 import collections
+import hashlib
+import math
 from typing import NamedTuple
 
 
@@ -150,6 +152,31 @@ def group_folds(utterances, count):
                 f"Received: {group_of[one.speaker]}, {one.group}"
             )
     return _dealt([utterance.group for utterance in utterances], count, "groups")
+
+
+def kept_speakers(utterances):
+    """One fold that keeps a third of the speakers apart, to be looked at once.
+
+    Which ones depends on the names alone: the first third in the order of the names' SHA-256.
+
+    Args:
+        utterances: list of Utterance from at least two speakers.
+
+    Returns:
+        List of one Fold, "kept".
+
+    Raises:
+        FoldError: all utterances are of one speaker.
+    """
+    names = {utterance.speaker for utterance in utterances}
+    if len(names) < 2:
+        raise FoldError(f"Independent folds need two speakers. Received: {sorted(names)}")
+    order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    kept = set(order[: math.ceil(len(order) / 3)])
+    sides: tuple[list[int], list[int]] = ([], [])
+    for index, one in enumerate(utterances):
+        sides[one.speaker in kept].append(index)
+    return [Fold("kept", sides[0], [], sides[1])]
 
 
 def stratified_folds(utterances, count):

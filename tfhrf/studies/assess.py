@@ -139,8 +139,8 @@ def decide(posteriors, targets, groups, corpus):
         corpus: tfhrf.data.corpora.Corpus, for what is decided on and whether it is confidential.
 
     Returns:
-        Dict of plain values: "confusion" by kind of model; unless confidential, "targets" and
-        "posteriors".
+        Dict of plain values: "confusion" by kind of model; unless confidential, "targets", "groups"
+        and "posteriors".
     """
     if corpus.decisions == "participants":
         names, first, places = np.unique(groups, return_index=True, return_inverse=True)
@@ -156,5 +156,6 @@ def decide(posteriors, targets, groups, corpus):
     }
     if not corpus.confidential:
         decided["targets"] = targets.tolist()
+        decided["groups"] = list(groups)
         decided["posteriors"] = {kind: values.tolist() for kind, values in posteriors.items()}
     return decided

@@ -141,6 +141,48 @@ def save_stress(path, results, title):
         axes.grid(axis="x", alpha=0.3)
 
 
+def save_arms(path, values, title):
+    """Draws arms of a study side by side, a row of bars for each corpus.
+
+    Args:
+        path: path of the picture.
+        values: dict from (corpus, arm) to UA of every seed, an array.
+        title: of the picture.
+    """
+    corpora, names = (list(dict.fromkeys(key[place] for key in values)) for place in (0, 1))
+    with _axes(path, (2 + 0.9 * len(names), 1 + 3.2 * len(corpora)), rows=len(corpora)) as every:
+        for axes, corpus in zip(np.atleast_1d(every), corpora, strict=True):
+            for place, name in enumerate(names):
+                if (corpus, name) in values:
+                    _bar(axes, place, values[corpus, name], COLORS["int8"])
+            axes.set_xticks(range(len(names)), [name.replace(", ", chr(10)) for name in names])
+            axes.tick_params(axis="x", rotation=60)
+            axes.set(ylabel=f"{METRICS['ua']}, {corpus}", ylim=(0, 1))
+            axes.grid(axis="y", alpha=0.3)
+        np.atleast_1d(every)[0].set_title(title)
+
+
+def save_speakers(path, differences, title):
+    """Draws what an arm changes for each speaker, a row for each arm.
+
+    Args:
+        path: path of the picture.
+        differences: dict from the name of an arm to a dict from a speaker to a difference of
+            accuracy.
+        title: of the picture.
+    """
+    with _axes(path, (7, 1.2 + 0.4 * len(differences))) as axes:
+        for place, speakers in enumerate(differences.values()):
+            points = 100 * np.array([*speakers.values()])
+            axes.plot(points, np.full(len(points), place), "o", alpha=0.4, color=COLORS["int8"])
+            axes.plot(points.mean(), place, "|", markersize=18, color="black")
+        axes.axvline(0, color="black", linewidth=1)
+        axes.set_yticks(range(len(differences)), list(differences))
+        axes.invert_yaxis()
+        axes.set(xlabel="points of accuracy against light; a dot is a speaker", title=title)
+        axes.grid(axis="x", alpha=0.3)
+
+
 def _band(axes, curves, name, color):
     epochs = np.arange(1, curves.shape[1] + 1)
     axes.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.2)
@@ -155,12 +197,12 @@ def _bar(axes, place, values, color):
 
 
 @contextlib.contextmanager
-def _axes(path, size, columns=1):
+def _axes(path, size, columns=1, rows=1):
     """Axes to draw on, or an array of them; the picture is written if the block succeeds."""
     # Without pyplot: no display, no global state.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    yield figure.subplots(1, columns)
+    yield figure.subplots(rows, columns)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")

@@ -63,6 +63,8 @@ def _protocol(settings, folds):
         return f"{folds} sessions held out in turn"
     if protocol == "official":
         return "official split"
+    if protocol == "kept_speakers":
+        return "a third of the speakers kept apart"
     if protocol == "cross_corpus":
         return f"tested on {settings['test_dataset']}"
     if protocol.startswith(("stratified", "group")):

@@ -50,10 +50,11 @@ class Corpus(NamedTuple):
 
 
 _FIVE: dict[str, Callable] = {"speaker_5_fold": functools.partial(folds.speaker_folds, count=5)}
+_KEPT: dict[str, Callable] = {"kept_speakers": folds.kept_speakers}
 _SPEAKERS: dict[str, Callable] = {"leave_one_speaker_out": folds.leave_one_speaker_out}
 
 CORPORA = {
-    "cremad": Corpus(cremad.read, class_per_label(cremad.LABELS.values()), _FIVE),
+    "cremad": Corpus(cremad.read, class_per_label(cremad.LABELS.values()), _FIVE | _KEPT),
     "daic_woz": Corpus(
         daic_woz.read,
         class_per_label(daic_woz.LABELS),

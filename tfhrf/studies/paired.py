@@ -1,0 +1,118 @@
+"""Studies against each other, pair by pair: the same folds, utterances and seeds, another model.
+
+What differs between two arms is bootstrapped over speakers and seeds: both are drawn with
+replacement, the same ones for both arms, and the unweighted average recall of each arm is that of
+all decisions on the drawn speakers by the drawn seeds.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tfhrf.studies.metrics import confusion_counts
+from tfhrf.studies.results import ResultsError, complete
+
+DRAWS = 10_000
+
+
+class Difference(NamedTuple):
+    """How two arms differ, in UA.
+
+    Attributes:
+        mean: second minus first.
+        low, high: 95 % interval of it.
+        speakers: dict from a speaker to what it differs by there, in accuracy, mean over seeds.
+    """
+
+    mean: float
+    low: float
+    high: float
+    speakers: dict
+
+
+def counts_of(runs, kind="int8"):
+    """Confusions of every seed and speaker.
+
+    Args:
+        runs: folders of finished studies that differ in their seeds alone.
+        kind: "trained", "folded" or "int8".
+
+    Returns:
+        Integer array of shape (runs, speakers, classes, classes), and the speakers' names.
+
+    Raises:
+        ResultsError: a study keeps no decisions on single utterances, or studies did not test
+            the same speakers.
+    """
+    found = [_by_speaker(run, kind) for run in runs]
+    names = sorted(found[0])
+    for run, counts in zip(runs, found, strict=True):
+        if sorted(counts) != names:
+            raise ResultsError(f"Studies did not test the same speakers. Received: {run}")
+    return np.stack([[counts[name] for name in names] for counts in found]), names
+
+
+def compare(first, second, seed=0):
+    """How the second arm differs from the first one.
+
+    Args:
+        first, second: per corpus a list of the arm's runs, both in the same order of seeds. The
+            differences on several corpora are averaged.
+        seed: of the draws.
+
+    Returns:
+        Difference.
+    """
+    rng = np.random.default_rng(seed)
+    means, draws = [], []
+    speakers: dict[str, float] = {}
+    for before, after in zip(first, second, strict=True):
+        (a, names), (b, others) = counts_of(before), counts_of(after)
+        if a.shape != b.shape or names != others:
+            raise ResultsError(
+                f"Arms did not test the same seeds and speakers. Received: {after[0]}"
+            )
+        means.append(recall(b.sum(axis=(0, 1))) - recall(a.sum(axis=(0, 1))))
+        draws.append(_draw(b, a, rng))
+        right = np.trace(b - a, axis1=2, axis2=3).sum(axis=0) / a.sum(axis=(0, 2, 3))
+        speakers |= dict(zip(names, right.tolist(), strict=True))
+    low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
+    return Difference(float(np.mean(means)), float(low), float(high), speakers)
+
+
+def recall(counts):
+    """Unweighted average recall of confusions, (..., classes, classes) to (...)."""
+    totals = counts.sum(axis=-1)
+    rights = np.diagonal(counts, axis1=-2, axis2=-1)
+    present = totals > 0
+    recalls = np.where(present, rights / np.maximum(totals, 1), 0.0)
+    return recalls.sum(axis=-1) / present.sum(axis=-1)
+
+
+def _draw(b, a, rng):
+    """Differences of UA of DRAWS draws of seeds and speakers, an array."""
+    # How often each one is drawn is all that counts.
+    times, heard = (
+        rng.multinomial(count, np.full(count, 1 / count), size=DRAWS) for count in a.shape[:2]
+    )
+    one, other = (
+        np.einsum("dp,dpij->dij", heard, np.einsum("ds,spij->dpij", times, side)) for side in (b, a)
+    )
+    return recall(one) - recall(other)
+
+
+def _by_speaker(run, kind):
+    counts: dict[str, np.ndarray] = {}
+    for record in complete(run).values():
+        side = record.get("test")
+        if side is None:
+            continue
+        if "groups" not in side or kind not in side["posteriors"]:
+            raise ResultsError(f"No decisions on each utterance are kept. Received: {run}")
+        targets, groups = np.array(side["targets"]), np.array(side["groups"])
+        posteriors = np.array(side["posteriors"][kind])
+        for name in np.unique(groups):
+            chosen = groups == name
+            found = np.array(confusion_counts(targets[chosen], posteriors[chosen]))
+            counts[str(name)] = counts.get(str(name), 0) + found
+    return counts
