@@ -9,6 +9,7 @@ from tfhrf.data.corpora.classes import of_classes
 from tfhrf.data.folds import (
     Fold,
     FoldError,
+    kept_speakers,
     leave_one_group_out,
     leave_one_of_pair_out,
     leave_one_speaker_out,
@@ -62,7 +63,7 @@ def test_nobody_is_on_two_sides(name, protocol, corpora):
             assert not validation & test
     tested = [i for fold in folds for i in fold.test]
     assert len(tested) == len(set(tested))
-    if protocol != "official":
+    if protocol not in ("official", "kept_speakers"):
         assert sorted(tested) == list(range(len(utterances)))
         assert len({fold.name for fold in folds}) == len(folds)
     assert CORPORA[name].protocols[protocol](utterances) == folds
@@ -113,6 +114,18 @@ def test_speakers_and_sexes_are_balanced(count):
             assert abs(sum(actor % 2 for actor in actors) - len(actors) / 2) <= 0.5
 
 
+def test_who_is_kept_apart_depends_on_names_alone():
+    def kept(names):
+        utterances = [Utterance("x", "sad", name, name) for name in names]
+        (fold,) = kept_speakers(utterances)
+        assert sorted(fold.train + fold.test) == list(range(len(names)))
+        return {names[index] for index in fold.test}
+
+    # SHA-256: "c" 2e7d..., "b" 3e23..., "a" ca97...
+    assert kept("abc") == kept("cba") == kept("abcabc") == {"c"}
+    assert len(kept([f"{number:04}" for number in range(46)])) == 16
+
+
 def test_too_few_to_split():
     one = [Utterance("x", label, "speaker1", "speaker1") for label in ("anger", "sadness")]
     with pytest.raises(FoldError, match=r"two speakers. Received: \['speaker1'\]"):
@@ -125,6 +138,8 @@ def test_too_few_to_split():
         speaker_folds(one, 5)
     with pytest.raises(FoldError, match=r"Received: 0 train, 0 dev, 0 test"):
         official(one, "dev")
+    with pytest.raises(FoldError, match=r"two speakers. Received: \['speaker1'\]"):
+        kept_speakers(one)
     three = [Utterance("x", "sad", speaker, "1") for speaker in "abc"]
     with pytest.raises(FoldError, match=r"Group 1 has more than two speakers. Received: 3"):
         leave_one_of_pair_out(three)
