@@ -5,7 +5,7 @@ import collections
 import numpy as np
 
 from tfhrf.deploy.memory_plan import place, round_up
-from tfhrf.deploy.tflite.graph import operator_name, shape_of, type_name
+from tfhrf.deploy.tflite.graph import operator_name, renumber, shape_of, type_name
 
 ALIGNMENT = 16  # TFLM's, bytes
 
@@ -44,6 +44,18 @@ def peak_bytes(graph):
     buffers.sort(key=lambda buffer: (-buffer[0], -buffer[1]))
     _, total = place((size, first, last) for size, _, first, last in buffers)
     return total
+
+
+def order_tensors(graph):
+    """Reverses the order of the tensors if TFLM's plan is smaller then.
+
+    Which of equally large buffers it places first depends on their numbers alone.
+    """
+    before = peak_bytes(graph)
+    backwards = range(len(graph.subgraphs[0].tensors))[::-1]
+    renumber(graph, backwards)
+    if peak_bytes(graph) >= before:
+        renumber(graph, backwards)
 
 
 def arena_bound(graph):

@@ -19,6 +19,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite import graph_rewrites
+from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
 from tfhrf.deploy.tflite.keras_lowering import lower
@@ -107,6 +108,7 @@ def to_tflite(
         graph = graphs.read(quantize(graphs.write(graph), precision))
         graphs.check(graph, True, layer_namer(model))
     graphs.drop_names(graph)
+    order_tensors(graph)
     return graphs.write(graph)
 
 

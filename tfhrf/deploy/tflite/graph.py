@@ -208,9 +208,14 @@ def drop_unused_tensors(graph):
     subgraph = graph.subgraphs[0]
     lists = [op.inputs for op in subgraph.operators] + [op.outputs for op in subgraph.operators]
     lists += [subgraph.inputs, subgraph.outputs]
-    used = sorted({int(index) for indices in lists for index in indices if index >= 0})
-    new = {-1: -1, **{old: i for i, old in enumerate(used)}}
-    subgraph.tensors = [subgraph.tensors[index] for index in used]
+    renumber(graph, sorted({int(index) for indices in lists for index in indices if index >= 0}))
+
+
+def renumber(graph, order):
+    """Makes of `order`, indices of tensors, the tensors 0, 1 and so on; others vanish."""
+    subgraph = graph.subgraphs[0]
+    new = {-1: -1, **{old: i for i, old in enumerate(order)}}
+    subgraph.tensors = [subgraph.tensors[index] for index in order]
     subgraph.inputs = [new[index] for index in subgraph.inputs]
     subgraph.outputs = [new[index] for index in subgraph.outputs]
     for operator in subgraph.operators:
