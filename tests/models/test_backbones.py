@@ -57,7 +57,7 @@ def test_folded_is_the_plain_model(preset, hrf):
     assert all(type(layer).__module__.startswith("keras.") for layer in folded.layers)
 
 
-@pytest.mark.parametrize(("where", "count"), [("ffn", 6), ("attention", 4), ("all", 10)])
+@pytest.mark.parametrize(("where", "count"), [("ffn", 8), ("attention", 4), ("all", 12)])
 def test_where_chooses_the_hrf_layers(where, count):
     model = ConvTransformer(SHAPE, CLASSES, hrf=4, hrf_depth=3, where=where)
     layers = [layer for layer in model.layers if isinstance(layer, tfhrf.HRFDense)]
@@ -71,8 +71,8 @@ def test_where_chooses_the_hrf_layers(where, count):
         ({"preset": "small"}, "Received: preset='small'"),
         ({"where": "everywhere"}, "Received: where='everywhere'"),
         (
-            {"preset": dataclasses.replace(LIGHT, units=50)},
-            "Received: units=50, heads=4",
+            {"preset": dataclasses.replace(LIGHT, units=49)},
+            "Received: units=49, heads=2",
         ),
         ({"input_shape": (299, 64)}, r"Received: input_shape=\(299, 64\)"),
     ],

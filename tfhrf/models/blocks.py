@@ -153,7 +153,7 @@ def temporal_convolutions(
 ) -> KerasTensor:
     """Depthwise separable convolutions over frames, each added to its input.
 
-    The depthwise half is batch-normalized; the pointwise half is a Dense layer with ReLU.
+    Both halves are batch-normalized; a ReLU follows.
 
     Args:
         x: Keras tensor (batch, frames, units).
@@ -177,8 +177,10 @@ def temporal_convolutions(
         y = layers.DepthwiseConv2D(
             (kernel_size, 1), padding="same", use_bias=False, name=f"{name}{place}_depthwise"
         )(y)
-        y = batch_norm(y, f"{name}{place}_norm", mask)
-        y = dense(units, activation="relu", name=f"{name}{place}_pointwise")(y)
+        y = batch_norm(y, f"{name}{place}_norm1", mask)
+        y = dense(units, use_bias=False, name=f"{name}{place}_pointwise")(y)
+        y = batch_norm(y, f"{name}{place}_norm2", mask)
+        y = layers.ReLU(name=f"{name}{place}_relu")(y)
         x = layers.Add(name=f"{name}{place}_add")([x, y])
     return layers.Reshape((frames, units), name=f"{name}_frames")(x)
 

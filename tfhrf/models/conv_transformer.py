@@ -46,8 +46,10 @@ TINY = ConvTransformerConfig(
     heads=4,
     feed_forward_units=96,
 )
-LIGHT = dataclasses.replace(TINY, units=48, convolutions=4)
-LARGE = dataclasses.replace(LIGHT, channels=16, units=144, blocks=4, feed_forward_units=288)
+LIGHT = dataclasses.replace(TINY, units=48, convolutions=6, heads=2)
+LARGE = dataclasses.replace(
+    LIGHT, channels=16, units=144, blocks=4, heads=4, feed_forward_units=288
+)
 PRESETS = {"tiny": TINY, "light": LIGHT, "large": LARGE}
 
 
