@@ -115,6 +115,21 @@ def test_clean_sound_gives_the_figures_of_the_study(fresh):
     assert lines[3].split() == ["clean", f"{clean['ua']:.3f}", "+0.0"]
 
 
+def test_recordings_that_the_study_left_out_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sounds, out = write_corpus(tmp_path / "sounds"), tmp_path / "out"
+    (sounds / "1-3.wav").write_bytes((sounds / "1-3.wav").read_bytes()[:600])
+    made_of = read(sounds)
+    settings = {"model": "small", "dataset": "table", "seed": 0}
+    settings |= {"protocol": made_of.protocol, **made_of.settings}
+    one, bad = study.Study(small, settings, out), {}
+    (found,) = study.run([one], *made_of[:3], TRAINING, [1], CONFIG, Local(1), bad=bad)
+    assert len(bad) == len(found["left out"]) == 1
+    results = stress.run(out, read(sounds))
+    assert results["conditions"]["clean"]["confusion"] == found["scores"]["int8"]["confusion"]
+    assert np.sum(results["conditions"]["clean"]["confusion"]) == 7
+
+
 def test_what_is_there_is_not_tested_again(fresh, monkeypatch):
     sounds, out, _ = fresh
     heard = []

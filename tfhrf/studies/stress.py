@@ -23,7 +23,8 @@ from tfhrf.studies.metrics import scores_of_counts
 from tfhrf.studies.pictures import save_stress
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import STRESS, complete
-from tfhrf.studies.study import named
+from tfhrf.studies.study import named, usable
+from tfhrf.workers import Local
 
 VOICES = 16  # utterances of others from which the babble of a fold is mixed
 VOICE_SECONDS = 10  # of each at most
@@ -60,6 +61,8 @@ def run(out, material):
         raise StudyError(
             f"The study is of another version. Received: {out / record.NAME}"
         ) from None
+    if _left_out(out):
+        utterances, folds, _ = usable(utterances, folds, config, Local(), {})
     paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
     checksums = contents(paths, config, spans)
     record.check_data(out, record.data_of(utterances, checksums, folds, corpus.labels))
@@ -84,6 +87,15 @@ def run(out, material):
     title = f"{results['settings']['dataset']}, {results['settings']['model']}, int8"
     save_stress(out / STRESS[1], results, title)
     return results
+
+
+def _left_out(out):
+    """Whether the study went on without recordings that cannot be used."""
+    try:
+        found = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(found.get("left out"))
 
 
 def _test(out, results, folds, models, corpus, utterances, names, frames, config):

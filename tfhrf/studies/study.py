@@ -92,15 +92,10 @@ def run(
     config = config or LogMelConfig()
     engine = engine or Local()
     folds = named(folds)
-    paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
     features = None
     if bad is not None:
-        features = prepare(paths, config, spans, engine=engine, bad=bad)
-        folds = without(folds, bad)
-        utterances, paths, spans, features = (
-            [one for index, one in enumerate(every) if index not in bad]
-            for every in (utterances, paths, spans, features)
-        )
+        utterances, folds, features = usable(utterances, folds, config, engine, bad)
+    paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
     chosen = _chosen(folds, fold_numbers)
     checksums = contents(paths, config, spans)
     made_of = record.made_of(utterances, checksums, folds, corpus.labels, training, config)
@@ -141,6 +136,24 @@ def run(
         for place in _train_missing(studies, missing, data, engine, strategy):
             results[place] = _report(studies[place], corpus, left_out)
     return [results[place] for place in range(len(studies))]
+
+
+def usable(utterances, folds, config, engine, bad):
+    """Utterances that can be used, their folds and features.
+
+    Args:
+        utterances, folds, config, engine, bad: as of `run`.
+
+    Returns:
+        Lists of Utterance, of Fold, whose indices count what remains, and of StoredFrames.
+    """
+    paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
+    features = prepare(paths, config, spans, engine=engine, bad=bad)
+    utterances, features = (
+        [one for index, one in enumerate(every) if index not in bad]
+        for every in (utterances, features)
+    )
+    return utterances, without(folds, bad), features
 
 
 def named(folds):
