@@ -39,7 +39,7 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def small_network(shape, classes, preset, hrf):
+def small_network(shape, classes, preset, hrf, where):
     layers = keras.layers
     stack = [
         keras.Input(shape),

@@ -20,7 +20,7 @@ from tfhrf.log_mel import LogMelConfig
 from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
 from tfhrf.studies import material, study, tables
-from tfhrf.studies.defaults import EPOCHS, TAUGHT, settings_for
+from tfhrf.studies.defaults import EPOCHS, TAUGHT, WHERE, settings_for
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
 from tfhrf.studies.task import STRATEGIES
@@ -66,7 +66,7 @@ def train(model, backbone, variants=("light", "large"), **fixed):
 
     Args:
         model: name of the backbone in files and tables.
-        backbone: function of (input_shape, classes, preset=, hrf=) that returns a Keras model.
+        backbone: function of (input_shape, classes, preset=, hrf=, where=) that returns a Keras model.
         variants: presets of the backbone; the first one if the user does not choose.
         fixed: fields of TrainingSettings that do not depend on the corpus.
     """
@@ -139,7 +139,9 @@ def _train(model, backbone, fixed, given):
     asked = _asked(given, model, training, made_of)
     studies = [
         study.Study(
-            functools.partial(backbone, preset=settings["variant"], hrf=settings["hrf"]),
+            functools.partial(
+                backbone, preset=settings["variant"], hrf=settings["hrf"], where=WHERE
+            ),
             settings,
             _folder(settings, asked, given.out),
         )

@@ -11,6 +11,7 @@ STEPS = (2_000, 30_000)  # at least and at most
 LONGEST = 3.0  # seconds of a window
 HELD = 0.95  # share of the utterances that a window holds whole, if it need not be longer
 WINDOW_STEP = 20  # frames
+WHERE = "all"  # Dense layers that HRF expands
 TAUGHT = 0.5  # share of the teachers' posteriors in the targets, where there are teachers
 # Epochs of a corpus to try the tools on.
 EPOCHS = {"synthetic": 20}
