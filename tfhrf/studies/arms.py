@@ -20,7 +20,7 @@ ARMS = {
     "light with HRF, distilled": ["--hrf=4"],
 }
 TAUGHT = ("light, distilled", "light with HRF, distilled")
-TEACHER, TEACHERS = "light with HRF", 3  # whose first seeds teach
+TEACHERS, SEEDS = ("light", "light with HRF"), 2  # whose first seeds teach
 
 
 def folder(out, corpus, backbone, arm):
@@ -49,8 +49,12 @@ def command(out, corpus, backbone, arm, seeds, data_dir):
     arguments = [f"recipes/train_{backbone.replace('_', '')}.py", f"--dataset={corpus}"]
     arguments += [f"--data_dir={data_dir}", *CORPORA[corpus], *ARMS[arm]]
     if arm in TAUGHT:
-        teachers = runs_of(out, corpus, backbone, TEACHER, seeds)[:TEACHERS]
-        arguments.append(f"--teacher={','.join(map(str, teachers))}")
+        taught_by = [
+            str(run)
+            for teacher in TEACHERS
+            for run in runs_of(out, corpus, backbone, teacher, seeds)[:SEEDS]
+        ]
+        arguments.append(f"--teacher={','.join(taught_by)}")
     arguments.append(f"--seed={','.join(map(str, range(seeds)))}")
     return [*arguments, f"--out={folder(out, corpus, backbone, arm)}"]
 
