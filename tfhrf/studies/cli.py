@@ -66,7 +66,7 @@ def train(model, backbone, variants=("light", "large"), **fixed):
 
     Args:
         model: name of the backbone in files and tables.
-        backbone: function of (input_shape, classes, preset=, hrf=, where=) that returns a Keras model.
+        backbone: function of (input_shape, classes, preset=, hrf=, where=) that returns a model.
         variants: presets of the backbone; the first one if the user does not choose.
         fixed: fields of TrainingSettings that do not depend on the corpus.
     """
