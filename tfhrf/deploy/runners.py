@@ -1,8 +1,9 @@
 """Runs .tflite graphs in TensorFlow Lite Micro, through the kernels of the tflite-micro wheel.
 
 The wheel (x86-64 Linux only) holds TFLM's reference kernels. Their integer results are those of
-TFLM on a Cortex-M, so this is where a deployed model is evaluated. Without the wheel there are
-TensorFlow Lite's own reference kernels. This module loads TensorFlow for these only.
+TFLM on a Cortex-M, so this is where a deployed model is evaluated. It runs in a process beside
+this one. Without the wheel there are TensorFlow Lite's own reference kernels. This module loads
+TensorFlow for these only.
 """
 
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tfhrf.deploy import levels
+from tfhrf.deploy import levels, tflm_process
 
 # Runs in a process of its own, and tries each arena in a fork: one that is too small can crash the
 # interpreter. The allocation figures appear on standard error, from C++. They leave out what TFLM
@@ -104,8 +105,15 @@ def invoke(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     Raises:
         ImportError: the tflite-micro wheel is missing.
         ValueError: number, shape or dtype of the inputs is wrong.
-        RuntimeError: TFLM refuses the graph or fails to run it; its reason is on standard error.
+        RuntimeError: TFLM refuses the graph or fails to run it, or ends its process; what it says
+            is quoted.
     """
+    load_runtime()
+    return tflm_process.call("invoke_here", content, inputs)
+
+
+def invoke_here(content, inputs):
+    """`invoke` in this process, which TFLM may end."""
     interpreter, input_details, output_details = load(content)
     return run(interpreter, input_details, output_details, inputs)
 
@@ -126,8 +134,15 @@ def predict(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     Raises:
         ImportError: the tflite-micro wheel is missing.
         ValueError: number or shape of the inputs is wrong.
-        RuntimeError: TFLM refuses the graph or fails to run it; its reason is on standard error.
+        RuntimeError: TFLM refuses the graph or fails to run it, or ends its process; what it says
+            is quoted.
     """
+    load_runtime()
+    return tflm_process.call("predict_here", content, inputs)
+
+
+def predict_here(content, inputs):
+    """`predict` in this process, which TFLM may end."""
     interpreter, input_details, output_details = load(content)
     arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     check_count(arrays, input_details)
@@ -180,10 +195,7 @@ def load(content):
     try:
         interpreter = runtime.Interpreter.from_bytes(content, arena_size=generous_arena(graph))
     except RuntimeError as error:
-        raise RuntimeError(
-            f"TensorFlow Lite Micro refuses the graph; its reason is on standard error. "
-            f"Received: {error}"
-        ) from error
+        raise RuntimeError(f"TensorFlow Lite Micro refuses the graph. Received: {error}") from error
     subgraph = graph.subgraphs[0]
     inputs = [interpreter.get_input_details(i) for i in range(len(subgraph.inputs))]
     outputs = [interpreter.get_output_details(i) for i in range(len(subgraph.outputs))]
@@ -225,8 +237,7 @@ def run(interpreter, input_details, output_details, inputs):
             interpreter.invoke()
         except RuntimeError as error:
             raise RuntimeError(
-                f"TensorFlow Lite Micro failed on example {example}; its reason is on standard "
-                f"error. Received: {error}"
+                f"TensorFlow Lite Micro failed on example {example}. Received: {error}"
             ) from error
         for index, output in enumerate(outputs):
             output[example] = interpreter.get_output(index)[0]

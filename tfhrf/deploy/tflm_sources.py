@@ -185,9 +185,11 @@ def model_source(name, content):
 
 def operators_header(name, operators):
     calls = [f"resolver.{graphs.OPERATORS[operator][0]}()" for operator in operators]
+    # A graph may pass its inputs through; a resolver of nothing would hold an array of none.
+    calls = calls or ["(static_cast<void>(resolver), kTfLiteOk)"]
     lines = [
         f"constexpr unsigned int kOperatorCount = {len(operators)}U;",
-        "using Resolver = ::tflite::MicroMutableOpResolver<kOperatorCount>;",
+        f"using Resolver = ::tflite::MicroMutableOpResolver<{len(calls)}U>;",
         "",
         "// Registers every operator of the model; call once.",
         "inline TfLiteStatus RegisterOperators(Resolver& resolver) {",

@@ -42,9 +42,10 @@ def divide_by_power(x, exponent):
 
 
 def rescale(x, multiplier, shift):
-    """A 32-bit value times a quantized multiplier, rounded twice."""
+    """A 32-bit value times a quantized multiplier, rounded twice; what is shifted left wraps."""
     left, right = max(shift, 0), max(-shift, 0)
-    return divide_by_power(high_multiply(np.asarray(x, np.int64) << left, multiplier), right)
+    shifted = (np.asarray(x, np.int64) << left).astype(np.int32)
+    return divide_by_power(high_multiply(shifted, multiplier), right)
 
 
 def reduced_multiplier(multiplier):

@@ -237,6 +237,7 @@ def model_source(name, report, planned, write, kernels, body):
         prototype(name, report, "_invoke_in"),
         "{",
         *memory_lines(planned, report["inputs"][0]["dtype"]),
+        *unread_lines(planned, report["inputs"]),
         *body,
         f"    return {'status' if fails else 0};",
         "}",
@@ -264,19 +265,44 @@ def memory_lines(planned, dtype):
     return lines
 
 
+def unread_lines(planned, inputs):
+    """Lines for the compilers, which warn of arguments that nothing reads."""
+    steps = [step for group in planned.groups for step in group.steps]
+    read = {o.storage.name for step in steps for o in step.reads if o.storage.role == "input"}
+    return [f"    (void){name};" for name in argument_names("in", inputs) if name not in read]
+
+
 def golden_header(name, ran, inputs, outputs):
     """The text of NAME_golden.h: one example, computed by TensorFlow Lite Micro if that `ran`."""
     source = (
         "TensorFlow Lite Micro" if ran else "TensorFlow Lite: TENSORFLOW LITE MICRO WAS NOT RUN"
     )
-    lines = [f"/* Outputs computed by {source}; they must be equal. */"]
+    lines = ["#include <string.h>", "", f'#include "{name}.h"', ""]
+    lines.append(f"/* Outputs computed by {source}; they must be equal. */")
+    arguments, found, equal = [], [], []
     for kind, arrays in (("input", inputs), ("output", outputs)):
         for position, array in enumerate(arrays):
-            array_name = f"{name}_golden_{kind}{position if len(arrays) > 1 else ''}"
+            number = position if len(arrays) > 1 else ""
+            array_name, ctype = f"{name}_golden_{kind}{number}", f"{array.dtype.name}_t"
             lines += [
-                f"static const {array.dtype.name}_t {array_name}[{array.size}] = {{",
+                f"static const {ctype} {array_name}[{array.size}] = {{",
                 *wrapped([str(v) for v in array.flat], 14),
                 "};",
                 "",
             ]
+            arguments.append(array_name if kind == "input" else f"out{number}")
+            if kind == "output":
+                found.append(f"    static {ctype} out{number}[{array.size}];")
+                equal.append(f"memcmp(out{number}, {array_name}, sizeof out{number}) == 0")
+    lines += [
+        f"/* Whether {name}_invoke computes all of these outputs: 1 or 0. */",
+        f"static inline int {name}_golden_test(void)",
+        "{",
+        *found,
+        f"    int equal = {name}_invoke({', '.join(arguments)}) == 0;",
+        *(f"    equal = {comparison} ? equal : 0;" for comparison in equal),
+        "    return equal;",
+        "}",
+        "",
+    ]
     return guarded(f"TFHRF_{name.upper()}_GOLDEN_H_", lines)

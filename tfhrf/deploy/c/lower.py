@@ -50,6 +50,7 @@ class Lowering:
                 if tensor is not None and tensor.dtype not in ("int8", "int32", "int16", "int64"):
                     refuse(operator, "it is not quantized to integers", tensor)
             lower_it(self, operator)
+        self.write_outputs()
 
     def find_parts(self):
         """Inputs of CONCATENATION and PACK that can be computed right where they belong."""
@@ -66,6 +67,16 @@ class Lowering:
                     and sum(other is tensor for other in operator.inputs) == 1
                 ):
                     self.parts[id(tensor)] = (operator, position)
+
+    def write_outputs(self):
+        """Copies to outputs that lie elsewhere: inputs, constants, one tensor as two outputs."""
+        names = argument_names("out", self.graph.outputs)
+        for tensor, name in zip(self.graph.outputs, names, strict=True):
+            view = self.view(tensor)
+            if view.storage.role != "output" or view.storage.name != name:
+                storage = Storage("output", tensor.dtype, tensor_size(tensor), name)
+                address = np.arange(tensor_size(tensor)).reshape(tensor.shape)
+                move(self, view, View(storage, address))
 
     def view(self, tensor):
         """Where a tensor that is computed already, or constant, lies."""

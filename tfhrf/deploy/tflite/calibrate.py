@@ -5,16 +5,13 @@ import re
 import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite import graph_rewrites
+from tfhrf.deploy.tflite import ranges
 from tfhrf.deploy.tflite.interpreter import make_interpreter
 
 # So far below the largest of its row a score has no weight: about a twentieth of the least that
 # the output of SOFTMAX can hold. Cut off there, its range leaves levels to the scores that count,
 # also where a mask adds large negative numbers to others.
 NO_WEIGHT = {"int8": 8.5, "int16x8": 13.5}
-# Results of these are of the kind of what they read; how small a range may be against it.
-SAME_KIND = {"ADD", "SUB", "RELU", "RELU6", "LEAKY_RELU", "MEAN", "MAXIMUM", "MINIMUM"}
-LEAST_RANGE = 2.0**-14
 
 
 def calibrate(graph, examples, precision, name_layer):
@@ -30,18 +27,15 @@ def calibrate(graph, examples, precision, name_layer):
                 f"Received: values in [{low[index]}, {high[index]}]"
             )
     cap_rsqrt(graph, low, high, precision)
-    for index in peak:
-        low[index] = max(low[index], peak[index] - NO_WEIGHT[precision])
-    widen(graph, low, high)
-    # Where scales differ between tensors that only move values, QUANTIZE operators would stand.
-    for members in graph_rewrites.tied(graph):
-        low.update(dict.fromkeys(members, min(low[index] for index in members)))
-        high.update(dict.fromkeys(members, max(high[index] for index in members)))
+    cut = [index for index in peak if peak[index] - NO_WEIGHT[precision] > low[index]]
+    low.update({index: peak[index] - NO_WEIGHT[precision] for index in cut})
+    ranges.cut_masks(graph, low, high, cut, precision)
+    ranges.settle(graph, low, high, precision)
     for index in low:
-        ranges = graphs.schema.QuantizationParametersT()
-        ranges.min = np.array([low[index]], np.float32)
-        ranges.max = np.array([high[index]], np.float32)
-        subgraph.tensors[index].quantization = ranges
+        quantization = graphs.schema.QuantizationParametersT()
+        quantization.min = np.array([low[index]], np.float32)
+        quantization.max = np.array([high[index]], np.float32)
+        subgraph.tensors[index].quantization = quantization
 
 
 def measure(graph, examples):
@@ -90,28 +84,13 @@ def scores_of(graph):
     ]
 
 
-def widen(graph, low, high):
-    """Gives a least range to results that hardly vary against what they are made of.
-
-    The mean over one token, subtracted from it, is zero or what rounding leaves: no levels are
-    needed there, and TensorFlow Lite Micro ends the process over ratios of scales that large.
-    """
-    for operator in graph.subgraphs[0].operators:
-        if graphs.operator_name(graph, operator) in SAME_KIND:
-            (y,) = operator.outputs
-            spans = [max(high[x], 0.0) - min(low[x], 0.0) for x in operator.inputs if x in low]
-            least = LEAST_RANGE * max(spans, default=0.0)
-            if max(high[y], 0.0) - min(low[y], 0.0) < least:
-                high[y] = min(low[y], 0.0) + least
-
-
 def cap_rsqrt(graph, low, high, precision):
     """Cuts the range of each RSQRT at what it returns for the least integer above zero.
 
     Nothing is lost: only an input that rounds to zero, whose result is arbitrary, lies above. But
     without it one token that hardly varies (silence) leaves few levels to all others.
     """
-    levels = {"int8": 255, "int16x8": 32767}[precision]
+    levels = ranges.LEVELS[precision]
     for operator in graph.subgraphs[0].operators:
         if graphs.operator_name(graph, operator) == "RSQRT":
             (x,), (y,) = operator.inputs, operator.outputs

@@ -1,20 +1,12 @@
 """to_tflite: a folded Keras model as a TensorFlow Lite file that TensorFlow Lite Micro can run."""
 
-import contextlib
-import inspect
-import os
 import re
-import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
-import absl.logging
 import keras
 import tensorflow as tf
 from keras import tree
-from tensorflow.lite.python.convert import mlir_quantize
-from tensorflow.lite.python.optimize.calibrator import Calibrator
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from tfhrf.deploy.tflite import graph as graphs
@@ -23,15 +15,11 @@ from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
 from tfhrf.deploy.tflite.keras_lowering import lower
+from tfhrf.deploy.tflite.quantize import quantize, quiet
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
 
 Precision = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 INTEGERS = {"int8": "int8", "int16x8": "int16"}
-# CMSIS-NN runs 16-bit Dense layers with one weight scale per tensor only. Newer versions of
-# TensorFlow must be told; older ones know nothing else.
-PER_TENSOR = "disable_per_channel_quantization_for_dense_layers"
-QUANTIZER_ARGUMENTS = inspect.signature(Calibrator.calibrate_and_quantize).parameters
-DENSE_PER_TENSOR = {PER_TENSOR: True} if PER_TENSOR in QUANTIZER_ARGUMENTS else {}
 
 
 def to_tflite(
@@ -105,7 +93,7 @@ def to_tflite(
     graph_rewrites.spare_arena(graph)
     if examples is not None:
         calibrate(graph, examples, precision, layer_namer(model))
-        graph = graphs.read(quantize(graphs.write(graph), precision))
+        graph = quantize(graph, precision)
         graphs.check(graph, True, layer_namer(model))
     graphs.drop_names(graph)
     order_tensors(graph)
@@ -153,32 +141,6 @@ def convert(function, precision, name_layer):
     ) from failed
 
 
-def quantize(content, precision):
-    """bytes of a float graph with ranges -> bytes of an integer graph."""
-    with quiet() as chatter:
-        try:
-            if precision == "int8":
-                return mlir_quantize(content, input_data_type=tf.int8, output_data_type=tf.int8)
-            # Nothing is fed: the ranges are in the graph already.
-            return Calibrator(content).calibrate_and_quantize(
-                lambda: iter(()),
-                tf.int16,
-                tf.int16,
-                False,
-                activations_type=tf.int16,
-                bias_type=tf.int64,
-                **DENSE_PER_TENSOR,
-            )
-        except Exception as error:
-            text = f"{error}\n{chatter()}"
-            failed = error
-    reasons = re.findall(r"error: (.*)", text) or [" ".join(str(failed).split())]
-    raise ValueError(
-        f"TensorFlow Lite cannot quantize the model: {'; '.join(reasons)}. "
-        f"Received: precision={precision!r}"
-    ) from failed
-
-
 def layer_namer(model):
     """A function that maps the name of a tensor to "layer 'x', ", or to "" if none is found."""
     # TensorFlow calls the outputs of a function Identity, Identity_1 and so on.
@@ -202,26 +164,3 @@ def layer_namer(model):
         return ""
 
     return name_layer
-
-
-@contextlib.contextmanager
-def quiet():
-    """Keeps what the converter writes to standard error; yields a function that returns it."""
-    sys.stderr.flush()
-    level = absl.logging.get_verbosity()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-
-        def chatter():
-            file.seek(0)
-            return file.read().decode(errors="replace")
-
-        os.dup2(file.fileno(), 2)
-        absl.logging.set_verbosity(absl.logging.ERROR)
-        try:
-            yield chatter
-        finally:
-            absl.logging.set_verbosity(level)
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)

@@ -132,6 +132,12 @@ def constant_values(graph, index):
     return np.frombuffer(bytes(data), np.int32)
 
 
+def float_values(graph, index):
+    """The values of a constant float tensor."""
+    data = graph.buffers[graph.subgraphs[0].tensors[index].buffer].data
+    return np.frombuffer(bytes(data), np.float32)
+
+
 def operators_used(graph):
     """Sorted names of the operators in a graph."""
     return sorted({operator_name(graph, op) for op in graph.subgraphs[0].operators})

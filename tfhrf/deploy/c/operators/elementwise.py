@@ -11,6 +11,7 @@ from tfhrf.deploy.c.ir import (
     bounds_of,
     product_scale,
     quotient_scale,
+    refuse,
     shared_scale,
     shrinks,
 )
@@ -176,6 +177,10 @@ def sigmoid_body(write, operator, columns):
             shift += 1
             real *= 2.0
         multiplier = int(real)
+    if not 0 < multiplier < 2**16:
+        # TFLM's product overflows, or its multiplier is none.
+        reason = f"its input's scale is too {'large' if multiplier else 'small'}"
+        refuse(operator, reason, operator.inputs[0])
     table = write.array("uint16_t", sigmoid_table(), "sigmoid")
     return f"{{{columns}, {multiplier}, {shift}, {table}}}"
 
