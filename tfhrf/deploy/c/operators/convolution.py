@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfhrf.deploy.c.ir import check_same_scale, refuse
+from tfhrf.deploy.c.literals import INT8
 from tfhrf.deploy.c.operators.dense import (
     arranged,
     check_weights,
@@ -12,6 +13,9 @@ from tfhrf.deploy.c.operators.dense import (
 )
 from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
 from tfhrf.deploy.c.views import View, strides_of
+
+# Outputs of a line that tfhrf_depthwise_lines.h computes at a time: TFHRF_STRIP there.
+STRIP = 16
 
 
 def window_of(operator, view, out_height, out_width, kernel):
@@ -91,16 +95,34 @@ def lower_conv(lowering, operator):
     weights = arranged(lowering, operator, matrix.reshape(len(matrix), -1), depthwise)
     multiplier = tensor.shape[-1] // x.shape[-1] if depthwise else 0
     patches = not depthwise and not weights.wide
+    lines = depthwise and multiplier == 1 and takes_lines(lowering, operator)
 
     def last(write):
         name = dense_struct(write, lowering, operator, weights, depthwise)
-        return f"&{name}, {write.scratch if patches else multiplier}"
+        return f"&{name}, {write.scratch if patches or lines else multiplier}"
 
     precision, depth = lowering.precision, weights.matrix.shape[1]
     name = "depthwise" if depthwise else "conv"
     kernel = ("wide_conv", "wide16") if weights.wide else (f"{name}{precision.suffix}",) * 2
     scratch = 4 * pairs(depth) + precision.itemsize * depth if patches else 0
+    if lines:
+        kernel = ("depthwise_lines",) * 2
+        scratch = 4 * 8 * (min(operator.output.shape[2], STRIP) + 2)
     add_window(lowering, operator, name, kernel, size, last, scratch)
+
+
+def takes_lines(lowering, operator):
+    """Whether tfhrf_depthwise_lines.h has a DEPTHWISE_CONV_2D of one output for each channel."""
+    tensor, options = operator.inputs[1], operator.options
+    steps = [options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor]
+    shape = tensor.shape[1:]
+    return (
+        lowering.precision is INT8
+        and shape[:2] == (3, 3)
+        and shape[2] % 4 == 0
+        and steps == [1, 1, 1, 1]
+        and operator.inputs[0].shape[1] > 1
+    )
 
 
 def lower_pool(lowering, operator):

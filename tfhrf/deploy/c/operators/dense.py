@@ -95,10 +95,8 @@ def dense_struct(write, lowering, operator, weights, depthwise=False):
     if struct == "tfhrf_dense":
         if np.abs(bias).max() >= 2**31:
             refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
-        largest = int((np.abs(matrix.astype(np.int64)).sum(axis=1) * 255 + np.abs(bias)).max())
-        zero_point = raw_output(operator).zero_point
         scale = "tfhrf_scale"
-        literals = [inner_scale(write, one, zero_point, largest) for one in scales]
+        bias, literals = scales_of_sums(write, operator, weights)
         # Depthwise kernels take sums as they are, others TFHRF_TWICE.
         bias = bias * (1 if depthwise or write.any_scale else 2)
     elif struct == "tfhrf_dense16":
@@ -116,6 +114,29 @@ def dense_struct(write, lowering, operator, weights, depthwise=False):
         lowering.precision.final(write, operator),
     ]
     return write.struct(struct, f"{{{', '.join(body)}}}")
+
+
+def scales_of_sums(write, operator, weights):
+    """(bias, initializers of tfhrf_scale) of 8-bit outputs.
+
+    Channels that training left without use have huge biases, which inner loops cannot take. Where
+    all sums that there can be make the same output, it takes the zero point's place.
+    """
+    matrix, bias, scales, _ = weights
+    y = raw_output(operator)
+    reach = np.abs(matrix.astype(np.int64)).sum(axis=1) * 255
+    largest = int((reach + np.abs(bias)).max())
+    if len(scales) == 1 or largest < 2**30:
+        return bias, [inner_scale(write, one, y.zero_point, largest) for one in scales]
+    bias, literals = bias.copy(), []
+    for channel, one in enumerate(scales):
+        ends = bias[channel] + np.array([-1, 1]) * reach[channel]
+        low, high = exact.saturate(exact.rescale(ends, *one) + y.zero_point, y.limits)
+        if low == high and np.abs(ends).max() < 2**31:
+            bias[channel], one = 0, (0, -1)
+        bound = int(reach[channel] + np.abs(bias[channel]))
+        literals.append(inner_scale(write, one, int(low) if one[0] == 0 else y.zero_point, bound))
+    return bias, literals
 
 
 def lower_dense(lowering, operator):
