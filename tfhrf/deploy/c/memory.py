@@ -14,11 +14,15 @@ ELEMENTWISE = {"add", "sub", "mul", "table", "squared_difference", "layer_norm"}
 
 @dataclasses.dataclass(eq=False)
 class Plan:
-    """Groups, bytes of arena and scratch, offsets in bytes, and row strides of short buffers."""
+    """Groups, bytes of memory, offsets in bytes, and row strides of short buffers.
+
+    `scratch` has for each step the place, in bytes, above all that is needed then, from where it
+    may use the memory.
+    """
 
     groups: list
     arena: int
-    scratch: int
+    scratch: dict
     offsets: dict
     buffers: dict
     looped: set
@@ -75,8 +79,10 @@ def arrange(steps):
             groups += [dataclasses.replace(group, steps=[s], rows=s.rows) for s in group.steps]
     times = lifetimes(groups, looped, buffers)
     same = in_place(groups, looped, buffers, times)
-    arena, offsets = place(times, buffers, same)
-    scratch = max((step.scratch for group in groups for step in group.steps), default=0)
+    arena, offsets, tops = place(times, buffers, same)
+    inside = [step for group in groups for step in group.steps]
+    scratch = {step: tops.get(clock, 0) for clock, step in enumerate(inside)}
+    arena = max([arena, *(top + memory_plan.round_up(step.scratch, 4) for step, top in scratch.items())])
     return Plan(groups, arena, scratch, offsets, buffers, looped)
 
 
@@ -164,7 +170,10 @@ def replaceable(group, old, new, loop):
 
 
 def place(times, buffers, same):
-    """(bytes of arena, {storage: offset}): the largest first, each in the lowest gap."""
+    """(bytes of arena, {storage: offset}, {clock: end of what is needed then}).
+
+    The largest comes first, each in the lowest gap.
+    """
     roots: dict = {}
     for storage in times:
         root = storage
@@ -184,7 +193,11 @@ def place(times, buffers, same):
         for offset, (*_, members) in zip(places, items, strict=True)
         for member in members
     }
-    return arena, offsets
+    tops: dict = {}
+    for offset, (size, begin, end, _) in zip(places, items, strict=True):
+        for clock in range(begin, end + 1):
+            tops[clock] = max(tops.get(clock, 0), offset + size)
+    return arena, offsets, tops
 
 
 def size_of(storage, buffers):
