@@ -112,9 +112,8 @@ def invoke_body(planned, write):
                 pointer(operand, planned, write, factor if loop else None, group.rows)
                 for operand in (*step.reads, step.write)
             ]
-            place = planned.scratch[step]
+            place, write.room = planned.scratch[step]
             write.scratch = f"scratch + {place // 4}" if place else "scratch"
-            write.room = planned.arena - place
             first = ("row",) if loop and step.numbered else ()
             calls = step.call(write, pointers, count, *first)
             lines += [indent + ("status |= " if step.can_fail else "") + line for line in calls]

@@ -1,5 +1,6 @@
 """The arena: where each storage lies while it is needed."""
 
+import collections
 import dataclasses
 
 from tfhrf.deploy import memory_plan
@@ -16,8 +17,8 @@ ELEMENTWISE = {"add", "sub", "mul", "table", "squared_difference", "layer_norm"}
 class Plan:
     """Groups, bytes of memory, offsets in bytes, and row strides of short buffers.
 
-    `scratch` has for each step the place, in bytes, above all that is needed then, from where it
-    may use the memory.
+    `scratch` has for each step (offset, bytes) of the largest part of the memory that nothing
+    else needs then.
     """
 
     groups: list
@@ -79,11 +80,28 @@ def arrange(steps):
             groups += [dataclasses.replace(group, steps=[s], rows=s.rows) for s in group.steps]
     times = lifetimes(groups, looped, buffers)
     same = in_place(groups, looped, buffers, times)
-    arena, offsets, tops = place(times, buffers, same)
+    arena, offsets, taken = place(times, buffers, same)
     inside = [step for group in groups for step in group.steps]
-    scratch = {step: tops.get(clock, 0) for clock, step in enumerate(inside)}
-    arena = max([arena, *(top + memory_plan.round_up(step.scratch, 4) for step, top in scratch.items())])
+    most = arena + memory_plan.round_up(max((step.scratch for step in inside), default=0), ALIGNMENT)
+    for clock, step in enumerate(inside):
+        end = max((high for _, high in taken[clock]), default=0)
+        for size in (step.scratch, step.wish):
+            size = memory_plan.round_up(size, ALIGNMENT)
+            if size > largest_gap(taken[clock], arena)[1] and end + size <= most:
+                arena = max(arena, end + size)
+    scratch = {step: largest_gap(taken[clock], arena) for clock, step in enumerate(inside)}
     return Plan(groups, arena, scratch, offsets, buffers, looped)
+
+
+def largest_gap(taken, end):
+    """(offset, bytes) of the largest gap between sorted parts (begin, end) of the memory."""
+    free, gaps = 0, []
+    for low, high in sorted(taken):
+        gaps.append((low - free, -free))
+        free = max(free, high)
+    gaps.append((end - free, -free))
+    size, start = max(gaps)
+    return -start, max(0, size)
 
 
 def buffered(group, steps):
@@ -170,7 +188,7 @@ def replaceable(group, old, new, loop):
 
 
 def place(times, buffers, same):
-    """(bytes of arena, {storage: offset}, {clock: end of what is needed then}).
+    """(bytes of arena, {storage: offset}, {clock: parts of the memory that are needed then}).
 
     The largest comes first, each in the lowest gap.
     """
@@ -193,11 +211,11 @@ def place(times, buffers, same):
         for offset, (*_, members) in zip(places, items, strict=True)
         for member in members
     }
-    tops: dict = {}
+    taken = collections.defaultdict(list)
     for offset, (size, begin, end, _) in zip(places, items, strict=True):
         for clock in range(begin, end + 1):
-            tops[clock] = max(tops.get(clock, 0), offset + size)
-    return arena, offsets, tops
+            taken[clock].append((offset, offset + size))
+    return arena, offsets, taken
 
 
 def size_of(storage, buffers):

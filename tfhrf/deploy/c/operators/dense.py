@@ -75,12 +75,17 @@ def fits_words(matrix, bias, scales):
     return bool(largest.max() < 2**31) and all(is_narrow(*scale) for scale in scales)
 
 
-def pad_rows(matrix):
-    """Rows of int8 values, each filled up with zeros to a multiple of four."""
+def pair_rows(matrix):
+    """Rows of int8 values in pairs, four of one and four of the other in turns: int8.
+
+    Zeros fill rows up, and what vectors of sixteen read beyond the last.
+    """
     rows, depth = matrix.shape
-    padded = np.zeros((rows, round_up(depth, 4)), np.int8)
-    padded[:, :depth] = matrix
-    return padded
+    blocks = round_up(depth, 4) // 4
+    padded = np.zeros((round_up(rows, 2), 4 * blocks), np.int8)
+    padded[:rows, :depth] = matrix
+    paired = padded.reshape(-1, 2, blocks, 4).swapaxes(1, 2).ravel()
+    return np.append(paired, np.zeros(8 * (round_up(blocks, 4) - blocks), np.int8))
 
 
 def pairs(depth):
@@ -88,10 +93,15 @@ def pairs(depth):
     return round_up(depth, 8)
 
 
+def rows_scratch(precision, depth, rows, patch=0):
+    """Bytes of scratch for rows that are laid out, and a patch of so many values."""
+    return 2 * rows * round_up(depth, 4 if precision is INT8 else 16) + precision.itemsize * patch
+
+
 def dense_struct(write, lowering, operator, weights, depthwise=False):
     """Name of the struct of weights; depthwise kernels take the matrix column by column."""
     matrix, bias, scales, struct = weights
-    placed, word = matrix.T if depthwise else pad_rows(matrix), "int32_t"
+    placed, word = matrix.T if depthwise else pair_rows(matrix), "int32_t"
     if struct == "tfhrf_dense":
         if np.abs(bias).max() >= 2**31:
             refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
@@ -104,6 +114,8 @@ def dense_struct(write, lowering, operator, weights, depthwise=False):
     else:
         placed, word = matrix, "int64_t"
         scale, literals = "tfhrf_wide_scale", [wide_scale(*one) for one in scales]
+    if not (depthwise or weights.wide):
+        bias = np.append(bias, np.zeros(len(bias) % 2, bias.dtype))
     body = [
         write.array("int8_t", placed, "weights"),
         write.array(word, bias, "bias"),
@@ -139,6 +151,11 @@ def scales_of_sums(write, operator, weights):
     return bias, literals
 
 
+def rows_at_once(four, write):
+    """Rows of a kernel to be laid out together: four, where there are bytes enough for them."""
+    return 4 if write.room >= four else 2
+
+
 def lower_dense(lowering, operator):
     """FULLY_CONNECTED, and CONV_2D of one tap."""
     check_weights(lowering, operator)
@@ -152,11 +169,12 @@ def lower_dense(lowering, operator):
     def call(write, pointers, rows):
         name = dense_struct(write, lowering, operator, weights)
         place = f"{pointers[0]}, {stride}, {pointers[1]}, {out_stride}, {out_step}, {rows}, &{name}"
-        scratch = "" if weights.wide else f", {write.scratch}"
+        scratch = "" if weights.wide else f", {write.scratch}, {rows_at_once(four, write)}"
         return [f"{weights.struct}_rows({place}{scratch});"]
 
     kernel = "wide16" if weights.wide else f"dense{lowering.precision.suffix}"
-    scratch = 0 if weights.wide else 4 * pairs(depth)
+    two, four = (rows_scratch(lowering.precision, depth, rows) for rows in (2, 4))
+    scratch = (0, 0) if weights.wide else (two, four)
     lowering.steps.append(
-        Step("dense", [Operand(source)], Operand(target), call, (kernel,), scratch)
+        Step("dense", [Operand(source)], Operand(target), call, (kernel,), *scratch)
     )
