@@ -8,7 +8,6 @@ from tfhrf.deploy import runners
 from tfhrf.deploy.c import emit, fuse, ir, memory
 from tfhrf.deploy.c.lower import lower
 from tfhrf.deploy.c_text import check_labels, check_name, golden_input
-from tfhrf.deploy.memory_plan import round_up
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.files import write_together
 
@@ -61,7 +60,7 @@ def to_c(
     expected, ran = runners.run_golden(bytes(tflite_bytes), example)
     report: dict[str, Any] = {
         "tflm_ran": ran,
-        "arena_bytes": planned.arena + round_up(planned.scratch, 4),
+        "arena_bytes": planned.arena,
         "constant_bytes": write.bytes,
         "operators": graphs.operators_used(model),
         "inputs": inputs,

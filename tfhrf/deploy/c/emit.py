@@ -17,7 +17,9 @@ class Writer:
     """Collects constants; equal ones are written once."""
 
     def __init__(self, any_scale):
-        self.scratch = "scratch"
+        # Memory for the step at hand: C expression, bytes.
+        self.scratch = ""
+        self.room = 0
         self.lines = []
         self.known = {}
         self.bytes = 0
@@ -110,6 +112,8 @@ def invoke_body(planned, write):
                 pointer(operand, planned, write, factor if loop else None, group.rows)
                 for operand in (*step.reads, step.write)
             ]
+            place, write.room = planned.scratch[step]
+            write.scratch = f"scratch + {place // 4}" if place else "scratch"
             first = ("row",) if loop and step.numbered else ()
             calls = step.call(write, pointers, count, *first)
             lines += [indent + ("status |= " if step.can_fail else "") + line for line in calls]
@@ -255,13 +259,12 @@ def model_source(name, report, planned, write, kernels, body):
 
 
 def memory_lines(planned, dtype):
-    """Lines that part the memory into arena and scratch."""
-    lines = [] if planned.arena or planned.scratch else ["    (void)memory;"]
-    if planned.arena:
+    """Lines that name the memory: as values of the arena, and as scratch."""
+    lines = [] if planned.arena else ["    (void)memory;"]
+    if planned.offsets:
         lines.append(f"    {dtype}_t *const arena = memory;")
-    if planned.scratch:
-        place = f"(tfhrf_pair *)memory + {planned.arena // 4}"
-        lines.append(f"    tfhrf_pair *const scratch = {place};")
+    if any(step.scratch for step in planned.scratch):
+        lines.append("    tfhrf_pair *const scratch = memory;")
     return lines
 
 

@@ -1,5 +1,6 @@
 """The arena: where each storage lies while it is needed."""
 
+import collections
 import dataclasses
 
 from tfhrf.deploy import memory_plan
@@ -14,11 +15,15 @@ ELEMENTWISE = {"add", "sub", "mul", "table", "squared_difference", "layer_norm"}
 
 @dataclasses.dataclass(eq=False)
 class Plan:
-    """Groups, bytes of arena and scratch, offsets in bytes, and row strides of short buffers."""
+    """Groups, bytes of memory, offsets in bytes, and row strides of short buffers.
+
+    `scratch` has for each step (offset, bytes) of the largest part of the memory that nothing
+    else needs then.
+    """
 
     groups: list
     arena: int
-    scratch: int
+    scratch: dict
     offsets: dict
     buffers: dict
     looped: set
@@ -75,9 +80,28 @@ def arrange(steps):
             groups += [dataclasses.replace(group, steps=[s], rows=s.rows) for s in group.steps]
     times = lifetimes(groups, looped, buffers)
     same = in_place(groups, looped, buffers, times)
-    arena, offsets = place(times, buffers, same)
-    scratch = max((step.scratch for group in groups for step in group.steps), default=0)
+    arena, offsets, taken = place(times, buffers, same)
+    inside = [step for group in groups for step in group.steps]
+    most = arena + memory_plan.round_up(max((step.scratch for step in inside), default=0), ALIGNMENT)
+    for clock, step in enumerate(inside):
+        end = max((high for _, high in taken[clock]), default=0)
+        for size in (step.scratch, step.wish):
+            size = memory_plan.round_up(size, ALIGNMENT)
+            if size > largest_gap(taken[clock], arena)[1] and end + size <= most:
+                arena = max(arena, end + size)
+    scratch = {step: largest_gap(taken[clock], arena) for clock, step in enumerate(inside)}
     return Plan(groups, arena, scratch, offsets, buffers, looped)
+
+
+def largest_gap(taken, end):
+    """(offset, bytes) of the largest gap between sorted parts (begin, end) of the memory."""
+    free, gaps = 0, []
+    for low, high in sorted(taken):
+        gaps.append((low - free, -free))
+        free = max(free, high)
+    gaps.append((end - free, -free))
+    size, start = max(gaps)
+    return -start, max(0, size)
 
 
 def buffered(group, steps):
@@ -164,7 +188,10 @@ def replaceable(group, old, new, loop):
 
 
 def place(times, buffers, same):
-    """(bytes of arena, {storage: offset}): the largest first, each in the lowest gap."""
+    """(bytes of arena, {storage: offset}, {clock: parts of the memory that are needed then}).
+
+    The largest comes first, each in the lowest gap.
+    """
     roots: dict = {}
     for storage in times:
         root = storage
@@ -184,7 +211,11 @@ def place(times, buffers, same):
         for offset, (*_, members) in zip(places, items, strict=True)
         for member in members
     }
-    return arena, offsets
+    taken = collections.defaultdict(list)
+    for offset, (size, begin, end, _) in zip(places, items, strict=True):
+        for clock in range(begin, end + 1):
+            taken[clock].append((offset, offset + size))
+    return arena, offsets, taken
 
 
 def size_of(storage, buffers):

@@ -44,6 +44,7 @@ class Step:
             a last argument is the C expression of the first row's index.
         kernels: names of the kernels' headers, without "tfhrf_" and ".h".
         scratch: bytes that the kernel needs besides.
+        wish: bytes with which it is faster.
         numbered: whether the kernel must know which row of the output is the first.
         can_fail: whether the one line of `call` is an expression that is not 0 after an error.
     """
@@ -54,6 +55,7 @@ class Step:
     call: Callable
     kernels: tuple[str, ...] = ()
     scratch: int = 0
+    wish: int = 0
     numbered: bool = False
     can_fail: bool = False
 

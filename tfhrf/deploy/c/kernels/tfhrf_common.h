@@ -117,6 +117,13 @@ TFHRF_INLINE int32_t tfhrf_rescale_twice(int32_t twice, const tfhrf_scale *scale
 {
 #if defined(TFHRF_ANY_SCALE)
     return tfhrf_rescale_any(twice, scale);
+#elif TFHRF_SIMD32
+    /* The sign of the value does for that of the product: where that is 0, it makes no difference. */
+    int32_t high;
+    __asm__("smmlar %0, %1, %2, %3"
+            : "=r"(high)
+            : "r"(twice), "r"(scale->multiplier), "r"(scale->rounding));
+    return (high + (twice >> 31)) >> scale->right;
 #else
     const int32_t product = tfhrf_high_rounded(twice, scale->multiplier);
     return (product + (product >> 31) + scale->rounding) >> scale->right;

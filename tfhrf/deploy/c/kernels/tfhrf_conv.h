@@ -1,4 +1,4 @@
-/* CONV_2D, int8: the patches of two pixels at a time are rows of a Dense layer. */
+/* CONV_2D, int8: the patches of some pixels at a time are rows of a Dense layer. */
 #ifndef TFHRF_CONV_H_
 #define TFHRF_CONV_H_
 
@@ -11,36 +11,93 @@ TFHRF_INLINE int32_t tfhrf_padding(const tfhrf_window *window)
     return window->zero_point;
 }
 
-#include "tfhrf_of8.h"
-#include "tfhrf_conv_any.h"
+TFHRF_KERNEL void tfhrf_patch(const int8_t *in, const tfhrf_window *window, int32_t out_y,
+                              int32_t out_x, int8_t *patch);
 
-/* Lines of the output from `out_y` on; `scratch` holds two widened patches, then one of bytes. */
-TFHRF_KERNEL void tfhrf_conv_rows(const int8_t *in, int8_t *out, ptrdiff_t out_row,
-                                  ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
-                                  int32_t rows, const tfhrf_window *window,
-                                  const tfhrf_dense *dense, tfhrf_pair *scratch)
-{
-    int8_t *const patch = (int8_t *)(scratch + 8 * ((dense->depth + 7) / 8));
-    for (; rows > 0; --rows) {
-        for (int32_t x = 0; x < window->out_width; x += 2) {
-            const ptrdiff_t both = x + 1 < window->out_width ? 1 : 0;
-            int8_t *const pixel = out + x * out_column;
 #if TFHRF_MVE
-            int8_t *const second = (int8_t *)scratch;
-            tfhrf_patch(in, window, out_y, x, patch);
-            tfhrf_patch(in, window, out_y, x + (int32_t)both, second);
-            tfhrf_dense_bytes(patch, second, dense, pixel, both * out_column, out_step);
+/* Bytes from one patch to the next. */
+TFHRF_INLINE ptrdiff_t tfhrf_patch_size(const tfhrf_dense *dense)
+{
+    return 4 * tfhrf_blocks(dense->depth);
+}
+
+TFHRF_INLINE void tfhrf_lay_patch(const int8_t *in, const tfhrf_window *window, int32_t out_y,
+                                  int32_t out_x, const tfhrf_dense *dense, tfhrf_pair *scratch,
+                                  int32_t row, int32_t rows)
+{
+    (void)rows;
+    tfhrf_patch(in, window, out_y, out_x, (int8_t *)scratch + row * tfhrf_patch_size(dense));
+}
+
+TFHRF_INLINE void tfhrf_conv_pixels(const tfhrf_dense *dense, tfhrf_pair *scratch, int32_t count,
+                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    const ptrdiff_t both = count > 1 ? 1 : 0;
+    const int8_t *const patch = (const int8_t *)scratch;
+    tfhrf_dense_bytes(patch, patch + both * tfhrf_patch_size(dense), dense, out, both * next,
+                      out_step);
+}
 #else
-            tfhrf_patch(in, window, out_y, x, patch);
-            (void)tfhrf_widen(patch, dense->depth, 0, scratch);
-            tfhrf_patch(in, window, out_y, x + (int32_t)both, patch);
-            (void)tfhrf_widen(patch, dense->depth, 0, scratch + TFHRF_SECOND_ROW);
-            tfhrf_dense_pair(scratch, dense, pixel, both * out_column, out_step);
-#endif
+/* Lays a window of pixels of whole blocks out as one of `rows` rows. */
+TFHRF_KERNEL void tfhrf_lay_window(const int8_t *in, const tfhrf_window *window, int32_t out_y,
+                                   int32_t out_x, int32_t rows, tfhrf_pair *out)
+{
+    const int32_t first_y = out_y * window->stride_height - window->top;
+    const int32_t first_x = out_x * window->stride_width - window->left;
+    const int32_t whole = tfhrf_is_whole(window, first_x);
+    const int32_t channels = window->channels;
+    const ptrdiff_t tap = channels / 2 * rows;
+    for (int32_t i = 0; i < window->kernel_height; ++i) {
+        const int32_t y = first_y + i * window->dilation_height;
+        if (whole != 0 && y >= 0 && y < window->height) {
+            tfhrf_lay(in + y * window->row + first_x * window->column,
+                      window->kernel_width * channels, rows, out);
+            out += window->kernel_width * tap;
+            continue;
         }
-        ++out_y;
-        out += out_row;
+        for (int32_t j = 0; j < window->kernel_width; ++j) {
+            const int32_t x = first_x + j * window->dilation_width;
+            if (y >= 0 && y < window->height && x >= 0 && x < window->width) {
+                tfhrf_lay(in + y * window->row + x * window->column, channels, rows, out);
+            } else {
+                const int16_t value = (int16_t)(window->zero_point * (1 + TFHRF_TWICE));
+                for (ptrdiff_t pair = 0; pair < tap; pair += rows) {
+                    out[pair].half[0] = value;
+                    out[pair].half[1] = value;
+                }
+            }
+            out += tap;
+        }
     }
 }
+
+TFHRF_INLINE void tfhrf_lay_patch(const int8_t *in, const tfhrf_window *window, int32_t out_y,
+                                  int32_t out_x, const tfhrf_dense *dense, tfhrf_pair *scratch,
+                                  int32_t row, int32_t rows)
+{
+    if (window->channels % 4 == 0) {
+        tfhrf_lay_window(in, window, out_y, out_x, rows, scratch + row);
+    } else {
+        int8_t *const patch = (int8_t *)(scratch + 2 * rows * tfhrf_blocks(dense->depth));
+        tfhrf_patch(in, window, out_y, out_x, patch);
+        tfhrf_lay(patch, dense->depth, rows, scratch + row);
+    }
+}
+
+TFHRF_INLINE void tfhrf_conv_pixels(const tfhrf_dense *dense, tfhrf_pair *scratch, int32_t count,
+                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+#if TFHRF_FOUR
+    if (count == 4) {
+        tfhrf_dense_four(scratch, dense, out, next, out_step);
+        return;
+    }
+#endif
+    tfhrf_dense_pair(scratch, dense, out, count > 1 ? next : 0, out_step);
+}
+#endif
+
+#include "tfhrf_of8.h"
+#include "tfhrf_conv_any.h"
 
 #endif

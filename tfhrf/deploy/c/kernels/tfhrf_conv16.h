@@ -1,4 +1,4 @@
-/* CONV_2D, 16 bits: the patches of two pixels at a time are rows of a Dense layer. */
+/* CONV_2D, 16 bits: the patches of some pixels at a time are rows of a Dense layer. */
 #ifndef TFHRF_CONV16_H_
 #define TFHRF_CONV16_H_
 
@@ -12,29 +12,32 @@ TFHRF_INLINE int32_t tfhrf_padding16(const tfhrf_window *window)
     return 0;
 }
 
+TFHRF_KERNEL void tfhrf_patch16(const int16_t *in, const tfhrf_window *window, int32_t out_y,
+                                int32_t out_x, int16_t *patch);
+
+TFHRF_INLINE void tfhrf_lay_patch16(const int16_t *in, const tfhrf_window *window, int32_t out_y,
+                                    int32_t out_x, const tfhrf_dense16 *dense, tfhrf_pair *scratch,
+                                    int32_t row, int32_t rows)
+{
+    int16_t *const patch = scratch[rows * ((dense->depth + 15) / 16 * 8)].half;
+    tfhrf_patch16(in, window, out_y, out_x, patch);
+    tfhrf_lay16(patch, dense->depth, rows, scratch + row * TFHRF_NEXT_ROW16);
+}
+
+TFHRF_INLINE void tfhrf_conv_pixels16(const tfhrf_dense16 *dense, tfhrf_pair *scratch,
+                                      int32_t count, int16_t *out, ptrdiff_t next,
+                                      ptrdiff_t out_step)
+{
+#if TFHRF_FOUR
+    if (count == 4) {
+        tfhrf_dense16_four_loop(scratch, dense, &dense->final, out, next, out_step);
+        return;
+    }
+#endif
+    tfhrf_dense16_loop(scratch, dense, &dense->final, out, count > 1 ? next : 0, out_step);
+}
+
 #include "tfhrf_of16.h"
 #include "tfhrf_conv_any.h"
-
-/* Lines of the output from `out_y` on; `scratch` holds two spread patches, then one as it is. */
-TFHRF_KERNEL void tfhrf_conv16_rows(const int16_t *in, int16_t *out, ptrdiff_t out_row,
-                                    ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
-                                    int32_t rows, const tfhrf_window *window,
-                                    const tfhrf_dense16 *dense, tfhrf_pair *scratch)
-{
-    int16_t *const patch = scratch[8 * ((dense->depth + 7) / 8)].half;
-    for (; rows > 0; --rows) {
-        for (int32_t x = 0; x < window->out_width; x += 2) {
-            const ptrdiff_t both = x + 1 < window->out_width ? 1 : 0;
-            tfhrf_patch16(in, window, out_y, x, patch);
-            tfhrf_spread(patch, dense->depth, scratch);
-            tfhrf_patch16(in, window, out_y, x + (int32_t)both, patch);
-            tfhrf_spread(patch, dense->depth, scratch + TFHRF_SECOND_ROW);
-            int16_t *const pixel = out + x * out_column;
-            tfhrf_dense16_loop(scratch, dense, &dense->final, pixel, both * out_column, out_step);
-        }
-        ++out_y;
-        out += out_row;
-    }
-}
 
 #endif

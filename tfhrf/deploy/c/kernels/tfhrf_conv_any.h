@@ -1,40 +1,86 @@
 /* What windows see, of 8-bit and 16-bit kernels. */
 
+TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF_VALUE *to)
+{
+    const int32_t word = 4 / (int32_t)sizeof *to;
+#if TFHRF_MVE
+    for (; count >= 4 * word; count -= 4 * word) {
+        vstrwq_u32((uint32_t *)(void *)to, vldrwq_u32((const uint32_t *)(const void *)from));
+        to += 4 * word;
+        from += 4 * word;
+    }
+#endif
+    for (; count >= word; count -= word) {
+        memcpy(to, from, 4);
+        to += word;
+        from += word;
+    }
+    for (; count > 0; --count) {
+        *to = *from;
+        ++to;
+        ++from;
+    }
+}
+
 /* Copies what the window at an output pixel sees. */
-TFHRF_INLINE void TFHRF_OF(patch, )(const TFHRF_VALUE *in, const tfhrf_window *window,
+TFHRF_KERNEL void TFHRF_OF(patch, )(const TFHRF_VALUE *in, const tfhrf_window *window,
                                     int32_t out_y, int32_t out_x, TFHRF_VALUE *patch)
 {
     const int32_t first_y = out_y * window->stride_height - window->top;
     const int32_t first_x = out_x * window->stride_width - window->left;
     const int32_t line = window->kernel_width * window->channels;
-    /* Nothing to pad, and pixel after pixel: lines are copied whole. */
-    const int32_t whole = window->dilation_width == 1 && window->column == window->channels &&
-                                  first_x >= 0 &&
-                                  first_x + window->kernel_width <= window->width
-                              ? 1
-                              : 0;
+    const int32_t whole = tfhrf_is_whole(window, first_x);
     for (int32_t i = 0; i < window->kernel_height; ++i) {
         const int32_t y = first_y + i * window->dilation_height;
         if (whole != 0 && y >= 0 && y < window->height) {
-            const TFHRF_VALUE *from = in + y * window->row + first_x * window->column;
-            for (int32_t left = line; left > 0; --left) {
-                *patch = *from;
-                ++patch;
-                ++from;
-            }
+            TFHRF_OF(copy, )(in + y * window->row + first_x * window->column, line, patch);
+            patch += line;
             continue;
         }
         for (int32_t j = 0; j < window->kernel_width; ++j) {
             const int32_t x = first_x + j * window->dilation_width;
             if (y >= 0 && y < window->height && x >= 0 && x < window->width) {
-                const TFHRF_VALUE *from = in + y * window->row + x * window->column;
-                for (int32_t c = 0; c < window->channels; ++c) {
-                    patch[c] = from[c];
-                }
+                TFHRF_OF(copy, )(in + y * window->row + x * window->column, window->channels, patch);
             } else {
                 memset(patch, TFHRF_OF(padding, )(window), (size_t)window->channels * sizeof *patch);
             }
             patch += window->channels;
         }
+    }
+}
+
+/* Lines of the output from `out_y` on; `scratch` holds `room` rows of patches, then one patch. */
+TFHRF_KERNEL void TFHRF_OF(conv, _rows)(const TFHRF_VALUE *in, TFHRF_VALUE *out, ptrdiff_t out_row,
+                                        ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
+                                        int32_t rows, const tfhrf_window *window,
+                                        const TFHRF_OF(dense, ) *dense, tfhrf_pair *scratch,
+                                        int32_t room)
+{
+    int32_t width = window->out_width;
+    out_column = width == 1 ? out_row : out_column;
+    if (out_row == width * out_column) {
+        /* One line after the other is one long line. */
+        width *= rows;
+        rows = 1;
+    }
+    int32_t x = 0;
+    for (; rows > 0; --rows) {
+        TFHRF_VALUE *pixel = out;
+        for (int32_t left = width; left > 0;) {
+            const int32_t laid = TFHRF_FOUR && room == 4 && left >= 4 ? 4 : 2;
+            const int32_t count = left < laid ? left : laid;
+            for (int32_t i = 0; i < count; ++i) {
+                TFHRF_OF(lay_patch, )(in, window, out_y, x, dense, scratch, i, laid);
+                ++x;
+                if (x == window->out_width) {
+                    x = 0;
+                    ++out_y;
+                }
+            }
+            TFHRF_OF(conv_pixels, )(dense, scratch, count, pixel, out_column, out_step);
+            pixel += count * out_column;
+            left -= count;
+        }
+        out += out_row;
     }
 }

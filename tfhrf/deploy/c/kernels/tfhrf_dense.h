@@ -2,7 +2,7 @@
 #ifndef TFHRF_DENSE_H_
 #define TFHRF_DENSE_H_
 
-#include "tfhrf_dot.h"
+#include "tfhrf_weights.h"
 
 /* Biases have the input's zero point folded in, and are TFHRF_TWICE. */
 typedef tfhrf_scale tfhrf_dense_scale;
@@ -27,6 +27,132 @@ TFHRF_INLINE void tfhrf_put(const int32_t *sums, const tfhrf_scale *scale, const
 #include "tfhrf_of8.h"
 #include "tfhrf_dense_any.h"
 
+#if TFHRF_MVE
+/*
+ * Sixteen products of bytes at a time, of two rows of weights with two rows x: nothing is widened.
+ * Beyond the depth weights are anything and x is zero.
+ */
+TFHRF_INLINE void tfhrf_dot_bytes(const int8_t *w, const int8_t *x0, const int8_t *x1,
+                                  int32_t depth, int32_t sums[4])
+{
+    int32_t a0 = sums[0];
+    int32_t a1 = sums[1];
+    int32_t b0 = sums[2];
+    int32_t b1 = sums[3];
+    int32_t left = depth;
+    for (; left >= 16; left -= 16) {
+        const int8x16_t first = vldrbq_s8(x0);
+        const int8x16_t second = vldrbq_s8(x1);
+        const int32x4x2_t both = vld2q_s32((const int32_t *)(const void *)w);
+        const int8x16_t a = vreinterpretq_s8_s32(both.val[0]);
+        const int8x16_t b = vreinterpretq_s8_s32(both.val[1]);
+        a0 = vmladavaq_s8(a0, a, first);
+        a1 = vmladavaq_s8(a1, a, second);
+        b0 = vmladavaq_s8(b0, b, first);
+        b1 = vmladavaq_s8(b1, b, second);
+        w += 32;
+        x0 += 16;
+        x1 += 16;
+    }
+    if (left > 0) {
+        const mve_pred16_t lanes = vctp8q((uint32_t)left);
+        const int8x16_t first = vldrbq_z_s8(x0, lanes);
+        const int8x16_t second = vldrbq_z_s8(x1, lanes);
+        const int32x4x2_t both = vld2q_s32((const int32_t *)(const void *)w);
+        const int8x16_t a = vreinterpretq_s8_s32(both.val[0]);
+        const int8x16_t b = vreinterpretq_s8_s32(both.val[1]);
+        a0 = vmladavaq_s8(a0, a, first);
+        a1 = vmladavaq_s8(a1, a, second);
+        b0 = vmladavaq_s8(b0, b, first);
+        b1 = vmladavaq_s8(b1, b, second);
+    }
+    sums[0] = a0;
+    sums[1] = a1;
+    sums[2] = b0;
+    sums[3] = b1;
+}
+
+/* Where four sums of two rows and two outputs go, and where their scales are. */
+typedef struct {
+    uint32x4_t places;
+    uint32x4_t scales;
+} tfhrf_square;
+
+TFHRF_INLINE tfhrf_square tfhrf_square_of(ptrdiff_t next, ptrdiff_t out_step, int32_t scale_step)
+{
+    const uint32x4_t lane = vidupq_n_u32(0U, 1);
+    const uint32x4_t second_row = vandq_u32(lane, vdupq_n_u32(1U));
+    const uint32x4_t second_output = vshrq_n_u32(lane, 1);
+    const uint32_t size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)scale_step;
+    const tfhrf_square square = {
+        vaddq_u32(vmulq_n_u32(second_row, (uint32_t)next),
+                  vmulq_n_u32(second_output, (uint32_t)out_step)),
+        vmulq_n_u32(second_output, size),
+    };
+    return square;
+}
+
+/* The end of the sums a0, a1, b0, b1, which are taken once. */
+TFHRF_INLINE void tfhrf_put_square(const int32_t sums[4], const tfhrf_scale *scale,
+                                   tfhrf_square square, const int8_t *table, int8_t *out,
+                                   int32_t outputs, int32_t scale_step)
+{
+#if TFHRF_VECTORS
+    (void)scale_step;
+    int32x4_t q = vdupq_n_s32(sums[0]);
+    q = vsetq_lane_s32(sums[1], q, 1);
+    q = vsetq_lane_s32(sums[2], q, 2);
+    q = vsetq_lane_s32(sums[3], q, 3);
+    const uint32x4_t from = square.scales;
+    q = vqrdmulhq_s32(q, vldrwq_gather_offset_s32(&scale->multiplier, from));
+    q = vaddq_s32(q, vshrq_n_s32(q, 31));
+    q = vaddq_s32(q, vldrwq_gather_offset_s32(&scale->rounding, from));
+    q = vshlq_s32(q, vnegq_s32(vldrhq_gather_offset_s32(&scale->right, from)));
+    q = tfhrf_saturate4(q);
+    if (table != NULL) {
+        q = tfhrf_look_up4(table, q);
+    }
+    if (outputs > 1) {
+        vstrbq_scatter_offset_s32(out, square.places, q);
+    } else {
+        vstrbq_scatter_offset_p_s32(out, square.places, q, vctp32q(2U));
+    }
+#else
+    const ptrdiff_t next = (ptrdiff_t)vgetq_lane_u32(square.places, 1);
+    tfhrf_put(sums, scale, table, out, next);
+    if (outputs > 1) {
+        out += vgetq_lane_u32(square.places, 2);
+        tfhrf_put(sums + 2, scale + scale_step, table, out, next);
+    }
+#endif
+}
+
+/* Two rows of bytes, `next` apart in the output, times all weights. */
+TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    const int32_t depth = dense->depth;
+    const int32_t width = 8 * tfhrf_blocks(depth);
+    const int32_t scale_step = dense->scale_step;
+    const int8_t *const table = dense->final;
+    const tfhrf_square square = tfhrf_square_of(next, out_step, scale_step);
+    const int8_t *weights = dense->weights;
+    const int32_t *bias = dense->bias;
+    const tfhrf_scale *scale = dense->scales;
+    for (int32_t left = dense->outputs; left > 0; left -= 2) {
+        const int32_t a = bias[0] >> TFHRF_TWICE;
+        const int32_t b = bias[1] >> TFHRF_TWICE;
+        int32_t sums[4] = {a, a, b, b};
+        tfhrf_dot_bytes(weights, x0, x1, depth, sums);
+        tfhrf_put_square(sums, scale, square, table, out, left, scale_step);
+        scale += 2 * scale_step;
+        out += 2 * out_step;
+        weights += width;
+        bias += 2;
+    }
+}
+#else
+/* Two rows that are laid out, or one where `next` is 0. */
 TFHRF_INLINE void tfhrf_dense_pair(const tfhrf_pair *x, const tfhrf_dense *dense, int8_t *out,
                                    ptrdiff_t next, ptrdiff_t out_step)
 {
@@ -37,100 +163,47 @@ TFHRF_INLINE void tfhrf_dense_pair(const tfhrf_pair *x, const tfhrf_dense *dense
         tfhrf_dense_loop(x, dense, &none, out, next, out_step);
     }
 }
+#endif
 
-#if TFHRF_MVE
-/* Sixteen products of bytes at a time: nothing is widened. Adds TFHRF_TWICE the products. */
-TFHRF_INLINE void tfhrf_dot_bytes(const int8_t *a, const int8_t *b, const int8_t *x0,
-                                  const int8_t *x1, int32_t depth, int32_t sums[4])
+#if TFHRF_FOUR
+TFHRF_INLINE void tfhrf_dense_four(const tfhrf_pair *x, const tfhrf_dense *dense, int8_t *out,
+                                   ptrdiff_t next, ptrdiff_t out_step)
 {
-    int32_t a0 = 0;
-    int32_t a1 = 0;
-    int32_t b0 = 0;
-    int32_t b1 = 0;
-    int32_t left = depth;
-    for (; left >= 16; left -= 16) {
-        const int8x16_t first = vldrbq_s8(x0);
-        const int8x16_t second = vldrbq_s8(x1);
-        const int8x16_t a_values = vldrbq_s8(a);
-        const int8x16_t b_values = vldrbq_s8(b);
-        a0 = vmladavaq_s8(a0, a_values, first);
-        a1 = vmladavaq_s8(a1, a_values, second);
-        b0 = vmladavaq_s8(b0, b_values, first);
-        b1 = vmladavaq_s8(b1, b_values, second);
-        a += 16;
-        b += 16;
-        x0 += 16;
-        x1 += 16;
-    }
-    if (left > 0) {
-        const mve_pred16_t lanes = vctp8q((uint32_t)left);
-        const int8x16_t first = vldrbq_z_s8(x0, lanes);
-        const int8x16_t second = vldrbq_z_s8(x1, lanes);
-        const int8x16_t a_values = vldrbq_z_s8(a, lanes);
-        const int8x16_t b_values = vldrbq_z_s8(b, lanes);
-        a0 = vmladavaq_s8(a0, a_values, first);
-        a1 = vmladavaq_s8(a1, a_values, second);
-        b0 = vmladavaq_s8(b0, b_values, first);
-        b1 = vmladavaq_s8(b1, b_values, second);
-    }
-    sums[0] += tfhrf_shift_left(a0, TFHRF_TWICE);
-    sums[1] += tfhrf_shift_left(a1, TFHRF_TWICE);
-    sums[2] += tfhrf_shift_left(b0, TFHRF_TWICE);
-    sums[3] += tfhrf_shift_left(b1, TFHRF_TWICE);
-}
-
-/* Two rows of bytes, `next` apart in the output, times all weights. */
-TFHRF_INLINE void tfhrf_dense_bytes_loop(const int8_t *x0, const int8_t *x1,
-                                         const tfhrf_dense *dense, const int8_t *table,
-                                         int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
-{
-    const int32_t depth = dense->depth;
-    const int32_t width = 4 * tfhrf_blocks(depth);
-    const int32_t scale_step = dense->scale_step;
-    const int8_t *weights = dense->weights;
-    const int32_t *bias = dense->bias;
-    const tfhrf_scale *scale = dense->scales;
-    int32_t left = dense->outputs;
-    for (; left >= 2; left -= 2) {
-        int32_t sums[4] = {bias[0], bias[0], bias[1], bias[1]};
-        tfhrf_dot_bytes(weights, weights + width, x0, x1, depth, sums);
-        tfhrf_put(sums, scale, table, out, next);
-        tfhrf_put(sums + 2, scale + scale_step, table, out + out_step, next);
-        scale += 2 * scale_step;
-        out += 2 * out_step;
-        weights += 2 * width;
-        bias += 2;
-    }
-    if (left != 0) {
-        int32_t sums[4] = {bias[0], bias[0], 0, 0};
-        tfhrf_dot_bytes(weights, weights, x0, x1, depth, sums);
-        tfhrf_put(sums, scale, table, out, next);
-    }
-}
-
-TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
-                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
-{
+    const tfhrf_dense_final none = NULL;
     if (dense->final != NULL) {
-        tfhrf_dense_bytes_loop(x0, x1, dense, dense->final, out, next, out_step);
+        tfhrf_dense_four_loop(x, dense, &dense->final, out, next, out_step);
     } else {
-        tfhrf_dense_bytes_loop(x0, x1, dense, NULL, out, next, out_step);
+        tfhrf_dense_four_loop(x, dense, &none, out, next, out_step);
     }
 }
 #endif
 
+/* `room` is the number of rows that are laid out in `scratch`: 2 or 4. */
 TFHRF_KERNEL void tfhrf_dense_rows(const int8_t *in, ptrdiff_t in_stride, int8_t *out,
                                    ptrdiff_t out_stride, ptrdiff_t out_step, int32_t rows,
-                                   const tfhrf_dense *dense, tfhrf_pair *scratch)
+                                   const tfhrf_dense *dense, tfhrf_pair *scratch, int32_t room)
 {
+#if TFHRF_FOUR
+    for (; room == 4 && rows >= 4; rows -= 4) {
+        for (int32_t i = 0; i < 4; ++i) {
+            tfhrf_lay(in, dense->depth, 4, scratch + i);
+            in += in_stride;
+        }
+        tfhrf_dense_four(scratch, dense, out, out_stride, out_step);
+        out += 4 * out_stride;
+    }
+#endif
+    (void)room;
     for (; rows > 0; rows -= 2) {
         const ptrdiff_t both = rows > 1 ? 1 : 0;
 #if TFHRF_MVE
         (void)scratch;
         tfhrf_dense_bytes(in, in + both * in_stride, dense, out, both * out_stride, out_step);
 #else
-        (void)tfhrf_widen(in, dense->depth, 0, scratch);
-        (void)tfhrf_widen(in + both * in_stride, dense->depth, 0, scratch + TFHRF_SECOND_ROW);
+        tfhrf_lay(in, dense->depth, 2, scratch);
+        if (both != 0) {
+            tfhrf_lay(in + in_stride, dense->depth, 2, scratch + 1);
+        }
         tfhrf_dense_pair(scratch, dense, out, both * out_stride, out_step);
 #endif
         in += 2 * in_stride;

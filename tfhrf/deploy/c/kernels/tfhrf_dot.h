@@ -40,6 +40,21 @@ TFHRF_INLINE uint32_t tfhrf_extend_odd(uint32_t bytes)
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(bytes));
     return halves;
 }
+
+/* The low halves of two words, the second's above. */
+TFHRF_INLINE uint32_t tfhrf_low_halves(uint32_t a, uint32_t b)
+{
+    uint32_t halves;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(halves) : "r"(a), "r"(b));
+    return halves;
+}
+
+TFHRF_INLINE uint32_t tfhrf_high_halves(uint32_t a, uint32_t b)
+{
+    uint32_t halves;
+    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(halves) : "r"(b), "r"(a));
+    return halves;
+}
 #endif
 
 /* Blocks of four bytes that a row of `depth` bytes takes. */

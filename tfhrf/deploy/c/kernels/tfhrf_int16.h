@@ -81,31 +81,6 @@ TFHRF_INLINE uint32_t tfhrf_load_pair(const int16_t *from)
     return word;
 }
 
-/* Copies a row to where tfhrf_dot reads it. */
-TFHRF_INLINE void tfhrf_spread(const int16_t *in, int32_t depth, tfhrf_pair *out)
-{
-#if TFHRF_MVE
-    const int32_t whole = depth - depth % 8;
-    for (int32_t done = 0; done < whole; done += 8) {
-        vstrhq_s16(out[done].half, vldrhq_s16(in + done));
-    }
-#elif TFHRF_SIMD32
-    const int32_t whole = depth - depth % 4;
-    for (int32_t done = 0; done < whole; done += 4) {
-        const uint32_t low = tfhrf_load_pair(in + done);
-        const uint32_t high = tfhrf_load_pair(in + done + 2);
-        out[done].word = (low & 0xffffU) | (high << 16);
-        out[done + 2].word = (high & 0xffff0000U) | (low >> 16);
-    }
-#else
-    const int32_t whole = 0;
-#endif
-    for (int32_t done = whole; done < depth; ++done) {
-        *tfhrf_place(out, done) = in[done];
-    }
-    tfhrf_fill_up(out, depth);
-}
-
 /* Products of two 16-bit values: two rows in turns, pairs in their order, or eight for vectors. */
 TFHRF_INLINE int16_t *tfhrf_place16(tfhrf_pair *row, int32_t i)
 {

@@ -40,4 +40,13 @@ TFHRF_INLINE tfhrf_taps tfhrf_inside(int32_t start, int32_t taps, int32_t dilati
     return inside;
 }
 
+/* Whether nothing is to be padded in a line, and it is pixel after pixel in memory. */
+TFHRF_INLINE int32_t tfhrf_is_whole(const tfhrf_window *window, int32_t first_x)
+{
+    return window->dilation_width == 1 && window->column == window->channels && first_x >= 0 &&
+                   first_x + window->kernel_width <= window->width
+               ? 1
+               : 0;
+}
+
 #endif

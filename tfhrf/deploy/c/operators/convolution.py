@@ -3,15 +3,20 @@
 import numpy as np
 
 from tfhrf.deploy.c.ir import check_same_scale, refuse
+from tfhrf.deploy.c.literals import INT8
 from tfhrf.deploy.c.operators.dense import (
     arranged,
     check_weights,
     dense_struct,
     lower_dense,
-    pairs,
+    rows_at_once,
+    rows_scratch,
 )
 from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
 from tfhrf.deploy.c.views import View, strides_of
+
+# Outputs of a line that tfhrf_depthwise_lines.h computes at a time: TFHRF_STRIP there.
+STRIP = 16
 
 
 def window_of(operator, view, out_height, out_width, kernel):
@@ -43,7 +48,7 @@ def window_of(operator, view, out_height, out_width, kernel):
     return f"{{{', '.join(map(str, body))}}}", swapped
 
 
-def add_window(lowering, operator, name, kernel, size, last, scratch=0):
+def add_window(lowering, operator, name, kernel, size, last, scratch=(0, 0)):
     """Adds the step of a kernel that slides a window over an image.
 
     Args:
@@ -53,7 +58,7 @@ def add_window(lowering, operator, name, kernel, size, last, scratch=0):
         kernel: (name of the kernel, name of its header).
         size: height and width of the window.
         last: function of a writer; returns the kernel's last arguments.
-        scratch: bytes.
+        scratch: bytes that the kernel needs, and with which it is faster.
     """
     x, y = operator.inputs[0], operator.output
     if len(x.shape) != 4 or x.shape[0] != 1:
@@ -72,7 +77,7 @@ def add_window(lowering, operator, name, kernel, size, last, scratch=0):
 
     image = Operand(View(source.storage, source.address.reshape(1, -1)), False)
     lowering.steps.append(
-        Step(name, [image], Operand(target), call, kernel[1:], scratch, numbered=True)
+        Step(name, [image], Operand(target), call, kernel[1:], *scratch, numbered=True)
     )
 
 
@@ -91,16 +96,39 @@ def lower_conv(lowering, operator):
     weights = arranged(lowering, operator, matrix.reshape(len(matrix), -1), depthwise)
     multiplier = tensor.shape[-1] // x.shape[-1] if depthwise else 0
     patches = not depthwise and not weights.wide
+    lines = depthwise and multiplier == 1 and takes_lines(lowering, operator)
+
+    precision, depth = lowering.precision, weights.matrix.shape[1]
+    patch = 0 if precision is INT8 and x.shape[-1] % 4 == 0 else depth
+    two, four = (rows_scratch(precision, depth, rows, patch) for rows in (2, 4))
 
     def last(write):
         name = dense_struct(write, lowering, operator, weights, depthwise)
-        return f"&{name}, {write.scratch if patches else multiplier}"
+        if patches:
+            return f"&{name}, {write.scratch}, {rows_at_once(four, write)}"
+        return f"&{name}, {write.scratch if lines else multiplier}"
 
-    precision, depth = lowering.precision, weights.matrix.shape[1]
     name = "depthwise" if depthwise else "conv"
     kernel = ("wide_conv", "wide16") if weights.wide else (f"{name}{precision.suffix}",) * 2
-    scratch = 4 * pairs(depth) + precision.itemsize * depth if patches else 0
+    scratch = (two, four) if patches else (0, 0)
+    if lines:
+        kernel = ("depthwise_lines",) * 2
+        scratch = (4 * 8 * (min(operator.output.shape[2], STRIP) + 2), 0)
     add_window(lowering, operator, name, kernel, size, last, scratch)
+
+
+def takes_lines(lowering, operator):
+    """Whether tfhrf_depthwise_lines.h has a DEPTHWISE_CONV_2D of one output for each channel."""
+    tensor, options = operator.inputs[1], operator.options
+    steps = [options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor]
+    shape = tensor.shape[1:]
+    return (
+        lowering.precision is INT8
+        and shape[:2] == (3, 3)
+        and shape[2] % 4 == 0
+        and steps == [1, 1, 1, 1]
+        and operator.inputs[0].shape[1] > 1
+    )
 
 
 def lower_pool(lowering, operator):

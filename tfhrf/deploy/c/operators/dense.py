@@ -75,12 +75,17 @@ def fits_words(matrix, bias, scales):
     return bool(largest.max() < 2**31) and all(is_narrow(*scale) for scale in scales)
 
 
-def pad_rows(matrix):
-    """Rows of int8 values, each filled up with zeros to a multiple of four."""
+def pair_rows(matrix):
+    """Rows of int8 values in pairs, four of one and four of the other in turns: int8.
+
+    Zeros fill rows up, and what vectors of sixteen read beyond the last.
+    """
     rows, depth = matrix.shape
-    padded = np.zeros((rows, round_up(depth, 4)), np.int8)
-    padded[:, :depth] = matrix
-    return padded
+    blocks = round_up(depth, 4) // 4
+    padded = np.zeros((round_up(rows, 2), 4 * blocks), np.int8)
+    padded[:rows, :depth] = matrix
+    paired = padded.reshape(-1, 2, blocks, 4).swapaxes(1, 2).ravel()
+    return np.append(paired, np.zeros(8 * (round_up(blocks, 4) - blocks), np.int8))
 
 
 def pairs(depth):
@@ -88,17 +93,20 @@ def pairs(depth):
     return round_up(depth, 8)
 
 
+def rows_scratch(precision, depth, rows, patch=0):
+    """Bytes of scratch for rows that are laid out, and a patch of so many values."""
+    return 2 * rows * round_up(depth, 4 if precision is INT8 else 16) + precision.itemsize * patch
+
+
 def dense_struct(write, lowering, operator, weights, depthwise=False):
     """Name of the struct of weights; depthwise kernels take the matrix column by column."""
     matrix, bias, scales, struct = weights
-    placed, word = matrix.T if depthwise else pad_rows(matrix), "int32_t"
+    placed, word = matrix.T if depthwise else pair_rows(matrix), "int32_t"
     if struct == "tfhrf_dense":
         if np.abs(bias).max() >= 2**31:
             refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
-        largest = int((np.abs(matrix.astype(np.int64)).sum(axis=1) * 255 + np.abs(bias)).max())
-        zero_point = raw_output(operator).zero_point
         scale = "tfhrf_scale"
-        literals = [inner_scale(write, one, zero_point, largest) for one in scales]
+        bias, literals = scales_of_sums(write, operator, weights)
         # Depthwise kernels take sums as they are, others TFHRF_TWICE.
         bias = bias * (1 if depthwise or write.any_scale else 2)
     elif struct == "tfhrf_dense16":
@@ -106,6 +114,8 @@ def dense_struct(write, lowering, operator, weights, depthwise=False):
     else:
         placed, word = matrix, "int64_t"
         scale, literals = "tfhrf_wide_scale", [wide_scale(*one) for one in scales]
+    if not (depthwise or weights.wide):
+        bias = np.append(bias, np.zeros(len(bias) % 2, bias.dtype))
     body = [
         write.array("int8_t", placed, "weights"),
         write.array(word, bias, "bias"),
@@ -116,6 +126,34 @@ def dense_struct(write, lowering, operator, weights, depthwise=False):
         lowering.precision.final(write, operator),
     ]
     return write.struct(struct, f"{{{', '.join(body)}}}")
+
+
+def scales_of_sums(write, operator, weights):
+    """(bias, initializers of tfhrf_scale) of 8-bit outputs.
+
+    Channels that training left without use have huge biases, which inner loops cannot take. Where
+    all sums that there can be make the same output, it takes the zero point's place.
+    """
+    matrix, bias, scales, _ = weights
+    y = raw_output(operator)
+    reach = np.abs(matrix.astype(np.int64)).sum(axis=1) * 255
+    largest = int((reach + np.abs(bias)).max())
+    if len(scales) == 1 or largest < 2**30:
+        return bias, [inner_scale(write, one, y.zero_point, largest) for one in scales]
+    bias, literals = bias.copy(), []
+    for channel, one in enumerate(scales):
+        ends = bias[channel] + np.array([-1, 1]) * reach[channel]
+        low, high = exact.saturate(exact.rescale(ends, *one) + y.zero_point, y.limits)
+        if low == high and np.abs(ends).max() < 2**31:
+            bias[channel], one = 0, (0, -1)
+        bound = int(reach[channel] + np.abs(bias[channel]))
+        literals.append(inner_scale(write, one, int(low) if one[0] == 0 else y.zero_point, bound))
+    return bias, literals
+
+
+def rows_at_once(four, write):
+    """Rows of a kernel to be laid out together: four, where there are bytes enough for them."""
+    return 4 if write.room >= four else 2
 
 
 def lower_dense(lowering, operator):
@@ -131,11 +169,12 @@ def lower_dense(lowering, operator):
     def call(write, pointers, rows):
         name = dense_struct(write, lowering, operator, weights)
         place = f"{pointers[0]}, {stride}, {pointers[1]}, {out_stride}, {out_step}, {rows}, &{name}"
-        scratch = "" if weights.wide else f", {write.scratch}"
+        scratch = "" if weights.wide else f", {write.scratch}, {rows_at_once(four, write)}"
         return [f"{weights.struct}_rows({place}{scratch});"]
 
     kernel = "wide16" if weights.wide else f"dense{lowering.precision.suffix}"
-    scratch = 0 if weights.wide else 4 * pairs(depth)
+    two, four = (rows_scratch(lowering.precision, depth, rows) for rows in (2, 4))
+    scratch = (0, 0) if weights.wide else (two, four)
     lowering.steps.append(
-        Step("dense", [Operand(source)], Operand(target), call, (kernel,), scratch)
+        Step("dense", [Operand(source)], Operand(target), call, (kernel,), *scratch)
     )
