@@ -265,15 +265,27 @@ int main(void)
 """
 
 
+def over_frames():
+    """A chain of depthwise convolutions over an odd number of frames, and examples."""
+    kernels = ((9, "same"), (2, "valid"), (6, "same"), (31, "same"))
+    stack = [layers.DepthwiseConv2D((k, 1), padding=padding) for k, padding in kernels]
+    model = keras.Sequential([keras.Input((23, 1, 12)), *stack])
+    return model, np.random.default_rng(0).normal(size=(60, 23, 1, 12)).astype("f4")
+
+
 @needs_boards
 @needs_tflm
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
-@pytest.mark.parametrize("odd", [False, True])
-def test_many_inputs_on_emulated_boards(odd, precision, tmp_path):
-    # Odd lengths leave rests behind vectors and pairs.
-    sizes = {"mels": 13, "width": 18, "hidden": 31} if odd else {}
-    examples = sounds(60, mels=sizes.get("mels", 12), seed=1)
-    content = tfhrf.to_tflite(encoder(blocks=1, **sizes), examples, precision=precision)
+@pytest.mark.parametrize("made", ["even", "odd", "frames"])
+def test_many_inputs_on_emulated_boards(made, precision, tmp_path):
+    if made == "frames":
+        model, examples = over_frames()
+    else:
+        # Odd lengths leave rests behind vectors and pairs.
+        sizes = {"mels": 13, "width": 18, "hidden": 31} if made == "odd" else {}
+        model = encoder(blocks=1, **sizes)
+        examples = sounds(60, mels=sizes.get("mels", 12), seed=1)
+    content = tfhrf.to_tflite(model, examples, precision=precision)
     report = tfhrf.to_c(content, tmp_path)
     dtype = report["inputs"][0]["dtype"]
     inputs = np.concatenate([quantized(examples[:20], content)])

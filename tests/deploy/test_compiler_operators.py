@@ -236,6 +236,29 @@ def test_convolutions(dtype, name, seed, tmp_path):
     compare(single(name, [x, weights, bias], [y], made), tmp_path, 10, seed)
 
 
+@pytest.mark.parametrize("taps", [2, 3, 8, 9, 32, 33])
+@pytest.mark.parametrize("valid", [0, 1])
+@pytest.mark.parametrize("across", [False, True])
+def test_depthwise_convolutions_over_frames(across, valid, taps, tmp_path):
+    rng = np.random.default_rng([taps, valid, across])
+    frames, outputs = int(taps + rng.integers(0, 5)), int(4 * rng.integers(1, 4))
+    turn = (lambda a, b: (b, a)) if across else (lambda a, b: (a, b))
+    x = tensor(rng, 1, *turn(frames, 1), outputs)
+    scales = tuple(float(s) for s in np.float32(2 ** rng.uniform(-9, -6, outputs)))
+    weights = constant(int8(rng, 1, *turn(taps, 1), outputs), scales, axis=3)
+    bias_scales = tuple(float(np.float32(x.scales[0]) * np.float32(s)) for s in scales)
+    bias = constant(rng.integers(-9999, 9999, outputs).astype(np.int32), bias_scales)
+    length = frames - taps + 1 if valid else frames
+    y = Spec((1, *turn(length, 1), outputs), scale(rng, -6, 0), zero_point(rng))
+    made = options("DepthwiseConv2D", depthMultiplier=1, padding=valid, strideH=1, strideW=1)
+    made.dilationHFactor = made.dilationWFactor = 1
+    made.fusedActivationFunction = int(rng.integers(0, 4))
+    folder = compare(single("DEPTHWISE_CONV_2D", [x, weights, bias], [y], made), tmp_path, 10, taps)
+    assert ("tfhrf_depthwise_frames_rows" in (tmp_path / "model.c").read_text()) == (taps < 33), (
+        folder
+    )
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("name", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])

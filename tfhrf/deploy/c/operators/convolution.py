@@ -8,15 +8,19 @@ from tfhrf.deploy.c.operators.dense import (
     arranged,
     check_weights,
     dense_struct,
+    folded_bias,
     lower_dense,
     rows_at_once,
     rows_scratch,
 )
 from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
 from tfhrf.deploy.c.views import View, strides_of
+from tfhrf.deploy.memory_plan import round_up
 
 # Outputs of a line that tfhrf_depthwise_lines.h computes at a time: TFHRF_STRIP there.
 STRIP = 16
+# Taps that tfhrf_depthwise_frames.h takes at most: TFHRF_FRAMES there.
+LONGEST = 32
 
 
 def window_of(operator, view, out_height, out_width, kernel):
@@ -97,6 +101,9 @@ def lower_conv(lowering, operator):
     multiplier = tensor.shape[-1] // x.shape[-1] if depthwise else 0
     patches = not depthwise and not weights.wide
     lines = depthwise and multiplier == 1 and takes_lines(lowering, operator)
+    frames = depthwise and multiplier == 1 and takes_frames(lowering, operator)
+    if frames:
+        weights = frame_weights(lowering, operator, weights)
 
     precision, depth = lowering.precision, weights.matrix.shape[1]
     patch = 0 if precision is INT8 and x.shape[-1] % 4 == 0 else depth
@@ -106,6 +113,8 @@ def lower_conv(lowering, operator):
         name = dense_struct(write, lowering, operator, weights, depthwise)
         if patches:
             return f"&{name}, {write.scratch}, {rows_at_once(four, write)}"
+        if frames:
+            return f"&{name}, (int8_t *)({write.scratch})"
         return f"&{name}, {write.scratch if lines else multiplier}"
 
     name = "depthwise" if depthwise else "conv"
@@ -114,7 +123,42 @@ def lower_conv(lowering, operator):
     if lines:
         kernel = ("depthwise_lines",) * 2
         scratch = (4 * 8 * (min(operator.output.shape[2], STRIP) + 2), 0)
+    if frames:
+        kernel = ("depthwise_frames",) * 2
+        scratch = (len(weights.matrix), 0)
     add_window(lowering, operator, name, kernel, size, last, scratch)
+
+
+def takes_frames(lowering, operator):
+    """Whether tfhrf_depthwise_frames.h has a DEPTHWISE_CONV_2D of one output for each channel."""
+    tensor, options = operator.inputs[1], operator.options
+    steps = [options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor]
+    # One of both directions has one pixel and one tap.
+    narrow = any(
+        operator.inputs[0].shape[axis] == operator.output.shape[axis] == tensor.shape[axis] == 1
+        for axis in (1, 2)
+    )
+    return (
+        lowering.precision is INT8
+        and narrow
+        and 1 < max(tensor.shape[1:3]) <= LONGEST
+        and tensor.shape[3] % 4 == 0
+        and steps == [1, 1, 1, 1]
+    )
+
+
+def frame_weights(lowering, operator, weights):
+    """Weights of a depthwise convolution, a row for each output, as tfhrf_depthwise_frames.h has
+    them.
+    """
+    outputs, taps = weights.matrix.shape
+    padded = np.zeros((outputs, round_up(taps + 3, 2)), np.int8)
+    padded[:, 1 : taps + 1] = weights.matrix
+    first = 2 * np.arange(taps // 2 + 1)[:, None] + 1
+    matrix = padded[:, first + [0, -1, 1, 0]]
+    zero_point = operator.inputs[0].zero_point
+    bias = folded_bias(None, weights.matrix, zero_point) + weights.bias
+    return weights._replace(bias=bias, arrangement=matrix.swapaxes(0, 1))
 
 
 def takes_lines(lowering, operator):

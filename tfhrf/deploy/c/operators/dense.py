@@ -23,6 +23,7 @@ class Weights(NamedTuple):
     bias: np.ndarray
     scales: list[tuple[int, int]]
     struct: str
+    arrangement: np.ndarray | None = None  # of the matrix, for a kernel that has its own
 
     @property
     def wide(self):
@@ -100,8 +101,10 @@ def rows_scratch(precision, depth, rows, patch=0):
 
 def dense_struct(write, lowering, operator, weights, depthwise=False):
     """Name of the struct of weights; depthwise kernels take the matrix column by column."""
-    matrix, bias, scales, struct = weights
+    matrix, bias, scales, struct, arrangement = weights
     placed, word = matrix.T if depthwise else pair_rows(matrix), "int32_t"
+    if arrangement is not None:
+        placed = arrangement
     if struct == "tfhrf_dense":
         if np.abs(bias).max() >= 2**31:
             refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
@@ -134,7 +137,7 @@ def scales_of_sums(write, operator, weights):
     Channels that training left without use have huge biases, which inner loops cannot take. Where
     all sums that there can be make the same output, it takes the zero point's place.
     """
-    matrix, bias, scales, _ = weights
+    matrix, bias, scales, *_ = weights
     y = raw_output(operator)
     reach = np.abs(matrix.astype(np.int64)).sum(axis=1) * 255
     largest = int((reach + np.abs(bias)).max())
