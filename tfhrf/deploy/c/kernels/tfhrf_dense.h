@@ -243,6 +243,14 @@ TFHRF_INLINE void tfhrf_dot_row(const int8_t *w, const int8_t *x, int32_t blocks
 }
 #endif
 
+/* The end of a sum that is taken once. */
+TFHRF_INLINE void tfhrf_put_once(int32_t sum, const tfhrf_scale *scale, const int8_t *table,
+                                 int8_t *out)
+{
+    const int32_t q = tfhrf_saturate(tfhrf_rescale(sum, scale));
+    *out = (int8_t)(table != NULL ? table[q] : q);
+}
+
 /* One row alone needs no scratch. */
 TFHRF_KERNEL void tfhrf_dense_row(const int8_t *in, int8_t *out, ptrdiff_t out_step,
                                   const tfhrf_dense *dense)
@@ -252,21 +260,27 @@ TFHRF_KERNEL void tfhrf_dense_row(const int8_t *in, int8_t *out, ptrdiff_t out_s
 #else
     const int32_t blocks = dense->depth / 4;
     const int32_t rest = dense->depth % 4;
-    const int32_t width = 8 * tfhrf_blocks(dense->depth);
-    for (int32_t c = 0; c < dense->outputs; c += 2) {
-        const int8_t *const w = dense->weights + c / 2 * width;
-        int32_t sums[2] = {0, 0};
+    const int8_t *w = dense->weights;
+    const int32_t *bias = dense->bias;
+    const tfhrf_scale *scale = dense->scales;
+    for (int32_t left = dense->outputs; left > 0; left -= 2) {
+        int32_t sums[2] = {bias[0] >> TFHRF_TWICE, bias[1] >> TFHRF_TWICE};
         tfhrf_dot_row(w, in, blocks, sums);
-        for (int32_t i = 0; i < rest; ++i) {
-            sums[0] += w[8 * blocks + i] * in[4 * blocks + i];
-            sums[1] += w[8 * blocks + 4 + i] * in[4 * blocks + i];
+        w += 8 * blocks;
+        if (rest != 0) {
+            for (int32_t i = 0; i < rest; ++i) {
+                sums[0] += w[i] * in[4 * blocks + i];
+                sums[1] += w[4 + i] * in[4 * blocks + i];
+            }
+            w += 8;
         }
-        for (int32_t k = 0; k < 2 && c + k < dense->outputs; ++k) {
-            const int32_t sum = dense->bias[c + k] + sums[k] * (1 + TFHRF_TWICE);
-            const tfhrf_scale *const scale = dense->scales + (c + k) * dense->scale_step;
-            const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(sum, scale));
-            out[(c + k) * out_step] = (int8_t)(dense->final != NULL ? dense->final[q] : q);
+        tfhrf_put_once(sums[0], scale, dense->final, out);
+        if (left > 1) {
+            tfhrf_put_once(sums[1], scale + dense->scale_step, dense->final, out + out_step);
         }
+        scale += 2 * dense->scale_step;
+        bias += 2;
+        out += 2 * out_step;
     }
 #endif
 }
