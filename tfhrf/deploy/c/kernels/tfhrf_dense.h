@@ -92,6 +92,19 @@ TFHRF_INLINE tfhrf_square tfhrf_square_of(ptrdiff_t next, ptrdiff_t out_step, in
     return square;
 }
 
+#if TFHRF_VECTORS
+/* Four sums, taken once, to outputs; their scales lie `from` bytes from the first. */
+TFHRF_INLINE int32x4_t tfhrf_rescale_outputs(int32x4_t sums, const tfhrf_scale *scale,
+                                             uint32x4_t from)
+{
+    int32x4_t q = vqrdmulhq_s32(sums, vldrwq_gather_offset_s32(&scale->multiplier, from));
+    q = vaddq_s32(q, vshrq_n_s32(q, 31));
+    q = vaddq_s32(q, vldrwq_gather_offset_s32(&scale->rounding, from));
+    q = vshlq_s32(q, vnegq_s32(vldrhq_gather_offset_s32(&scale->right, from)));
+    return tfhrf_saturate4(q);
+}
+#endif
+
 /* The end of the sums a0, a1, b0, b1, which are taken once. */
 TFHRF_INLINE void tfhrf_put_square(const int32_t sums[4], const tfhrf_scale *scale,
                                    tfhrf_square square, const int8_t *table, int8_t *out,
@@ -103,12 +116,7 @@ TFHRF_INLINE void tfhrf_put_square(const int32_t sums[4], const tfhrf_scale *sca
     q = vsetq_lane_s32(sums[1], q, 1);
     q = vsetq_lane_s32(sums[2], q, 2);
     q = vsetq_lane_s32(sums[3], q, 3);
-    const uint32x4_t from = square.scales;
-    q = vqrdmulhq_s32(q, vldrwq_gather_offset_s32(&scale->multiplier, from));
-    q = vaddq_s32(q, vshrq_n_s32(q, 31));
-    q = vaddq_s32(q, vldrwq_gather_offset_s32(&scale->rounding, from));
-    q = vshlq_s32(q, vnegq_s32(vldrhq_gather_offset_s32(&scale->right, from)));
-    q = tfhrf_saturate4(q);
+    q = tfhrf_rescale_outputs(q, scale, square.scales);
     if (table != NULL) {
         q = tfhrf_look_up4(table, q);
     }

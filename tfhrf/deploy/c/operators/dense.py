@@ -106,6 +106,7 @@ def dense_struct(write, lowering, operator, weights, depthwise=False):
         if np.abs(bias).max() >= 2**31:
             refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
         scale = "tfhrf_scale"
+        write.least_weights |= depthwise and bool(matrix.min() == -128)
         bias, literals = scales_of_sums(write, operator, weights)
         # Depthwise kernels take sums as they are, others TFHRF_TWICE.
         bias = bias * (1 if depthwise or write.any_scale else 2)
