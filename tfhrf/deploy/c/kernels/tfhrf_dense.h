@@ -33,14 +33,13 @@ TFHRF_INLINE void tfhrf_put(const int32_t *sums, const tfhrf_scale *scale, const
  * Beyond the depth weights are anything and x is zero.
  */
 TFHRF_INLINE void tfhrf_dot_bytes(const int8_t *w, const int8_t *x0, const int8_t *x1,
-                                  int32_t depth, int32_t sums[4])
+                                  int32_t whole, uint32_t rest, int32_t sums[4])
 {
     int32_t a0 = sums[0];
     int32_t a1 = sums[1];
     int32_t b0 = sums[2];
     int32_t b1 = sums[3];
-    int32_t left = depth;
-    for (; left >= 16; left -= 16) {
+    for (; whole > 0; --whole) {
         const int8x16_t first = vldrbq_s8(x0);
         const int8x16_t second = vldrbq_s8(x1);
         const int32x4x2_t both = vld2q_s32((const int32_t *)(const void *)w);
@@ -54,8 +53,8 @@ TFHRF_INLINE void tfhrf_dot_bytes(const int8_t *w, const int8_t *x0, const int8_
         x0 += 16;
         x1 += 16;
     }
-    if (left > 0) {
-        const mve_pred16_t lanes = vctp8q((uint32_t)left);
+    if (rest != 0U) {
+        const mve_pred16_t lanes = vctp8q(rest);
         const int8x16_t first = vldrbq_z_s8(x0, lanes);
         const int8x16_t second = vldrbq_z_s8(x1, lanes);
         const int32x4x2_t both = vld2q_s32((const int32_t *)(const void *)w);
@@ -72,67 +71,33 @@ TFHRF_INLINE void tfhrf_dot_bytes(const int8_t *w, const int8_t *x0, const int8_
     sums[3] = b1;
 }
 
-/* Where four sums of two rows and two outputs go, and where their scales are. */
-typedef struct {
-    uint32x4_t places;
-    uint32x4_t scales;
-} tfhrf_square;
-
-TFHRF_INLINE tfhrf_square tfhrf_square_of(ptrdiff_t next, ptrdiff_t out_step, int32_t scale_step)
+#if TFHRF_VECTORS
+/* The addresses of the scales of two outputs, each for two rows. */
+TFHRF_INLINE uint32x4_t tfhrf_scales_of(const tfhrf_scale *scale, int32_t scale_step)
 {
-    const uint32x4_t lane = vidupq_n_u32(0U, 1);
-    const uint32x4_t second_row = vandq_u32(lane, vdupq_n_u32(1U));
-    const uint32x4_t second_output = vshrq_n_u32(lane, 1);
-    const uint32_t size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)scale_step;
-    const tfhrf_square square = {
-        vaddq_u32(vmulq_n_u32(second_row, (uint32_t)next),
-                  vmulq_n_u32(second_output, (uint32_t)out_step)),
-        vmulq_n_u32(second_output, size),
-    };
-    return square;
+    const uint32x4_t second = vshrq_n_u32(vidupq_n_u32(0U, 1), 1);
+    const uint32_t size = (uint32_t)sizeof *scale * (uint32_t)scale_step;
+    return vaddq_n_u32(vmulq_n_u32(second, size), (uint32_t)(uintptr_t)scale);
 }
 
-#if TFHRF_VECTORS
-/* Four sums, taken once, to outputs; their scales lie `from` bytes from the first. */
-TFHRF_INLINE int32x4_t tfhrf_rescale_outputs(int32x4_t sums, const tfhrf_scale *scale,
-                                             uint32x4_t from)
+/* Four sums, taken once, to outputs. The shift is the lowest byte of what is loaded. */
+TFHRF_INLINE int32x4_t tfhrf_rescale_outputs(int32x4_t sums, uint32x4_t scales)
 {
-    int32x4_t q = vqrdmulhq_s32(sums, vldrwq_gather_offset_s32(&scale->multiplier, from));
+    int32x4_t q = vqrdmulhq_s32(sums, vldrwq_gather_base_s32(scales, 0));
     q = vaddq_s32(q, vshrq_n_s32(q, 31));
-    q = vaddq_s32(q, vldrwq_gather_offset_s32(&scale->rounding, from));
-    q = vshlq_s32(q, vnegq_s32(vldrhq_gather_offset_s32(&scale->right, from)));
+    q = vaddq_s32(q, vldrwq_gather_base_s32(scales, 4));
+    q = vshlq_s32(q, vnegq_s32(vldrwq_gather_base_s32(scales, 8)));
     return tfhrf_saturate4(q);
 }
-#endif
 
-/* The end of the sums a0, a1, b0, b1, which are taken once. */
-TFHRF_INLINE void tfhrf_put_square(const int32_t sums[4], const tfhrf_scale *scale,
-                                   tfhrf_square square, const int8_t *table, int8_t *out,
-                                   int32_t outputs, int32_t scale_step)
+TFHRF_INLINE int32x4_t tfhrf_vector_of(const int32_t sums[4])
 {
-#if TFHRF_VECTORS
-    (void)scale_step;
-    int32x4_t q = vdupq_n_s32(sums[0]);
-    q = vsetq_lane_s32(sums[1], q, 1);
-    q = vsetq_lane_s32(sums[2], q, 2);
-    q = vsetq_lane_s32(sums[3], q, 3);
-    q = tfhrf_rescale_outputs(q, scale, square.scales);
-    if (table != NULL) {
-        q = tfhrf_look_up4(table, q);
-    }
-    if (outputs > 1) {
-        vstrbq_scatter_offset_s32(out, square.places, q);
-    } else {
-        vstrbq_scatter_offset_p_s32(out, square.places, q, vctp32q(2U));
-    }
-#else
-    const ptrdiff_t next = (ptrdiff_t)vgetq_lane_u32(square.places, 1);
-    tfhrf_put(sums, scale, table, out, next);
-    if (outputs > 1) {
-        out += vgetq_lane_u32(square.places, 2);
-        tfhrf_put(sums + 2, scale + scale_step, table, out, next);
-    }
-#endif
+    int32x4_t vector;
+    __asm__("vmov %q0[2], %q0[0], %1, %3\n\t"
+            "vmov %q0[3], %q0[1], %2, %4"
+            : "=&w"(vector)
+            : "r"(sums[0]), "r"(sums[1]), "r"(sums[2]), "r"(sums[3]));
+    return vector;
 }
 
 /* Two rows of bytes, `next` apart in the output, times all weights. */
@@ -140,25 +105,56 @@ TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tf
                                     int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
 {
     const int32_t depth = dense->depth;
+    const int32_t whole = depth / 16;
+    const uint32_t rest = (uint32_t)depth % 16U;
     const int32_t width = 8 * tfhrf_blocks(depth);
-    const int32_t scale_step = dense->scale_step;
+    const uint32_t scales_step = 2U * (uint32_t)sizeof(tfhrf_scale) * (uint32_t)dense->scale_step;
     const int8_t *const table = dense->final;
-    const tfhrf_square square = tfhrf_square_of(next, out_step, scale_step);
+    const uint32x4_t lane = vidupq_n_u32(0U, 1);
+    const uint32x4_t places =
+        vaddq_u32(vmulq_n_u32(vandq_u32(lane, vdupq_n_u32(1U)), (uint32_t)next),
+                  vmulq_n_u32(vshrq_n_u32(lane, 1), (uint32_t)out_step));
     const int8_t *weights = dense->weights;
     const int32_t *bias = dense->bias;
-    const tfhrf_scale *scale = dense->scales;
+    uint32x4_t scales = tfhrf_scales_of(dense->scales, dense->scale_step);
     for (int32_t left = dense->outputs; left > 0; left -= 2) {
         const int32_t a = bias[0] >> TFHRF_TWICE;
         const int32_t b = bias[1] >> TFHRF_TWICE;
         int32_t sums[4] = {a, a, b, b};
-        tfhrf_dot_bytes(weights, x0, x1, depth, sums);
-        tfhrf_put_square(sums, scale, square, table, out, left, scale_step);
-        scale += 2 * scale_step;
+        tfhrf_dot_bytes(weights, x0, x1, whole, rest, sums);
+        int32x4_t q = tfhrf_rescale_outputs(tfhrf_vector_of(sums), scales);
+        if (table != NULL) {
+            q = tfhrf_look_up4(table, q);
+        }
+        vstrbq_scatter_offset_p_s32(out, places, q, vctp32q(2U * (uint32_t)left));
+        scales = vaddq_n_u32(scales, scales_step);
         out += 2 * out_step;
         weights += width;
         bias += 2;
     }
 }
+#else
+TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    const int32_t whole = dense->depth / 16;
+    const uint32_t rest = (uint32_t)dense->depth % 16U;
+    const int32_t width = 8 * tfhrf_blocks(dense->depth);
+    const tfhrf_scale *scale = dense->scales;
+    for (int32_t c = 0; c < dense->outputs; c += 2) {
+        const int32_t a = dense->bias[c];
+        const int32_t b = dense->bias[c + 1];
+        int32_t sums[4] = {a, a, b, b};
+        tfhrf_dot_bytes(dense->weights + c / 2 * width, x0, x1, whole, rest, sums);
+        tfhrf_put(sums, scale, dense->final, out, next);
+        if (c + 1 < dense->outputs) {
+            tfhrf_put(sums + 2, scale + dense->scale_step, dense->final, out + out_step, next);
+        }
+        scale += 2 * dense->scale_step;
+        out += 2 * out_step;
+    }
+}
+#endif
 #else
 /* Two rows that are laid out, or one where `next` is 0. */
 TFHRF_INLINE void tfhrf_dense_pair(const tfhrf_pair *x, const tfhrf_dense *dense, int8_t *out,

@@ -117,15 +117,16 @@ TFHRF_INLINE void tfhrf_depthwise_line(const int8_t *in, int8_t *out, ptrdiff_t 
 {
     const int32_t outputs = dense->outputs;
     const int32_t kernel_width = window->kernel_width;
-    const int32_t scale_step = dense->scale_step;
     const int8_t *const table = dense->final;
     const int8_t *const weights = dense->weights + c;
     const ptrdiff_t row_step = window->dilation_height * window->row;
     const ptrdiff_t column_step = window->dilation_width * window->column;
     const uint32x4_t fourth = viwdupq_n_u32(0U, 16U, 4);
     const uint32x4_t places = vmulq_n_u32(fourth, (uint32_t)out_step);
-    const uint32x4_t scales = vmulq_n_u32(fourth, (uint32_t)sizeof(tfhrf_scale) *
-                                                      (uint32_t)scale_step);
+    const int32_t scale_size = (int32_t)sizeof(tfhrf_scale) * dense->scale_step;
+    const uint32x4_t scales =
+        vaddq_n_u32(vmulq_n_u32(fourth, (uint32_t)scale_size),
+                    (uint32_t)(uintptr_t)(dense->scales + c * dense->scale_step));
     const tfhrf_taps high =
         tfhrf_inside(first_y, window->kernel_height, window->dilation_height, window->height);
     const tfhrf_taps all = {0, kernel_width};
@@ -153,8 +154,8 @@ TFHRF_INLINE void tfhrf_depthwise_line(const int8_t *in, int8_t *out, ptrdiff_t 
             sums = tfhrf_add_taps(sums, x, column_step, w, outputs, taps, left);
         }
         for (int32_t k = 0; k < 4; ++k) {
-            int32x4_t q = tfhrf_rescale_outputs(sums.of[k], dense->scales + (c + k) * scale_step,
-                                                scales);
+            int32x4_t q = tfhrf_rescale_outputs(
+                sums.of[k], vaddq_n_u32(scales, (uint32_t)(k * scale_size)));
             if (table != NULL) {
                 q = tfhrf_look_up4(table, q);
             }
@@ -170,8 +171,8 @@ TFHRF_INLINE void tfhrf_depthwise_line(const int8_t *in, int8_t *out, ptrdiff_t 
     }
 }
 
-/* Lines of the output where each channel of the input makes one. */
-TFHRF_KERNEL void tfhrf_depthwise_vectors(const int8_t *in, int8_t *out, ptrdiff_t out_row,
+/* Lines of the output where each channel of the input makes one; returns 1. */
+TFHRF_KERNEL int32_t tfhrf_depthwise_vectors(const int8_t *in, int8_t *out, ptrdiff_t out_row,
                                           ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
                                           int32_t rows, const tfhrf_window *window,
                                           const tfhrf_dense *dense)
@@ -189,6 +190,7 @@ TFHRF_KERNEL void tfhrf_depthwise_vectors(const int8_t *in, int8_t *out, ptrdiff
         ++out_y;
         out += out_row;
     }
+    return 1;
 }
 #endif
 

@@ -19,9 +19,8 @@ TFHRF_KERNEL void TFHRF_OF(depthwise, _rows)(const TFHRF_VALUE *in, TFHRF_VALUE 
                                              const TFHRF_OF(dense, ) *dense, int32_t multiplier)
 {
 #if TFHRF_VECTORS
-    if (sizeof *in == 1U && multiplier == 1) {
-        TFHRF_OF(depthwise, _vectors)(in, out, out_row, out_column, out_step, out_y, rows, window,
-                                      dense);
+    if (multiplier == 1 && TFHRF_OF(depthwise, _vectors)(in, out, out_row, out_column, out_step,
+                                                         out_y, rows, window, dense) != 0) {
         return;
     }
 #endif
