@@ -25,6 +25,8 @@ class Writer:
         self.bytes = 0
         # Whether inner loops meet scales that need more care.
         self.any_scale = any_scale
+        # Whether depthwise weights have the least value of their type.
+        self.least_weights = False
 
     def declare(self, ctype, values, count, body, kind):
         key = (ctype, body)
@@ -223,6 +225,8 @@ def model_source(name, report, planned, write, kernels, body):
     lines = [f"/* {banner('tfhrf.to_c')} */", f'#include "{name}.h"', ""]
     if write.any_scale:
         lines += ["#define TFHRF_ANY_SCALE 1", ""]
+    if write.least_weights:
+        lines += ["#define TFHRF_LEAST_WEIGHTS 1", ""]
     lines += [f'#include "tfhrf_{kernel}.h"' for kernel in kernels]
     lines += ["", *write.lines, ""]
     if report["labels"]:

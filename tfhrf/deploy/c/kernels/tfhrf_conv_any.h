@@ -15,10 +15,15 @@ TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF
         to += word;
         from += word;
     }
-    for (; count > 0; --count) {
-        *to = *from;
-        ++to;
-        ++from;
+    /* Written out: compilers call memcpy for a loop. */
+    if (count > 0) {
+        to[0] = from[0];
+    }
+    if (count > 1) {
+        to[1] = from[1];
+    }
+    if (count > 2) {
+        to[2] = from[2];
     }
 }
 

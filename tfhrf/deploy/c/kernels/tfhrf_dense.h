@@ -33,14 +33,13 @@ TFHRF_INLINE void tfhrf_put(const int32_t *sums, const tfhrf_scale *scale, const
  * Beyond the depth weights are anything and x is zero.
  */
 TFHRF_INLINE void tfhrf_dot_bytes(const int8_t *w, const int8_t *x0, const int8_t *x1,
-                                  int32_t depth, int32_t sums[4])
+                                  int32_t whole, uint32_t rest, int32_t sums[4])
 {
     int32_t a0 = sums[0];
     int32_t a1 = sums[1];
     int32_t b0 = sums[2];
     int32_t b1 = sums[3];
-    int32_t left = depth;
-    for (; left >= 16; left -= 16) {
+    for (; whole > 0; --whole) {
         const int8x16_t first = vldrbq_s8(x0);
         const int8x16_t second = vldrbq_s8(x1);
         const int32x4x2_t both = vld2q_s32((const int32_t *)(const void *)w);
@@ -54,8 +53,8 @@ TFHRF_INLINE void tfhrf_dot_bytes(const int8_t *w, const int8_t *x0, const int8_
         x0 += 16;
         x1 += 16;
     }
-    if (left > 0) {
-        const mve_pred16_t lanes = vctp8q((uint32_t)left);
+    if (rest != 0U) {
+        const mve_pred16_t lanes = vctp8q(rest);
         const int8x16_t first = vldrbq_z_s8(x0, lanes);
         const int8x16_t second = vldrbq_z_s8(x1, lanes);
         const int32x4x2_t both = vld2q_s32((const int32_t *)(const void *)w);
@@ -72,59 +71,33 @@ TFHRF_INLINE void tfhrf_dot_bytes(const int8_t *w, const int8_t *x0, const int8_
     sums[3] = b1;
 }
 
-/* Where four sums of two rows and two outputs go, and where their scales are. */
-typedef struct {
-    uint32x4_t places;
-    uint32x4_t scales;
-} tfhrf_square;
-
-TFHRF_INLINE tfhrf_square tfhrf_square_of(ptrdiff_t next, ptrdiff_t out_step, int32_t scale_step)
+#if TFHRF_VECTORS
+/* The addresses of the scales of two outputs, each for two rows. */
+TFHRF_INLINE uint32x4_t tfhrf_scales_of(const tfhrf_scale *scale, int32_t scale_step)
 {
-    const uint32x4_t lane = vidupq_n_u32(0U, 1);
-    const uint32x4_t second_row = vandq_u32(lane, vdupq_n_u32(1U));
-    const uint32x4_t second_output = vshrq_n_u32(lane, 1);
-    const uint32_t size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)scale_step;
-    const tfhrf_square square = {
-        vaddq_u32(vmulq_n_u32(second_row, (uint32_t)next),
-                  vmulq_n_u32(second_output, (uint32_t)out_step)),
-        vmulq_n_u32(second_output, size),
-    };
-    return square;
+    const uint32x4_t second = vshrq_n_u32(vidupq_n_u32(0U, 1), 1);
+    const uint32_t size = (uint32_t)sizeof *scale * (uint32_t)scale_step;
+    return vaddq_n_u32(vmulq_n_u32(second, size), (uint32_t)(uintptr_t)scale);
 }
 
-/* The end of the sums a0, a1, b0, b1, which are taken once. */
-TFHRF_INLINE void tfhrf_put_square(const int32_t sums[4], const tfhrf_scale *scale,
-                                   tfhrf_square square, const int8_t *table, int8_t *out,
-                                   int32_t outputs, int32_t scale_step)
+/* Four sums, taken once, to outputs. The shift is the lowest byte of what is loaded. */
+TFHRF_INLINE int32x4_t tfhrf_rescale_outputs(int32x4_t sums, uint32x4_t scales)
 {
-#if TFHRF_VECTORS
-    (void)scale_step;
-    int32x4_t q = vdupq_n_s32(sums[0]);
-    q = vsetq_lane_s32(sums[1], q, 1);
-    q = vsetq_lane_s32(sums[2], q, 2);
-    q = vsetq_lane_s32(sums[3], q, 3);
-    const uint32x4_t from = square.scales;
-    q = vqrdmulhq_s32(q, vldrwq_gather_offset_s32(&scale->multiplier, from));
+    int32x4_t q = vqrdmulhq_s32(sums, vldrwq_gather_base_s32(scales, 0));
     q = vaddq_s32(q, vshrq_n_s32(q, 31));
-    q = vaddq_s32(q, vldrwq_gather_offset_s32(&scale->rounding, from));
-    q = vshlq_s32(q, vnegq_s32(vldrhq_gather_offset_s32(&scale->right, from)));
-    q = tfhrf_saturate4(q);
-    if (table != NULL) {
-        q = tfhrf_look_up4(table, q);
-    }
-    if (outputs > 1) {
-        vstrbq_scatter_offset_s32(out, square.places, q);
-    } else {
-        vstrbq_scatter_offset_p_s32(out, square.places, q, vctp32q(2U));
-    }
-#else
-    const ptrdiff_t next = (ptrdiff_t)vgetq_lane_u32(square.places, 1);
-    tfhrf_put(sums, scale, table, out, next);
-    if (outputs > 1) {
-        out += vgetq_lane_u32(square.places, 2);
-        tfhrf_put(sums + 2, scale + scale_step, table, out, next);
-    }
-#endif
+    q = vaddq_s32(q, vldrwq_gather_base_s32(scales, 4));
+    q = vshlq_s32(q, vnegq_s32(vldrwq_gather_base_s32(scales, 8)));
+    return tfhrf_saturate4(q);
+}
+
+TFHRF_INLINE int32x4_t tfhrf_vector_of(const int32_t sums[4])
+{
+    int32x4_t vector;
+    __asm__("vmov %q0[2], %q0[0], %1, %3\n\t"
+            "vmov %q0[3], %q0[1], %2, %4"
+            : "=&w"(vector)
+            : "r"(sums[0]), "r"(sums[1]), "r"(sums[2]), "r"(sums[3]));
+    return vector;
 }
 
 /* Two rows of bytes, `next` apart in the output, times all weights. */
@@ -132,25 +105,56 @@ TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tf
                                     int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
 {
     const int32_t depth = dense->depth;
+    const int32_t whole = depth / 16;
+    const uint32_t rest = (uint32_t)depth % 16U;
     const int32_t width = 8 * tfhrf_blocks(depth);
-    const int32_t scale_step = dense->scale_step;
+    const uint32_t scales_step = 2U * (uint32_t)sizeof(tfhrf_scale) * (uint32_t)dense->scale_step;
     const int8_t *const table = dense->final;
-    const tfhrf_square square = tfhrf_square_of(next, out_step, scale_step);
+    const uint32x4_t lane = vidupq_n_u32(0U, 1);
+    const uint32x4_t places =
+        vaddq_u32(vmulq_n_u32(vandq_u32(lane, vdupq_n_u32(1U)), (uint32_t)next),
+                  vmulq_n_u32(vshrq_n_u32(lane, 1), (uint32_t)out_step));
     const int8_t *weights = dense->weights;
     const int32_t *bias = dense->bias;
-    const tfhrf_scale *scale = dense->scales;
+    uint32x4_t scales = tfhrf_scales_of(dense->scales, dense->scale_step);
     for (int32_t left = dense->outputs; left > 0; left -= 2) {
         const int32_t a = bias[0] >> TFHRF_TWICE;
         const int32_t b = bias[1] >> TFHRF_TWICE;
         int32_t sums[4] = {a, a, b, b};
-        tfhrf_dot_bytes(weights, x0, x1, depth, sums);
-        tfhrf_put_square(sums, scale, square, table, out, left, scale_step);
-        scale += 2 * scale_step;
+        tfhrf_dot_bytes(weights, x0, x1, whole, rest, sums);
+        int32x4_t q = tfhrf_rescale_outputs(tfhrf_vector_of(sums), scales);
+        if (table != NULL) {
+            q = tfhrf_look_up4(table, q);
+        }
+        vstrbq_scatter_offset_p_s32(out, places, q, vctp32q(2U * (uint32_t)left));
+        scales = vaddq_n_u32(scales, scales_step);
         out += 2 * out_step;
         weights += width;
         bias += 2;
     }
 }
+#else
+TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    const int32_t whole = dense->depth / 16;
+    const uint32_t rest = (uint32_t)dense->depth % 16U;
+    const int32_t width = 8 * tfhrf_blocks(dense->depth);
+    const tfhrf_scale *scale = dense->scales;
+    for (int32_t c = 0; c < dense->outputs; c += 2) {
+        const int32_t a = dense->bias[c];
+        const int32_t b = dense->bias[c + 1];
+        int32_t sums[4] = {a, a, b, b};
+        tfhrf_dot_bytes(dense->weights + c / 2 * width, x0, x1, whole, rest, sums);
+        tfhrf_put(sums, scale, dense->final, out, next);
+        if (c + 1 < dense->outputs) {
+            tfhrf_put(sums + 2, scale + dense->scale_step, dense->final, out + out_step, next);
+        }
+        scale += 2 * dense->scale_step;
+        out += 2 * out_step;
+    }
+}
+#endif
 #else
 /* Two rows that are laid out, or one where `next` is 0. */
 TFHRF_INLINE void tfhrf_dense_pair(const tfhrf_pair *x, const tfhrf_dense *dense, int8_t *out,
@@ -177,6 +181,113 @@ TFHRF_INLINE void tfhrf_dense_four(const tfhrf_pair *x, const tfhrf_dense *dense
     }
 }
 #endif
+
+#if !TFHRF_MVE
+/* Adds to a and b the products of two rows of weights with a row of bytes; whole blocks of four. */
+TFHRF_INLINE void tfhrf_dot_row(const int8_t *w, const int8_t *x, int32_t blocks, int32_t sums[2])
+{
+    const int8_t *const end = x + 4 * blocks;
+    int32_t a = sums[0];
+    int32_t b = sums[1];
+#if TFHRF_FOUR
+    uint32_t a_bytes;
+    uint32_t b_bytes;
+    uint32_t even;
+    uint32_t odd;
+    uint32_t halves;
+#define TFHRF_ROW_BLOCK                                                                            \
+    "ldr %[odd], [%[x]], #4\n\t"                                                                   \
+    "ldrd %[a_bytes], %[b_bytes], [%[w]], #8\n\t"                                                  \
+    "sxtb16 %[even], %[odd]\n\t"                                                                   \
+    "sxtb16 %[halves], %[a_bytes]\n\t"                                                             \
+    "smlad %[a], %[halves], %[even], %[a]\n\t"                                                     \
+    "sxtb16 %[halves], %[b_bytes]\n\t"                                                             \
+    "smlad %[b], %[halves], %[even], %[b]\n\t"                                                     \
+    "sxtb16 %[odd], %[odd], ror #8\n\t"                                                            \
+    "sxtb16 %[halves], %[a_bytes], ror #8\n\t"                                                     \
+    "smlad %[a], %[halves], %[odd], %[a]\n\t"                                                      \
+    "sxtb16 %[halves], %[b_bytes], ror #8\n\t"                                                     \
+    "smlad %[b], %[halves], %[odd], %[b]\n\t"
+    if (blocks != 0) {
+        __asm__ volatile("tst %[blocks], #1\n\t"
+                         "bne 2f\n\t"
+                         "1:\n\t" TFHRF_ROW_BLOCK "2:\n\t" TFHRF_ROW_BLOCK
+                         "cmp %[x], %[end]\n\t"
+                         "bne 1b"
+                         : [w] "+r"(w), [x] "+r"(x), [a] "+r"(a), [b] "+r"(b),
+                           [a_bytes] "=&r"(a_bytes), [b_bytes] "=&r"(b_bytes), [even] "=&r"(even),
+                           [odd] "=&r"(odd), [halves] "=&r"(halves)
+                         : [end] "r"(end), [blocks] "r"(blocks)
+                         : "cc", "memory");
+    }
+#undef TFHRF_ROW_BLOCK
+#elif TFHRF_SIMD32
+    while (x != end) {
+        const uint32_t bytes = tfhrf_load_word(x);
+        const uint32_t even = tfhrf_extend_even(bytes);
+        const uint32_t odd = tfhrf_extend_odd(bytes);
+        const uint32_t a_bytes = tfhrf_load_word(w);
+        const uint32_t b_bytes = tfhrf_load_word(w + 4);
+        a = tfhrf_dual(tfhrf_extend_even(a_bytes), even, a);
+        b = tfhrf_dual(tfhrf_extend_even(b_bytes), even, b);
+        a = tfhrf_dual(tfhrf_extend_odd(a_bytes), odd, a);
+        b = tfhrf_dual(tfhrf_extend_odd(b_bytes), odd, b);
+        w += 8;
+        x += 4;
+    }
+#else
+    for (; x != end; x += 4) {
+        a += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
+        b += w[4] * x[0] + w[5] * x[1] + w[6] * x[2] + w[7] * x[3];
+        w += 8;
+    }
+#endif
+    sums[0] = a;
+    sums[1] = b;
+}
+#endif
+
+/* The end of a sum that is taken once. */
+TFHRF_INLINE void tfhrf_put_once(int32_t sum, const tfhrf_scale *scale, const int8_t *table,
+                                 int8_t *out)
+{
+    const int32_t q = tfhrf_saturate(tfhrf_rescale(sum, scale));
+    *out = (int8_t)(table != NULL ? table[q] : q);
+}
+
+/* One row alone needs no scratch. */
+TFHRF_KERNEL void tfhrf_dense_row(const int8_t *in, int8_t *out, ptrdiff_t out_step,
+                                  const tfhrf_dense *dense)
+{
+#if TFHRF_MVE
+    tfhrf_dense_bytes(in, in, dense, out, 0, out_step);
+#else
+    const int32_t blocks = dense->depth / 4;
+    const int32_t rest = dense->depth % 4;
+    const int8_t *w = dense->weights;
+    const int32_t *bias = dense->bias;
+    const tfhrf_scale *scale = dense->scales;
+    for (int32_t left = dense->outputs; left > 0; left -= 2) {
+        int32_t sums[2] = {bias[0] >> TFHRF_TWICE, bias[1] >> TFHRF_TWICE};
+        tfhrf_dot_row(w, in, blocks, sums);
+        w += 8 * blocks;
+        if (rest != 0) {
+            for (int32_t i = 0; i < rest; ++i) {
+                sums[0] += w[i] * in[4 * blocks + i];
+                sums[1] += w[4 + i] * in[4 * blocks + i];
+            }
+            w += 8;
+        }
+        tfhrf_put_once(sums[0], scale, dense->final, out);
+        if (left > 1) {
+            tfhrf_put_once(sums[1], scale + dense->scale_step, dense->final, out + out_step);
+        }
+        scale += 2 * dense->scale_step;
+        bias += 2;
+        out += 2 * out_step;
+    }
+#endif
+}
 
 /* `room` is the number of rows that are laid out in `scratch`: 2 or 4. */
 TFHRF_KERNEL void tfhrf_dense_rows(const int8_t *in, ptrdiff_t in_stride, int8_t *out,

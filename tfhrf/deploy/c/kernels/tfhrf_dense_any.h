@@ -30,9 +30,12 @@ TFHRF_INLINE void TFHRF_OF(dense, _loop)(const tfhrf_pair *x, const TFHRF_OF(den
             sums[1] = sums[0];
             sums[3] = sums[2];
         }
-        TFHRF_OF(put, )(sums, scale, final, out, next);
+        /* Copies: a value that is written might change what pointers point to. */
+        const TFHRF_OF(dense, _scale) first = scale[0];
+        const TFHRF_OF(dense, _scale) second = scale[scale_step];
+        TFHRF_OF(put, )(sums, &first, final, out, next);
         if (left > 1) {
-            TFHRF_OF(put, )(sums + 2, scale + scale_step, final, out + out_step, next);
+            TFHRF_OF(put, )(sums + 2, &second, final, out + out_step, next);
         }
         scale += 2 * scale_step;
         out += 2 * out_step;
@@ -58,11 +61,14 @@ TFHRF_INLINE void TFHRF_OF(dense, _four_loop)(const tfhrf_pair *x, const TFHRF_O
         sums[0] = bias[0];
         sums[1] = bias[1];
         tfhrf_dot_four(weights, x, x + 8 * blocks, sums);
-        TFHRF_OF(put, )(sums, scale, final, out, next);
-        TFHRF_OF(put, )(sums + 2, scale, final, out + 2 * next, next);
+        /* Copies: a value that is written might change what pointers point to. */
+        const TFHRF_OF(dense, _scale) first = scale[0];
+        TFHRF_OF(put, )(sums, &first, final, out, next);
+        TFHRF_OF(put, )(sums + 2, &first, final, out + 2 * next, next);
         if (left > 1) {
-            TFHRF_OF(put, )(sums + 4, scale + scale_step, final, out + out_step, next);
-            TFHRF_OF(put, )(sums + 6, scale + scale_step, final, out + out_step + 2 * next, next);
+            const TFHRF_OF(dense, _scale) second = scale[scale_step];
+            TFHRF_OF(put, )(sums + 4, &second, final, out + out_step, next);
+            TFHRF_OF(put, )(sums + 6, &second, final, out + out_step + 2 * next, next);
         }
         scale += 2 * scale_step;
         out += 2 * out_step;

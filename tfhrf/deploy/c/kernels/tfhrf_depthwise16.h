@@ -37,6 +37,26 @@ TFHRF_INLINE int16_t tfhrf_channel16(int32_t sum, const tfhrf_narrow_scale *scal
     return (int16_t)tfhrf_at_least(q, dense->final);
 }
 
+#if TFHRF_VECTORS
+TFHRF_INLINE int32_t tfhrf_depthwise16_vectors(const int16_t *in, int16_t *out, ptrdiff_t out_row,
+                                               ptrdiff_t out_column, ptrdiff_t out_step,
+                                               int32_t out_y, int32_t rows,
+                                               const tfhrf_window *window,
+                                               const tfhrf_dense16 *dense)
+{
+    (void)in;
+    (void)out;
+    (void)out_row;
+    (void)out_column;
+    (void)out_step;
+    (void)out_y;
+    (void)rows;
+    (void)window;
+    (void)dense;
+    return 0;
+}
+#endif
+
 #include "tfhrf_of16.h"
 #include "tfhrf_depthwise_any.h"
 

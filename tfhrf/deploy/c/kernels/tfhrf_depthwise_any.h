@@ -18,6 +18,12 @@ TFHRF_KERNEL void TFHRF_OF(depthwise, _rows)(const TFHRF_VALUE *in, TFHRF_VALUE 
                                              const tfhrf_window *window,
                                              const TFHRF_OF(dense, ) *dense, int32_t multiplier)
 {
+#if TFHRF_VECTORS
+    if (multiplier == 1 && TFHRF_OF(depthwise, _vectors)(in, out, out_row, out_column, out_step,
+                                                         out_y, rows, window, dense) != 0) {
+        return;
+    }
+#endif
     const int32_t outputs = dense->outputs;
     const int32_t together = multiplier == 1 && outputs % 4 == 0 ? 4 : 1;
     const ptrdiff_t row_step = window->dilation_height * window->row;

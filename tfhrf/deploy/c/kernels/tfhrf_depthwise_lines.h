@@ -1,11 +1,14 @@
-/* DEPTHWISE_CONV_2D, int8, windows of 3 x 3 one pixel apart: two lines of outputs at a time. */
+/*
+ * DEPTHWISE_CONV_2D, int8, windows of 3 x 3 without gaps: where they are one line apart, two lines
+ * of outputs at a time.
+ */
 #ifndef TFHRF_DEPTHWISE_LINES_H_
 #define TFHRF_DEPTHWISE_LINES_H_
 
 #include "tfhrf_depthwise.h"
 
-/* Outputs of a line that are computed at a time. */
-#define TFHRF_STRIP 16
+/* Columns of the input that are laid out at a time. */
+#define TFHRF_STRIP 18
 
 #if TFHRF_SIMD32 && !TFHRF_MVE
 /* Where the four channels of a line's columns begin, outside the image at words of padding. */
@@ -82,39 +85,70 @@ TFHRF_INLINE void tfhrf_add_column(const tfhrf_pair *x, uint32_t upper, uint32_t
     sums[1] = tfhrf_dual(low, lower, sums[1]);
 }
 
-/* Two lines of `count` outputs, `next` apart, of one channel, from pairs of its lines. */
-TFHRF_KERNEL void tfhrf_two_lines(const tfhrf_pair *x, const int8_t *w, const tfhrf_dense *dense,
-                                  int32_t bias, int32_t zero_point, const tfhrf_scale *scale_of,
-                                  int8_t *out, ptrdiff_t next, ptrdiff_t step, int32_t count)
+/* What a channel's outputs are made with; weights are TFHRF_TWICE, in pairs by column. */
+typedef struct {
+    uint32_t upper[3]; /* the first line's and the second's */
+    uint32_t lower[3]; /* the second line's and the third's */
+    int32_t bias;      /* with the zero point folded in */
+} tfhrf_filter;
+
+TFHRF_INLINE tfhrf_filter tfhrf_filter_of(const tfhrf_dense *dense, int32_t channel,
+                                          int32_t zero_point)
 {
-    const ptrdiff_t line = 3 * dense->outputs;
-    uint32_t upper[3];
-    uint32_t lower[3];
+    const int32_t outputs = dense->outputs;
+    const int8_t *w = dense->weights + channel;
+    tfhrf_filter filter;
+    filter.bias = tfhrf_shift_left(dense->bias[channel], TFHRF_TWICE);
     for (int32_t i = 0; i < 3; ++i) {
         const int32_t first = w[0] * (1 + TFHRF_TWICE);
-        const int32_t second = w[line] * (1 + TFHRF_TWICE);
-        const int32_t third = w[2 * line] * (1 + TFHRF_TWICE);
-        upper[i] = tfhrf_low_halves((uint32_t)first, (uint32_t)second);
-        lower[i] = tfhrf_low_halves((uint32_t)second, (uint32_t)third);
-        bias -= zero_point * (first + second + third);
-        w += dense->outputs;
+        const int32_t second = w[3 * outputs] * (1 + TFHRF_TWICE);
+        const int32_t third = w[6 * outputs] * (1 + TFHRF_TWICE);
+        filter.upper[i] = tfhrf_low_halves((uint32_t)first, (uint32_t)second);
+        filter.lower[i] = tfhrf_low_halves((uint32_t)second, (uint32_t)third);
+        filter.bias -= zero_point * (first + second + third);
+        w += outputs;
     }
+    return filter;
+}
+
+/* Two lines of `count` outputs, `next` apart, of one channel, from pairs of its lines. */
+TFHRF_KERNEL void tfhrf_two_lines(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
+                                  int32_t zero_point, int8_t *out, ptrdiff_t next, ptrdiff_t step,
+                                  int32_t count)
+{
+    const tfhrf_filter filter = tfhrf_filter_of(dense, channel, zero_point);
     /* Copies: a byte that is written might change what pointers point to. */
-    const uint32_t upper0 = upper[0];
-    const uint32_t upper1 = upper[1];
-    const uint32_t upper2 = upper[2];
-    const uint32_t lower0 = lower[0];
-    const uint32_t lower1 = lower[1];
-    const uint32_t lower2 = lower[2];
-    const tfhrf_scale scale = *scale_of;
+    const tfhrf_scale scale = dense->scales[channel * dense->scale_step];
     const int8_t *const table = dense->final;
     for (; count > 0; --count) {
-        int32_t sums[2] = {bias, bias};
-        tfhrf_add_column(x, upper0, lower0, sums);
-        tfhrf_add_column(x + 2, upper1, lower1, sums);
-        tfhrf_add_column(x + 4, upper2, lower2, sums);
+        int32_t sums[2] = {filter.bias, filter.bias};
+        tfhrf_add_column(x, filter.upper[0], filter.lower[0], sums);
+        tfhrf_add_column(x + 2, filter.upper[1], filter.lower[1], sums);
+        tfhrf_add_column(x + 4, filter.upper[2], filter.lower[2], sums);
         tfhrf_put(sums, &scale, table, out, next);
         x += 2;
+        out += step;
+    }
+}
+
+/* One line of outputs; windows are `stride` columns apart. */
+TFHRF_KERNEL void tfhrf_one_line(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
+                                 int32_t zero_point, int8_t *out, int32_t stride, ptrdiff_t step,
+                                 int32_t count)
+{
+    const tfhrf_filter filter = tfhrf_filter_of(dense, channel, zero_point);
+    const tfhrf_scale scale = dense->scales[channel * dense->scale_step];
+    const int8_t *const table = dense->final;
+    for (; count > 0; --count) {
+        int32_t sum = tfhrf_dual(x[0].word, filter.upper[0], filter.bias);
+        sum = __smlabt((int32_t)x[1].word, (int32_t)filter.lower[0], sum);
+        sum = tfhrf_dual(x[2].word, filter.upper[1], sum);
+        sum = __smlabt((int32_t)x[3].word, (int32_t)filter.lower[1], sum);
+        sum = tfhrf_dual(x[4].word, filter.upper[2], sum);
+        sum = __smlabt((int32_t)x[5].word, (int32_t)filter.lower[2], sum);
+        const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(sum, &scale));
+        *out = (int8_t)(table != NULL ? table[q] : q);
+        x += 2 * stride;
         out += step;
     }
 }
@@ -128,28 +162,35 @@ TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrd
                                              tfhrf_pair *scratch)
 {
 #if TFHRF_SIMD32 && !TFHRF_MVE
-    for (; rows > 0; rows -= 2) {
+    const int32_t stride = window->stride_width;
+    const int32_t most = (TFHRF_STRIP - 3) / stride + 1;
+    const int32_t lines = window->stride_height == 1 && stride == 1 ? 2 : 1;
+    for (; rows > 0; rows -= lines) {
         const ptrdiff_t next = rows > 1 ? out_row : 0;
-        const int32_t y = out_y - window->top;
-        for (int32_t out_x = 0; out_x < window->out_width; out_x += TFHRF_STRIP) {
+        const int32_t y = out_y * window->stride_height - window->top;
+        for (int32_t out_x = 0; out_x < window->out_width; out_x += most) {
             const int32_t left = window->out_width - out_x;
-            const int32_t count = left < TFHRF_STRIP ? left : TFHRF_STRIP;
-            const int32_t columns = count + 2;
+            const int32_t count = left < most ? left : most;
+            const int32_t columns = (count - 1) * stride + 3;
+            const int32_t x = out_x * stride - window->left;
             for (int32_t c = 0; c < dense->outputs; c += 4) {
-                tfhrf_pair_lines(in + c, window, y, out_x - window->left, columns, scratch);
-                tfhrf_pair_lines(in + c, window, y + 2, out_x - window->left, columns,
-                                 scratch + 1);
-                for (int32_t k = c; k < c + 4; ++k) {
-                    tfhrf_two_lines(scratch + 2 * columns * (k - c), dense->weights + k, dense,
-                                    tfhrf_shift_left(dense->bias[k], TFHRF_TWICE),
-                                    window->zero_point, dense->scales + k * dense->scale_step,
-                                    out + out_x * out_column + k * out_step, next, out_column,
-                                    count);
+                tfhrf_pair_lines(in + c, window, y, x, columns, scratch);
+                tfhrf_pair_lines(in + c, window, y + 2, x, columns, scratch + 1);
+                for (int32_t k = 0; k < 4; ++k) {
+                    const tfhrf_pair *const pairs = scratch + 2 * columns * k;
+                    int8_t *const first = out + out_x * out_column + (c + k) * out_step;
+                    if (lines == 2) {
+                        tfhrf_two_lines(pairs, dense, c + k, window->zero_point, first, next,
+                                        out_column, count);
+                    } else {
+                        tfhrf_one_line(pairs, dense, c + k, window->zero_point, first, stride,
+                                       out_column, count);
+                    }
                 }
             }
         }
-        out_y += 2;
-        out += 2 * out_row;
+        out_y += lines;
+        out += lines * out_row;
     }
 #else
     (void)scratch;

@@ -17,8 +17,8 @@ from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
 from tfhrf.deploy.c.views import View, strides_of
 from tfhrf.deploy.memory_plan import round_up
 
-# Outputs of a line that tfhrf_depthwise_lines.h computes at a time: TFHRF_STRIP there.
-STRIP = 16
+# Columns that tfhrf_depthwise_lines.h lays out at a time: TFHRF_STRIP there.
+STRIP = 18
 # Taps that tfhrf_depthwise_frames.h takes at most: TFHRF_FRAMES there.
 LONGEST = 32
 
@@ -89,14 +89,15 @@ def lower_conv(lowering, operator):
     """CONV_2D and DEPTHWISE_CONV_2D."""
     check_weights(lowering, operator)
     x, tensor = operator.inputs[:2]
-    depthwise = operator.name == "DEPTHWISE_CONV_2D"
-    if not depthwise and tensor.shape[-1] != x.shape[-1]:
+    # Of one channel it is the same.
+    depthwise = operator.name == "DEPTHWISE_CONV_2D" and x.shape[-1] > 1
+    if operator.name == "CONV_2D" and tensor.shape[-1] != x.shape[-1]:
         refuse(operator, "its channels are in groups", tensor)
     size, options = tensor.shape[1:3], operator.options
-    if not depthwise and size == (1, 1) and options.strideH == options.strideW == 1:
+    if operator.name == "CONV_2D" and size == (1, 1) and options.strideH == options.strideW == 1:
         lower_dense(lowering, operator)
         return
-    matrix = np.moveaxis(tensor.data[0], -1, 0) if depthwise else tensor.data
+    matrix = tensor.data if operator.name == "CONV_2D" else np.moveaxis(tensor.data[0], -1, 0)
     weights = arranged(lowering, operator, matrix.reshape(len(matrix), -1), depthwise)
     multiplier = tensor.shape[-1] // x.shape[-1] if depthwise else 0
     patches = not depthwise and not weights.wide
@@ -122,7 +123,8 @@ def lower_conv(lowering, operator):
     scratch = (two, four) if patches else (0, 0)
     if lines:
         kernel = ("depthwise_lines",) * 2
-        scratch = (4 * 8 * (min(operator.output.shape[2], STRIP) + 2), 0)
+        columns = (operator.output.shape[2] - 1) * operator.options.strideW + 3
+        scratch = (4 * 8 * min(columns, STRIP), 0)
     if frames:
         kernel = ("depthwise_frames",) * 2
         scratch = (len(weights.matrix), 0)
@@ -164,14 +166,14 @@ def frame_weights(lowering, operator, weights):
 def takes_lines(lowering, operator):
     """Whether tfhrf_depthwise_lines.h has a DEPTHWISE_CONV_2D of one output for each channel."""
     tensor, options = operator.inputs[1], operator.options
-    steps = [options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor]
+    dilation = (options.dilationHFactor, options.dilationWFactor)
     shape = tensor.shape[1:]
     return (
         lowering.precision is INT8
         and shape[:2] == (3, 3)
         and shape[2] % 4 == 0
-        and steps == [1, 1, 1, 1]
-        and operator.inputs[0].shape[1] > 1
+        and dilation == (1, 1)
+        and options.strideW < 3
     )
 
 

@@ -109,6 +109,7 @@ def dense_struct(write, lowering, operator, weights, depthwise=False):
         if np.abs(bias).max() >= 2**31:
             refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
         scale = "tfhrf_scale"
+        write.least_weights |= depthwise and bool(matrix.min() == -128)
         bias, literals = scales_of_sums(write, operator, weights)
         # Depthwise kernels take sums as they are, others TFHRF_TWICE.
         bias = bias * (1 if depthwise or write.any_scale else 2)
@@ -168,16 +169,19 @@ def lower_dense(lowering, operator):
     source, stride = lowering.matrix(lowering.view(operator.inputs[0]), depth)
     target = lowering.allocate(operator.output).reshape(-1, outputs)
     out_stride, out_step = matrix_strides(operator, target)
+    alone = lowering.precision is INT8 and len(target.address) == 1
 
     def call(write, pointers, rows):
         name = dense_struct(write, lowering, operator, weights)
+        if alone:
+            return [f"tfhrf_dense_row({pointers[0]}, {pointers[1]}, {out_step}, &{name});"]
         place = f"{pointers[0]}, {stride}, {pointers[1]}, {out_stride}, {out_step}, {rows}, &{name}"
         scratch = "" if weights.wide else f", {write.scratch}, {rows_at_once(four, write)}"
         return [f"{weights.struct}_rows({place}{scratch});"]
 
     kernel = "wide16" if weights.wide else f"dense{lowering.precision.suffix}"
     two, four = (rows_scratch(lowering.precision, depth, rows) for rows in (2, 4))
-    scratch = (0, 0) if weights.wide else (two, four)
+    scratch = (0, 0) if alone or weights.wide else (two, four)
     lowering.steps.append(
         Step("dense", [Operand(source)], Operand(target), call, (kernel,), *scratch)
     )
