@@ -15,8 +15,8 @@ from typing import Any
 PROGRAM = """
 import sys
 sys.path[:] = {path!r}
-from tfhrf.deploy import tflm_process
-tflm_process.serve()
+from tfhrf.deploy import runners, tflm_process
+tflm_process.serve(runners)
 """
 SECONDS_TO_END = 5
 lock = threading.Lock()
@@ -97,10 +97,8 @@ def end_child():
         child.end()
 
 
-def serve():
-    """Answers calls from standard input until it ends."""
-    from tfhrf.deploy import runners
-
+def serve(module):
+    """Answers calls of a module's functions from standard input until it ends."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     while True:
@@ -109,7 +107,7 @@ def serve():
         except EOFError:
             return
         try:
-            failure, result = None, getattr(runners, name)(*arguments)
+            failure, result = None, getattr(module, name)(*arguments)
         except (RuntimeError, ValueError) as error:
             failure, result = type(error), str(error)
         pickle.dump((failure, result), answers)

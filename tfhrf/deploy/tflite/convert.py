@@ -13,6 +13,7 @@ from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite import graph_rewrites
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
+from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
 from tfhrf.deploy.tflite.quantize import quantize, quiet
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
@@ -86,6 +87,8 @@ def to_tflite(
         return content
     graph = graphs.read(content)
     graph_rewrites.slice_unequal_splits(graph)
+    if examples is not None:
+        for_integers(graph, precision)
     graph_rewrites.multiply_computed(graph)
     graph_rewrites.rescale_bounds(graph)
     graphs.check(graph, False, layer_namer(model), INTEGERS.get(precision))
@@ -95,6 +98,7 @@ def to_tflite(
         graph = quantize(graph, precision)
         graphs.check(graph, True, layer_namer(model))
     graphs.drop_names(graph)
+    graphs.drop_unused_codes(graph)
     return graphs.write(graph)
 
 

@@ -21,16 +21,35 @@ from tfhrf.deploy.tflite.graph import (
 
 # Their outputs hold values of their inputs, so all of them share one scale.
 MOVERS = {
+    "BATCH_TO_SPACE_ND",
     "CONCATENATION",
+    "DEPTH_TO_SPACE",
+    "EXPAND_DIMS",
     "GATHER",
+    "GATHER_ND",
+    "MAXIMUM",
     "MAX_POOL_2D",
+    "MINIMUM",
+    "MIRROR_PAD",
     "PACK",
     "PAD",
+    "PADV2",
+    "REDUCE_MAX",
+    "REDUCE_MIN",
     "RESHAPE",
+    "RESIZE_BILINEAR",
+    "RESIZE_NEAREST_NEIGHBOR",
+    "REVERSE_V2",
+    "SELECT_V2",
     "SLICE",
+    "SPACE_TO_BATCH_ND",
+    "SPACE_TO_DEPTH",
     "SPLIT",
+    "SPLIT_V",
+    "SQUEEZE",
     "STRIDED_SLICE",
     "TRANSPOSE",
+    "UNPACK",
 }
 ACTIVATION_NAMES = {
     code: name for name, code in vars(schema.ActivationFunctionType).items() if name[0] != "_"
@@ -134,6 +153,7 @@ def spare_arena(graph):
     for operator in [op for op in subgraph.operators if operator_name(graph, op) == "SOFTMAX"]:
         take_turns(graph, operator)
     drop_unused_tensors(graph)
+    drop_unused_codes(graph)
 
 
 def transpose_right(graph, operator):
