@@ -167,3 +167,34 @@ def test_layers_that_people_bring(name, precision, tmp_path):
     decibels = signal_to_noise(forward(model, data), runners.predict(content, data))
     print(name, precision, decibels)
     assert decibels > {"int8": 24, "int16x8": 34}[precision]
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda x: x[:, 1:3],
+        lambda x: x[:, 1:4:2, :, ::3],
+        lambda x: x[:, ::-2, 1],
+        layers.TimeDistributed(layers.Conv2D(2, 3)),
+    ],
+)
+def test_slices_of_many_dimensions(cut, precision, tmp_path):
+    model = chain(cut, shape=(4, 5, 6, 3))
+    content = convert(model, precision)
+    compare(content, tmp_path, 5)
+    (data,) = examples_for(model)
+    decibels = signal_to_noise(forward(model, data), runners.predict(content, data))
+    # Measured: at least 36.8 and 48.2 dB.
+    assert decibels > {"int8": 34, "int16x8": 45}[precision]
+
+
+@needs_tflm
+@pytest.mark.parametrize("precision", ["float32", *PRECISIONS])
+def test_what_tflm_cannot_prepare_is_an_error_that_names_it(precision):
+    model = chain(layers.Permute((5, 1, 2, 3, 4), name="culprit"), shape=(2, 3, 2, 3, 2))
+    message = r"refuses the graph: layer 'culprit', operator TRANSPOSE\. Received"
+    with pytest.raises(ValueError, match=message):
+        convert(model, precision)

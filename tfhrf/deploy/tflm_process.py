@@ -23,6 +23,27 @@ lock = threading.Lock()
 children: dict[int, "Child"] = {}
 
 
+def load_runtime():
+    """The wheel's interpreter module; ImportError with a hint where there is none."""
+    try:
+        from tflite_micro import runtime
+    except ImportError as error:
+        raise ImportError(
+            "TensorFlow Lite Micro needs the package tflite-micro, which exists for x86-64 Linux "
+            f"only. Received: {error}"
+        ) from error
+    return runtime
+
+
+def available() -> bool:
+    """Whether the tflite-micro wheel can be imported."""
+    try:
+        load_runtime()
+    except ImportError:
+        return False
+    return True
+
+
 def call(name: str, *arguments: Any) -> Any:
     """What a function of `tfhrf.deploy.runners` returns, computed in the process beside.
 
