@@ -10,6 +10,8 @@ from tfhrf.deploy.tflite import graph as graphs
 
 TYPES = {"int8": schema.TensorType.INT8, "int16": schema.TensorType.INT16}
 TYPES |= {"int32": schema.TensorType.INT32, "int64": schema.TensorType.INT64}
+TYPES |= {"float32": schema.TensorType.FLOAT32, "uint8": schema.TensorType.UINT8}
+TYPES |= {"bool": schema.TensorType.BOOL}
 
 
 @dataclasses.dataclass

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tfhrf.deploy import levels, tflm_process
+from tfhrf.deploy.tflm_process import available, load_runtime
 
 # Runs in a process of its own, and tries each arena in a fork: one that is too small can crash the
 # interpreter. The allocation figures appear on standard error, from C++. They leave out what TFLM
@@ -69,27 +70,6 @@ print(16 * high)
 PROBE_SECONDS = 120
 
 
-def load_runtime():
-    """The wheel's interpreter module; ImportError with a hint where there is none."""
-    try:
-        from tflite_micro import runtime
-    except ImportError as error:
-        raise ImportError(
-            "TensorFlow Lite Micro needs the package tflite-micro, which exists for x86-64 Linux "
-            f"only. Received: {error}"
-        ) from error
-    return runtime
-
-
-def available() -> bool:
-    """Whether the tflite-micro wheel can be imported."""
-    try:
-        load_runtime()
-    except ImportError:
-        return False
-    return True
-
-
 def invoke(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     """Runs one example after the other in one TFLM interpreter.
 
@@ -116,6 +96,19 @@ def invoke_here(content, inputs):
     """`invoke` in this process, which TFLM may end."""
     interpreter, input_details, output_details = load(content)
     return run(interpreter, input_details, output_details, inputs)
+
+
+def prepare(content):
+    """Has TFLM prepare a graph; whether it does is all that is told."""
+    load(content)
+
+
+def run_zeros(content):
+    """Runs a graph on inputs of zeros; whether it runs at all is all that is told."""
+    interpreter, input_details, _ = load(content)
+    for index, details in enumerate(input_details):
+        interpreter.set_input(np.zeros(details["shape"], details["dtype"]), index)
+    interpreter.invoke()
 
 
 def predict(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:

@@ -15,12 +15,33 @@ from typing import Any
 PROGRAM = """
 import sys
 sys.path[:] = {path!r}
-from tfhrf.deploy import tflm_process
-tflm_process.serve()
+from tfhrf.deploy import runners, tflm_process
+tflm_process.serve(runners)
 """
 SECONDS_TO_END = 5
 lock = threading.Lock()
 children: dict[int, "Child"] = {}
+
+
+def load_runtime():
+    """The wheel's interpreter module; ImportError with a hint where there is none."""
+    try:
+        from tflite_micro import runtime
+    except ImportError as error:
+        raise ImportError(
+            "TensorFlow Lite Micro needs the package tflite-micro, which exists for x86-64 Linux "
+            f"only. Received: {error}"
+        ) from error
+    return runtime
+
+
+def available() -> bool:
+    """Whether the tflite-micro wheel can be imported."""
+    try:
+        load_runtime()
+    except ImportError:
+        return False
+    return True
 
 
 def call(name: str, *arguments: Any) -> Any:
@@ -97,10 +118,8 @@ def end_child():
         child.end()
 
 
-def serve():
-    """Answers calls from standard input until it ends."""
-    from tfhrf.deploy import runners
-
+def serve(module):
+    """Answers calls of a module's functions from standard input until it ends."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     while True:
@@ -109,7 +128,7 @@ def serve():
         except EOFError:
             return
         try:
-            failure, result = None, getattr(runners, name)(*arguments)
+            failure, result = None, getattr(module, name)(*arguments)
         except (RuntimeError, ValueError) as error:
             failure, result = type(error), str(error)
         pickle.dump((failure, result), answers)

@@ -9,11 +9,13 @@ import tensorflow as tf
 from keras import tree
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from tfhrf.deploy import tflm_process
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite import graph_rewrites
 from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
+from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
 from tfhrf.deploy.tflite.quantize import quantize, quiet
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
@@ -87,6 +89,9 @@ def to_tflite(
         return content
     graph = graphs.read(content)
     graph_rewrites.slice_unequal_splits(graph)
+    graph_rewrites.slice_fewer_axes(graph)
+    if examples is not None:
+        for_integers(graph, precision)
     graph_rewrites.multiply_computed(graph)
     graph_rewrites.rescale_bounds(graph)
     graphs.check(graph, False, layer_namer(model), INTEGERS.get(precision))
@@ -95,9 +100,26 @@ def to_tflite(
         calibrate(graph, examples, precision, layer_namer(model))
         graph = quantize(graph, precision)
         graphs.check(graph, True, layer_namer(model))
+    check_prepares(graph, layer_namer(model))
     graphs.drop_names(graph)
+graphs.drop_unused_codes(graph)
     order_tensors(graph)
     return graphs.write(graph)
+
+
+def check_prepares(graph, name_layer):
+    """Raises ValueError unless TFLM, where its wheel is, can prepare a graph for running."""
+    if not tflm_process.available():
+        return
+    try:
+        tflm_process.call("prepare", graphs.write(graph))
+    except RuntimeError as error:
+        found = re.search(r"\(number (\d+)\)", str(error))
+        if found is None:
+            raise ValueError(str(error)) from error
+        operator = graph.subgraphs[0].operators[int(found[1])]
+        where, received = graphs.locate(graph, operator, name_layer)
+        raise ValueError(f"TensorFlow Lite Micro refuses the graph: {where}. {received}") from error
 
 
 def freeze(model):

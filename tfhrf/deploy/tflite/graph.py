@@ -7,47 +7,7 @@ import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-ALL = frozenset({"float32", "int8", "int16"})
-EIGHT_BITS = frozenset({"float32", "int8"})
-
-# What TensorFlow Lite Micro runs: the resolver's method for each operator, and the types of the
-# operator's first output. The tests run each of them in the tflite-micro interpreter. RELU6,
-# MAXIMUM and SUM are left out: TFLM has them, but integer kernels of theirs do not rescale
-# (`graph_rewrites.rescale_bounds` replaces RELU6).
-OPERATORS = {
-    "ADD": ("AddAdd", ALL),
-    "AVERAGE_POOL_2D": ("AddAveragePool2D", ALL),
-    "BATCH_MATMUL": ("AddBatchMatMul", ALL),
-    "CONCATENATION": ("AddConcatenation", ALL),
-    "CONV_2D": ("AddConv2D", ALL),
-    "DEPTHWISE_CONV_2D": ("AddDepthwiseConv2D", ALL),
-    "DIV": ("AddDiv", EIGHT_BITS),
-    "EXP": ("AddExp", frozenset({"float32"})),
-    "FULLY_CONNECTED": ("AddFullyConnected", ALL),
-    "GATHER": ("AddGather", EIGHT_BITS),
-    "HARD_SWISH": ("AddHardSwish", EIGHT_BITS),
-    "LEAKY_RELU": ("AddLeakyRelu", ALL),
-    "LOGISTIC": ("AddLogistic", ALL),
-    "MAX_POOL_2D": ("AddMaxPool2D", ALL),
-    "MEAN": ("AddMean", ALL),
-    "MUL": ("AddMul", ALL),
-    "NEG": ("AddNeg", frozenset({"float32"})),
-    "PACK": ("AddPack", ALL),
-    "PAD": ("AddPad", ALL),
-    "QUANTIZE": ("AddQuantize", frozenset({"int8", "int16"})),
-    "RELU": ("AddRelu", ALL),
-    "REDUCE_MAX": ("AddReduceMax", EIGHT_BITS),
-    "RESHAPE": ("AddReshape", ALL),
-    "RSQRT": ("AddRsqrt", ALL),
-    "SLICE": ("AddSlice", ALL),
-    "SOFTMAX": ("AddSoftmax", ALL),
-    "SPLIT": ("AddSplit", ALL),
-    "SQUARED_DIFFERENCE": ("AddSquaredDifference", ALL),
-    "STRIDED_SLICE": ("AddStridedSlice", ALL),
-    "SUB": ("AddSub", ALL),
-    "TANH": ("AddTanh", ALL),
-    "TRANSPOSE": ("AddTranspose", ALL),
-}
+from tfhrf.deploy.tflite.tflm_operators import ALL, OPERATORS
 
 OPERATOR_NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
@@ -196,17 +156,29 @@ def check_operator(graph, operator, name_layer, becomes):
         raise ValueError(f"TensorFlow Lite Micro has no {name} for {wanted}: {where}. {received}")
     for index in (*operator.inputs, *operator.outputs):
         tensor = subgraph.tensors[index]
+        if index >= 0 and type_name(tensor) == "float16":
+            raise ValueError(
+                f"TensorFlow Lite Micro has no {name} for float16: {where}. {received}"
+            )
         if index >= 0 and kind == "float32" and type_name(tensor) == "int8":
             raise ValueError(
                 f"TensorFlow Lite Micro has no 8-bit weights with float values: {where}. {received}"
             )
-        signature = tensor.shapeSignature
-        lengths = [*shape_of(tensor), *([] if signature is None else signature)]
+        signature = [] if tensor.shapeSignature is None else list(tensor.shapeSignature)
+        # TFLM goes by the shape alone, which has one example where files leave their number open.
+        lengths = [*shape_of(tensor), *signature[any_batch(graph) :]]
         if index >= 0 and min(lengths, default=1) < 1:
             raise ValueError(
                 f"A shape is not static: {where}. Received: tensor '{tensor_name(tensor)}' of "
                 f"shape {shape_of(tensor)}"
             )
+
+
+def any_batch(graph):
+    """Whether a graph leaves the number of examples open."""
+    subgraph = graph.subgraphs[0]
+    signatures = [subgraph.tensors[index].shapeSignature for index in subgraph.inputs]
+    return any(s is not None and len(s) and s[0] == -1 for s in signatures)
 
 
 def drop_unused_tensors(graph):
@@ -295,7 +267,7 @@ def make_operator(graph, name, options, inputs, outputs):
     operator.inputs = inputs
     operator.outputs = outputs
     operator.builtinOptions = options
-    operator.builtinOptionsType = getattr(
-        schema.BuiltinOptions, type(options).__name__.removesuffix("T")
-    )
+    if options is not None:
+        word = type(options).__name__.removesuffix("T")
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, word)
     return operator

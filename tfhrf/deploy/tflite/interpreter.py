@@ -6,14 +6,24 @@ import tensorflow as tf
 
 
 def make_interpreter(content, keep_all=False):
-    """TensorFlow Lite's interpreter with its reference kernels."""
+    """TensorFlow Lite's interpreter with its reference kernels; others where it lacks some."""
+    kinds = tf.lite.experimental.OpResolverType
     with warnings.catch_warnings():
         # TensorFlow 2.20 announces that tf.lite will move to another package.
         warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
-        interpreter = tf.lite.Interpreter(
-            model_content=content,
-            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
-            experimental_preserve_all_tensors=keep_all,
-        )
+        try:
+            interpreter = make(content, keep_all, kinds.BUILTIN_REF)
+        except ValueError as error:
+            if "Didn't find op" not in str(error):
+                raise
+            interpreter = make(content, keep_all, kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     interpreter.allocate_tensors()
     return interpreter
+
+
+def make(content, keep_all, kind):
+    return tf.lite.Interpreter(
+        model_content=content,
+        experimental_op_resolver_type=kind,
+        experimental_preserve_all_tensors=keep_all,
+    )

@@ -103,6 +103,11 @@ def cut_masks(graph, low, high, cut, precision):
     subgraph = graph.subgraphs[0]
     # What of a tensor's values counts: (least, largest).
     windows = {index: (low[index], np.inf) for index in cut}
+    for operator in subgraph.operators:
+        if graphs.operator_name(graph, operator) in ("MAXIMUM", "MINIMUM"):
+            # A bound that is never met shall not widen the scale that it shares.
+            (y,) = operator.outputs
+            windows.setdefault(int(y), (low[y], high[y]))
     found: dict[int, list] = {}
     for operator in reversed(subgraph.operators):
         result = int(operator.outputs[0])

@@ -17,7 +17,7 @@
 
 #if TFHRF_SIMD32
 /* Adds the products of two lines; the sums of the first line of outputs, then of the second. */
-TFHRF_INLINE void tfhrf_add_taps(const int8_t *x0, const int8_t *x1, const int8_t *w,
+TFHRF_INLINE void tfhrf_add_line_pair(const int8_t *x0, const int8_t *x1, const int8_t *w,
                                  int32_t sums[8])
 {
     const uint32_t upper = tfhrf_load_word(x0);
@@ -37,7 +37,7 @@ TFHRF_INLINE void tfhrf_add_taps(const int8_t *x0, const int8_t *x1, const int8_
     }
 }
 #else
-TFHRF_INLINE void tfhrf_add_taps(const int8_t *x0, const int8_t *x1, const int8_t *w,
+TFHRF_INLINE void tfhrf_add_line_pair(const int8_t *x0, const int8_t *x1, const int8_t *w,
                                  int32_t sums[8])
 {
     for (int32_t k = 0; k < 4; ++k) {
@@ -72,7 +72,7 @@ TFHRF_KERNEL void tfhrf_depthwise_frames_rows(const int8_t *in, int8_t *out, ptr
             int32_t sums[8] = {bias[0], bias[1], bias[2], bias[3],
                                bias[0], bias[1], bias[2], bias[3]};
             for (int32_t i = 0; i < 2 * pairs; i += 2) {
-                tfhrf_add_taps(lines[i] + c, lines[i + 1] + c, w, sums);
+                tfhrf_add_line_pair(lines[i] + c, lines[i + 1] + c, w, sums);
                 w += 4 * outputs;
             }
             for (int32_t k = 0; k < 4; ++k) {

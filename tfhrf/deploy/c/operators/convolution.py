@@ -157,7 +157,7 @@ def frame_weights(lowering, operator, weights):
     padded = np.zeros((outputs, round_up(taps + 3, 2)), np.int8)
     padded[:, 1 : taps + 1] = weights.matrix
     first = 2 * np.arange(taps // 2 + 1)[:, None] + 1
-    matrix = padded[:, first + [0, -1, 1, 0]]
+    matrix = padded[:, first + np.array([0, -1, 1, 0])]
     zero_point = operator.inputs[0].zero_point
     bias = folded_bias(None, weights.matrix, zero_point) + weights.bias
     return weights._replace(bias=bias, arrangement=matrix.swapaxes(0, 1))

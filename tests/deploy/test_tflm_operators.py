@@ -1,0 +1,174 @@
+"""The list of operators and types that TensorFlow Lite Micro has is what its wheel runs."""
+
+import numpy as np
+import pytest
+from needs import needs_tflm
+from single_operators import Spec, constant, single
+from tensorflow.lite.python import schema_py_generated as schema
+
+from tfhrf.deploy import runners
+from tfhrf.deploy.tflite.tflm_operators import ALL, OPERATORS
+
+SHAPE = (1, 4, 4, 8)
+SCALES = {"float32": (), "int8": (0.125,), "int16": (0.125,)}
+ELEMENTWISE = "ABS CEIL COS ELU EXP FLOOR HARD_SWISH LEAKY_RELU LOG NEG QUANTIZE RELU RELU6 ROUND "
+ELEMENTWISE += "RSQRT SIN SQRT SQUARE ZEROS_LIKE"
+BINARY = "ADD DIV MAXIMUM MINIMUM MUL SQUARED_DIFFERENCE SUB"
+# The scales of outputs that the kernels insist on: 8 bits, 16 bits.
+FIXED = {
+    "LOGISTIC": ((1 / 256, -128), (2.0**-15, 0)),
+    "LOG_SOFTMAX": ((16 / 256, 127), (2.0**-15, 0)),
+    "L2_NORMALIZATION": ((1 / 128, 0), (2.0**-15, 0)),
+    "SOFTMAX": ((1 / 256, -128), (2.0**-15, 0)),
+    "TANH": ((1 / 128, 0), (2.0**-15, 0)),
+}
+OPTIONS = {
+    "BATCH_MATMUL": "BatchMatMul",
+    "L2_NORMALIZATION": "L2Norm",
+    "PADV2": "PadV2",
+    "REDUCE_MAX": "Reducer",
+    "REDUCE_MIN": "Reducer",
+    "MEAN": "Reducer",
+    "SUM": "Reducer",
+    "MAXIMUM": "MaximumMinimum",
+    "MINIMUM": "MaximumMinimum",
+    "RESIZE_BILINEAR": "ResizeBilinear",
+    "SPACE_TO_BATCH_ND": "SpaceToBatchND",
+    "BATCH_TO_SPACE_ND": "BatchToSpaceND",
+    "SPLIT_V": "SplitV",
+    "REVERSE_V2": "ReverseV2",
+    "SELECT_V2": "SelectV2",
+    "ADD_N": "AddN",
+    "CUMSUM": "Cumsum",
+    "FULLY_CONNECTED": "FullyConnected",
+    **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), ""),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), "Pool2D"),
+}
+OPTIONS |= {"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D"}
+
+
+def ints(*values):
+    return constant(np.array(values, np.int32))
+
+
+def weights(dtype, *shape):
+    if dtype == "float32":
+        return constant(np.ones(shape, np.float32))
+    return constant(np.ones(shape, np.int8), (0.5,))
+
+
+def bias(dtype, count):
+    kind = {"float32": np.float32, "int8": np.int32, "int16": np.int64}[dtype]
+    return constant(np.zeros(count, kind), () if dtype == "float32" else (0.0625,))
+
+
+def graph_of(name, dtype):
+    """Bytes of a graph of one operator."""
+
+    def value(*shape, of=dtype):
+        return Spec(shape or SHAPE, SCALES.get(of, ()), 0, of)
+
+    def cube(*values):
+        return constant(np.array(values, np.int32).reshape(-1, 2))
+
+    x, settings = value(), {}
+    inputs, shapes = {
+        "ADD_N": lambda: ([x, value(), value()], [SHAPE]),
+        "ARG_MAX": lambda: ([x, ints(3)], [SHAPE[:3]]),
+        "ARG_MIN": lambda: ([x, ints(3)], [SHAPE[:3]]),
+        "AVERAGE_POOL_2D": lambda: ([x], [(1, 2, 2, 8)]),
+        "MAX_POOL_2D": lambda: ([x], [(1, 2, 2, 8)]),
+        "BATCH_MATMUL": lambda: ([value(1, 4, 8), value(1, 8, 3)], [(1, 4, 3)]),
+        "BATCH_TO_SPACE_ND": lambda: (
+            [value(4, 2, 2, 3), ints(2, 2), cube(0, 0, 0, 0)],
+            [(1, 4, 4, 3)],
+        ),
+        "SPACE_TO_BATCH_ND": lambda: ([x, ints(2, 2), cube(0, 0, 0, 0)], [(4, 2, 2, 8)]),
+        "CONCATENATION": lambda: ([x, value()], [(1, 4, 4, 16)]),
+        "CONV_2D": lambda: ([x, weights(dtype, 3, 1, 1, 8), None], [(1, 4, 4, 3)]),
+        "DEPTHWISE_CONV_2D": lambda: ([x, weights(dtype, 1, 1, 1, 8), bias(dtype, 8)], [SHAPE]),
+        "TRANSPOSE_CONV": lambda: (
+            [ints(1, 4, 4, 3), weights(dtype, 3, 1, 1, 8), x],
+            [(1, 4, 4, 3)],
+        ),
+        "FULLY_CONNECTED": lambda: ([value(4, 8), weights(dtype, 3, 8), None], [(4, 3)]),
+        "CUMSUM": lambda: ([x, ints(1)], [SHAPE]),
+        "DEPTH_TO_SPACE": lambda: ([x], [(1, 8, 8, 2)]),
+        "SPACE_TO_DEPTH": lambda: ([x], [(1, 2, 2, 32)]),
+        "EXPAND_DIMS": lambda: ([x, ints(1)], [(1, 1, 4, 4, 8)]),
+        "SQUEEZE": lambda: ([x], [(4, 4, 8)]),
+        "GATHER": lambda: ([x, ints(0, 2)], [(1, 2, 4, 8)]),
+        "GATHER_ND": lambda: ([x, constant(np.zeros((2, 2), np.int32))], [(2, 4, 8)]),
+        **dict.fromkeys(
+            ("MEAN", "REDUCE_MAX", "REDUCE_MIN", "SUM"), lambda: ([x, ints(1, 2)], [(1, 8)])
+        ),
+        "MIRROR_PAD": lambda: ([x, cube(0, 0, 1, 1, 0, 0, 0, 0)], [(1, 6, 4, 8)]),
+        "PAD": lambda: ([x, cube(0, 0, 1, 1, 0, 0, 0, 0)], [(1, 6, 4, 8)]),
+        "PADV2": lambda: ([x, cube(0, 0, 1, 1, 0, 0, 0, 0), filler(dtype)], [(1, 6, 4, 8)]),
+        "PACK": lambda: ([x, value()], [(2, *SHAPE)]),
+        "UNPACK": lambda: ([x], [(1, 4, 8)] * 4),
+        "PRELU": lambda: ([x, filler(dtype, 1, 1, 8)], [SHAPE]),
+        "RESHAPE": lambda: ([x, ints(1, 128)], [(1, 128)]),
+        "RESIZE_BILINEAR": lambda: ([x, ints(8, 8)], [(1, 8, 8, 8)]),
+        "RESIZE_NEAREST_NEIGHBOR": lambda: ([x, ints(8, 8)], [(1, 8, 8, 8)]),
+        "REVERSE_V2": lambda: ([x, ints(1)], [SHAPE]),
+        "SELECT_V2": lambda: ([value(of="bool"), x, value()], [SHAPE]),
+        "SLICE": lambda: ([x, ints(0, 1, 0, 0), ints(1, 2, 4, 8)], [(1, 2, 4, 8)]),
+        "SPLIT": lambda: ([ints(1), x], [(1, 2, 4, 8)] * 2),
+        "SPLIT_V": lambda: ([x, ints(1, 3), ints(1)], [(1, 1, 4, 8), (1, 3, 4, 8)]),
+        "STRIDED_SLICE": lambda: (
+            [x, ints(0, 0, 0, 0), ints(1, 4, 4, 8), ints(1, 2, 1, 1)],
+            [(1, 2, 4, 8)],
+        ),
+        "TRANSPOSE": lambda: ([x, ints(0, 3, 1, 2)], [(1, 8, 4, 4)]),
+        "DEQUANTIZE": lambda: ([value(of="int8")], [SHAPE]),
+        **dict.fromkeys(BINARY.split(), lambda: ([x, value()], [SHAPE])),
+    }.get(name, lambda: ([x], [SHAPE]))()
+    settings = {
+        "PACK": {"valuesCount": 2},
+        "UNPACK": {"num": 4, "axis": 1},
+        "SPLIT": {"numSplits": 2},
+        "SPLIT_V": {"numSplits": 2},
+        "CONCATENATION": {"axis": 3},
+        "SQUEEZE": {"squeezeDims": [0]},
+        "GATHER": {"axis": 1},
+        "DEPTH_TO_SPACE": {"blockSize": 2},
+        "SPACE_TO_DEPTH": {"blockSize": 2},
+        "LEAKY_RELU": {"alpha": 0.5},
+        "SOFTMAX": {"beta": 1.0},
+        "DEPTHWISE_CONV_2D": {"depthMultiplier": 1},
+        "ARG_MAX": {"outputType": 2},
+        "ARG_MIN": {"outputType": 2},
+    }.get(name, {})
+    word = OPTIONS.get(name) or "".join(part.capitalize() for part in name.split("_"))
+    made = getattr(schema, f"{word}OptionsT", schema.AddOptionsT)()
+    if word == "Pool2D":
+        settings = dict.fromkeys(("strideW", "strideH", "filterWidth", "filterHeight"), 2)
+    if "CONV" in name:
+        settings |= {"strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+    for key, setting in settings.items():
+        setattr(made, key, setting)
+    scale, zero = FIXED.get(name, ((0.125, 0),) * 2)[dtype == "int16"]
+    kind = "int32" if name.startswith("ARG_") else dtype
+    scales = () if kind in ("float32", "int32") else (scale,)
+    return single(name, inputs, [Spec(s, scales, zero, kind) for s in shapes], made)
+
+
+def filler(dtype, *shape):
+    return constant(np.ones(shape, dtype), SCALES[dtype])
+
+
+def runs(name, dtype):
+    content = graph_of(name, dtype)
+    try:
+        runners.tflm_process.call("run_zeros", content)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+@needs_tflm
+@pytest.mark.parametrize("name", list(OPERATORS))
+def test_types_are_those_that_the_wheel_runs(name):
+    found = {dtype: runs(name, dtype) for dtype in sorted(ALL)}
+    assert {dtype for dtype, failure in found.items() if not failure} == OPERATORS[name][1], found

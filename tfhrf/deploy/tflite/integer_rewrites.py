@@ -1,0 +1,171 @@
+"""Rewrites of float graphs whose operators have no, or no good, integer form."""
+
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+
+from tfhrf.deploy.tflite.graph import (
+    add_constant,
+    add_tensor,
+    constant_values,
+    drop_unused_codes,
+    drop_unused_tensors,
+    float_values,
+    is_constant,
+    make_operator,
+    neighbors,
+    operator_name,
+    position,
+    shape_of,
+    tensor_name,
+)
+
+# Their outputs have fixed scales.
+FIXED_SCALES = {"LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "SOFTMAX", "TANH"}
+# Far above what scores are, so that adding it and choosing it are the same.
+MASKED = -1e4
+# Keeps the float inverse of a root finite; below what any range resolves.
+EPSILON = 1e-12
+
+
+def for_integers(graph, precision):
+    """Rewrites a float graph in place before it is quantized."""
+    subgraph = graph.subgraphs[0]
+    for operator in list(subgraph.operators):
+        rewrite = REWRITES.get(operator_name(graph, operator))
+        new = None if rewrite is None else rewrite(graph, operator, precision)
+        if new is not None:
+            at = position(subgraph, operator)
+            subgraph.operators[at : at + 1] = new
+    drop_unused_tensors(graph)
+    drop_unused_codes(graph)
+
+
+def like(graph, index, part, shape=None):
+    """Index of a new tensor of the type of another."""
+    tensor = graph.subgraphs[0].tensors[index]
+    shape = shape_of(tensor) if shape is None else shape
+    return add_tensor(graph, shape, tensor.type, f"{tensor_name(tensor)}/{part}")
+
+
+def binary(graph, name, a, b, result, activation=0):
+    """An ADD, SUB or MUL; a float instead of an index is a constant."""
+    word = tensor_name(graph.subgraphs[0].tensors[result])
+    inputs = [
+        add_constant(graph, np.array(x, np.float32), f"{word}/constant") if is_value(x) else x
+        for x in (a, b)
+    ]
+    options = getattr(schema, f"{name.capitalize()}OptionsT")()
+    options.fusedActivationFunction = activation
+    return make_operator(graph, name, options, inputs, [result])
+
+
+def is_value(x):
+    return isinstance(x, (float, np.ndarray))
+
+
+def square(graph, operator, precision):
+    (x,) = operator.inputs
+    return [binary(graph, "MUL", x, x, operator.outputs[0])]
+
+
+def negate(graph, operator, precision):
+    return [binary(graph, "MUL", operator.inputs[0], -1.0, operator.outputs[0])]
+
+
+def root(graph, operator, precision):
+    """x times the inverse of its root."""
+    (x,), (y,) = operator.inputs, operator.outputs
+    above, inverse = like(graph, y, "above_zero"), like(graph, y, "inverse")
+    return [
+        binary(graph, "ADD", x, EPSILON, above),
+        make_operator(graph, "RSQRT", None, [above], [inverse]),
+        binary(graph, "MUL", x, inverse, y),
+    ]
+
+
+def add_up(graph, operator, precision):
+    """The mean times the number of values: the 16-bit SUM has the scale of its input."""
+    if precision != "int16x8":
+        return None
+    x, axes = operator.inputs
+    shape, y = shape_of(graph.subgraphs[0].tensors[x]), operator.outputs[0]
+    count = np.prod([shape[axis] for axis in {int(a) for a in constant_values(graph, axes)}])
+    mean = like(graph, y, "mean")
+    return [
+        make_operator(graph, "MEAN", operator.builtinOptions, [x, axes], [mean]),
+        binary(graph, "MUL", mean, float(count), y),
+    ]
+
+
+def choose_larger(graph, operator, precision):
+    """b + relu(a - b), or a - relu(a - b), where operands have scales that cannot be shared."""
+    a, b = operator.inputs
+    producers = [neighbors(graph, index)[0] for index in (a, b)]
+    if not any(p is not None and operator_name(graph, p) in FIXED_SCALES for p in producers):
+        return None
+    y = operator.outputs[0]
+    over = like(graph, y, "over")
+    relu = schema.ActivationFunctionType.RELU
+    larger = operator_name(graph, operator) == "MAXIMUM"
+    end = binary(graph, "ADD", b, over, y) if larger else binary(graph, "SUB", a, over, y)
+    return [binary(graph, "SUB", a, b, over, relu), end]
+
+
+def choose_by_constant(graph, operator, precision):
+    """x times zeros and ones, plus what stands where a constant condition does not hold."""
+    condition, x, other = operator.inputs
+    tensors = graph.subgraphs[0].tensors
+    fixed = [i for i in (x, other) if is_constant(graph, tensors[i])]
+    if not is_constant(graph, tensors[condition]) or len(fixed) != 1:
+        return None
+    data = bytes(graph.buffers[tensors[condition].buffer].data)
+    holds = np.frombuffer(data, np.bool_).reshape(shape_of(tensors[condition]))
+    values = float_values(graph, fixed[0]).reshape(shape_of(tensors[fixed[0]]))
+    chosen = holds if fixed[0] == other else ~holds
+    varying, y = (x if fixed[0] == other else other), operator.outputs[0]
+    added = np.where(chosen, np.float32(0), values).astype(np.float32)
+    if (values <= MASKED).all():
+        return [binary(graph, "ADD", varying, added, y)]
+    kept = like(graph, y, "kept")
+    return [
+        binary(graph, "MUL", varying, chosen.astype(np.float32), kept),
+        binary(graph, "ADD", kept, added, y),
+    ]
+
+
+def unpack(graph, operator, precision):
+    """Strided slices for the parts that something reads.
+
+    TensorFlow Lite's quantizer leaves some of the many outputs in float, not always the same.
+    """
+    subgraph = graph.subgraphs[0]
+    shape = shape_of(subgraph.tensors[operator.inputs[0]])
+    axis = operator.builtinOptions.axis % len(shape)
+    new = []
+    for number, index in enumerate(operator.outputs):
+        if not neighbors(graph, index)[1] and index not in subgraph.outputs:
+            continue
+        ends = (
+            [number if i == axis else 0 for i in range(len(shape))],
+            [number + 1 if i == axis else length for i, length in enumerate(shape)],
+            [1] * len(shape),
+        )
+        name = tensor_name(subgraph.tensors[index])
+        bounds = [add_constant(graph, np.array(end, np.int32), name) for end in ends]
+        options = schema.StridedSliceOptionsT()
+        options.shrinkAxisMask = 1 << axis
+        inputs = [operator.inputs[0], *bounds]
+        new.append(make_operator(graph, "STRIDED_SLICE", options, inputs, [index]))
+    return new
+
+
+REWRITES = {
+    "MAXIMUM": choose_larger,
+    "MINIMUM": choose_larger,
+    "NEG": negate,
+    "SELECT_V2": choose_by_constant,
+    "SQRT": root,
+    "SQUARE": square,
+    "SUM": add_up,
+    "UNPACK": unpack,
+}
