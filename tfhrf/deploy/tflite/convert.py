@@ -102,7 +102,7 @@ def to_tflite(
         graphs.check(graph, True, layer_namer(model))
     check_prepares(graph, layer_namer(model))
     graphs.drop_names(graph)
-graphs.drop_unused_codes(graph)
+    graphs.drop_unused_codes(graph)
     order_tensors(graph)
     return graphs.write(graph)
 

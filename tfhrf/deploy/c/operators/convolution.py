@@ -81,7 +81,9 @@ def add_window(lowering, operator, name, kernel, size, last, scratch=(0, 0)):
 
     image = Operand(View(source.storage, source.address.reshape(1, -1)), False)
     lowering.steps.append(
-        Step(name, [image], Operand(target), call, kernel[1:], *scratch, numbered=True)
+        Step(
+            name, [image], Operand(target), call, kernel[1:], scratch[0], scratch[1], numbered=True
+        )
     )
 
 
