@@ -80,14 +80,22 @@ TFHRF_INLINE uint32x4_t tfhrf_scales_of(const tfhrf_scale *scale, int32_t scale_
     return vaddq_n_u32(vmulq_n_u32(second, size), (uint32_t)(uintptr_t)scale);
 }
 
-/* Four sums, taken once, to outputs. The shift is the lowest byte of what is loaded. */
-TFHRF_INLINE int32x4_t tfhrf_rescale_outputs(int32x4_t sums, uint32x4_t scales)
+/*
+ * Four sums, taken once, to outputs: the lowest bytes. The shift is the lowest byte of what is
+ * loaded.
+ */
+TFHRF_INLINE int32x4_t tfhrf_finish_outputs(int32x4_t sums, uint32x4_t scales,
+                                            const int8_t *table)
 {
     int32x4_t q = vqrdmulhq_s32(sums, vldrwq_gather_base_s32(scales, 0));
     q = vaddq_s32(q, vshrq_n_s32(q, 31));
     q = vaddq_s32(q, vldrwq_gather_base_s32(scales, 4));
     q = vshlq_s32(q, vnegq_s32(vldrwq_gather_base_s32(scales, 8)));
-    return tfhrf_saturate4(q);
+    if (table != NULL) {
+        return tfhrf_look_up4(table, tfhrf_saturate4(q));
+    }
+    const int16x8_t halves = vqmovnbq_s32(vreinterpretq_s16_s32(q), q);
+    return vreinterpretq_s32_s8(vqmovnbq_s16(vreinterpretq_s8_s16(halves), halves));
 }
 
 TFHRF_INLINE int32x4_t tfhrf_vector_of(const int32_t sums[4])
@@ -122,10 +130,7 @@ TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tf
         const int32_t b = bias[1] >> TFHRF_TWICE;
         int32_t sums[4] = {a, a, b, b};
         tfhrf_dot_bytes(weights, x0, x1, whole, rest, sums);
-        int32x4_t q = tfhrf_rescale_outputs(tfhrf_vector_of(sums), scales);
-        if (table != NULL) {
-            q = tfhrf_look_up4(table, q);
-        }
+        const int32x4_t q = tfhrf_finish_outputs(tfhrf_vector_of(sums), scales, table);
         vstrbq_scatter_offset_p_s32(out, places, q, vctp32q(2U * (uint32_t)left));
         scales = vaddq_n_u32(scales, scales_step);
         out += 2 * out_step;
