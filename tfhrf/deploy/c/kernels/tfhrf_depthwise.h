@@ -38,17 +38,21 @@ TFHRF_INLINE int8_t tfhrf_channel(int32_t sum, const tfhrf_scale *scale, const t
 }
 
 #if TFHRF_VECTORS
-/* Sums of sixteen neighboring channels: 0, 4, 8, 12; then 1, 5, 9, 13; and so on. */
+/* Sums of sixteen neighboring channels: 0, 4, 8, 12; then 1, 5, 9, 13; and so on. No array, which
+ * would be in memory. */
 typedef struct {
-    int32x4_t of[4];
+    int32x4_t of0;
+    int32x4_t of1;
+    int32x4_t of2;
+    int32x4_t of3;
 } tfhrf_sixteen;
 
 TFHRF_INLINE tfhrf_sixteen tfhrf_add_sixteen(tfhrf_sixteen sums, int16x8_t even, int16x8_t odd)
 {
-    sums.of[0] = vaddq_s32(sums.of[0], vmovlbq_s16(even));
-    sums.of[1] = vaddq_s32(sums.of[1], vmovlbq_s16(odd));
-    sums.of[2] = vaddq_s32(sums.of[2], vmovltq_s16(even));
-    sums.of[3] = vaddq_s32(sums.of[3], vmovltq_s16(odd));
+    sums.of0 = vaddq_s32(sums.of0, vmovlbq_s16(even));
+    sums.of1 = vaddq_s32(sums.of1, vmovlbq_s16(odd));
+    sums.of2 = vaddq_s32(sums.of2, vmovltq_s16(even));
+    sums.of3 = vaddq_s32(sums.of3, vmovltq_s16(odd));
     return sums;
 }
 
@@ -58,32 +62,48 @@ TFHRF_INLINE int8x16_t tfhrf_load_sixteen(const int8_t *from, int32_t left)
     return left >= 16 ? vldrbq_s8(from) : vldrbq_z_s8(from, vctp8q((uint32_t)left));
 }
 
+TFHRF_INLINE tfhrf_sixteen tfhrf_add_tap(tfhrf_sixteen sums, const int8_t *x, const int8_t *w,
+                                         int32_t left)
+{
+    const int8x16_t x0 = tfhrf_load_sixteen(x, left);
+    const int8x16_t w0 = tfhrf_load_sixteen(w, left);
+    return tfhrf_add_sixteen(sums, vmullbq_int_s8(x0, w0), vmulltq_int_s8(x0, w0));
+}
+
+TFHRF_INLINE tfhrf_sixteen tfhrf_add_two_taps(tfhrf_sixteen sums, const int8_t *x,
+                                              ptrdiff_t column_step, const int8_t *w,
+                                              int32_t outputs, int32_t left)
+{
+#if defined(TFHRF_LEAST_WEIGHTS)
+    sums = tfhrf_add_tap(sums, x, w, left);
+    return tfhrf_add_tap(sums, x + column_step, w + outputs, left);
+#else
+    /* Without weights of -128, 16 bits hold two products. */
+    const int8x16_t x0 = tfhrf_load_sixteen(x, left);
+    const int8x16_t w0 = tfhrf_load_sixteen(w, left);
+    const int8x16_t x1 = tfhrf_load_sixteen(x + column_step, left);
+    const int8x16_t w1 = tfhrf_load_sixteen(w + outputs, left);
+    return tfhrf_add_sixteen(sums, vaddq_s16(vmullbq_int_s8(x0, w0), vmullbq_int_s8(x1, w1)),
+                             vaddq_s16(vmulltq_int_s8(x0, w0), vmulltq_int_s8(x1, w1)));
+#endif
+}
+
 /* Adds the products of the taps of a line. */
 TFHRF_INLINE tfhrf_sixteen tfhrf_add_taps(tfhrf_sixteen sums, const int8_t *x,
                                           ptrdiff_t column_step, const int8_t *w,
                                           int32_t outputs, int32_t taps, int32_t left)
 {
-#if !defined(TFHRF_LEAST_WEIGHTS)
-    /* Without weights of -128, 16 bits hold two products. */
+    if (taps == 3) {
+        /* Written out: the most usual, and too short for a loop. */
+        sums = tfhrf_add_two_taps(sums, x, column_step, w, outputs, left);
+        return tfhrf_add_tap(sums, x + 2 * column_step, w + 2 * outputs, left);
+    }
     for (; taps >= 2; taps -= 2) {
-        const int8x16_t x0 = tfhrf_load_sixteen(x, left);
-        const int8x16_t w0 = tfhrf_load_sixteen(w, left);
-        const int8x16_t x1 = tfhrf_load_sixteen(x + column_step, left);
-        const int8x16_t w1 = tfhrf_load_sixteen(w + outputs, left);
-        sums = tfhrf_add_sixteen(sums, vaddq_s16(vmullbq_int_s8(x0, w0), vmullbq_int_s8(x1, w1)),
-                                 vaddq_s16(vmulltq_int_s8(x0, w0), vmulltq_int_s8(x1, w1)));
+        sums = tfhrf_add_two_taps(sums, x, column_step, w, outputs, left);
         x += 2 * column_step;
         w += 2 * outputs;
     }
-#endif
-    for (; taps > 0; --taps) {
-        const int8x16_t x0 = tfhrf_load_sixteen(x, left);
-        const int8x16_t w0 = tfhrf_load_sixteen(w, left);
-        sums = tfhrf_add_sixteen(sums, vmullbq_int_s8(x0, w0), vmulltq_int_s8(x0, w0));
-        x += column_step;
-        w += outputs;
-    }
-    return sums;
+    return taps == 0 ? sums : tfhrf_add_tap(sums, x, w, left);
 }
 
 /* Minus the zero point times the weights of some taps. */
@@ -102,11 +122,35 @@ TFHRF_INLINE tfhrf_sixteen tfhrf_take_zero_point(tfhrf_sixteen sums, const tfhrf
         }
     }
     const int32_t factor = -window->zero_point;
-    sums.of[0] = vmlaq_n_s32(sums.of[0], vmovlbq_s16(even), factor);
-    sums.of[1] = vmlaq_n_s32(sums.of[1], vmovlbq_s16(odd), factor);
-    sums.of[2] = vmlaq_n_s32(sums.of[2], vmovltq_s16(even), factor);
-    sums.of[3] = vmlaq_n_s32(sums.of[3], vmovltq_s16(odd), factor);
+    sums.of0 = vmlaq_n_s32(sums.of0, vmovlbq_s16(even), factor);
+    sums.of1 = vmlaq_n_s32(sums.of1, vmovlbq_s16(odd), factor);
+    sums.of2 = vmlaq_n_s32(sums.of2, vmovltq_s16(even), factor);
+    sums.of3 = vmlaq_n_s32(sums.of3, vmovltq_s16(odd), factor);
     return sums;
+}
+
+/* Which of every fourth channel there are. */
+TFHRF_INLINE mve_pred16_t tfhrf_fourths(uint32x4_t fourth, int32_t left)
+{
+    return vcmpgtq_n_s32(vsubq_s32(vdupq_n_s32(left), vreinterpretq_s32_u32(fourth)), 0);
+}
+
+TFHRF_INLINE int32x4_t tfhrf_bias_of(const int32_t *bias, uint32x4_t fourth, int32_t left)
+{
+    return vldrwq_gather_shifted_offset_z_s32(bias, fourth, tfhrf_fourths(fourth, left));
+}
+
+/* The end of the sums of every fourth channel. */
+TFHRF_INLINE void tfhrf_put_fourths(int32x4_t sums, uint32x4_t scales, const int8_t *table,
+                                    int8_t *out, uint32x4_t places, uint32x4_t fourth,
+                                    int32_t left)
+{
+    const int32x4_t q = tfhrf_finish_outputs(sums, scales, table);
+    if (left >= 13) {
+        vstrbq_scatter_offset_s32(out, places, q);
+    } else {
+        vstrbq_scatter_offset_p_s32(out, places, q, tfhrf_fourths(fourth, left));
+    }
 }
 
 /* A line of outputs of the sixteen channels, or fewer, from `c` on; there are `left`. */
@@ -123,19 +167,20 @@ TFHRF_INLINE void tfhrf_depthwise_line(const int8_t *in, int8_t *out, ptrdiff_t 
     const ptrdiff_t column_step = window->dilation_width * window->column;
     const uint32x4_t fourth = viwdupq_n_u32(0U, 16U, 4);
     const uint32x4_t places = vmulq_n_u32(fourth, (uint32_t)out_step);
-    const int32_t scale_size = (int32_t)sizeof(tfhrf_scale) * dense->scale_step;
+    const uint32_t scale_size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)dense->scale_step;
     const uint32x4_t scales =
-        vaddq_n_u32(vmulq_n_u32(fourth, (uint32_t)scale_size),
+        vaddq_n_u32(vmulq_n_u32(fourth, scale_size),
                     (uint32_t)(uintptr_t)(dense->scales + c * dense->scale_step));
     const tfhrf_taps high =
         tfhrf_inside(first_y, window->kernel_height, window->dilation_height, window->height);
     const tfhrf_taps all = {0, kernel_width};
-    tfhrf_sixteen plain;
-    for (int32_t k = 0; k < 4; ++k) {
-        const mve_pred16_t there = vcmpgtq_n_s32(
-            vsubq_s32(vdupq_n_s32(left - k), vreinterpretq_s32_u32(fourth)), 0);
-        plain.of[k] = vldrwq_gather_shifted_offset_z_s32(dense->bias + c + k, fourth, there);
-    }
+    const int32_t *const bias = dense->bias + c;
+    const tfhrf_sixteen plain = {
+        tfhrf_bias_of(bias, fourth, left),
+        tfhrf_bias_of(bias + 1, fourth, left - 1),
+        tfhrf_bias_of(bias + 2, fourth, left - 2),
+        tfhrf_bias_of(bias + 3, fourth, left - 3),
+    };
     const tfhrf_sixteen whole =
         tfhrf_take_zero_point(plain, window, weights, outputs, high, all, left);
     for (int32_t out_x = 0; out_x < window->out_width; ++out_x) {
@@ -153,21 +198,14 @@ TFHRF_INLINE void tfhrf_depthwise_line(const int8_t *in, int8_t *out, ptrdiff_t 
             const int8_t *const w = weights + (i * kernel_width + wide.first) * outputs;
             sums = tfhrf_add_taps(sums, x, column_step, w, outputs, taps, left);
         }
-        for (int32_t k = 0; k < 4; ++k) {
-            int32x4_t q = tfhrf_rescale_outputs(
-                sums.of[k], vaddq_n_u32(scales, (uint32_t)(k * scale_size)));
-            if (table != NULL) {
-                q = tfhrf_look_up4(table, q);
-            }
-            int8_t *const to = out + out_x * out_column + (c + k) * out_step;
-            if (left >= 16) {
-                vstrbq_scatter_offset_s32(to, places, q);
-            } else {
-                const mve_pred16_t there = vcmpgtq_n_s32(
-                    vsubq_s32(vdupq_n_s32(left - k), vreinterpretq_s32_u32(fourth)), 0);
-                vstrbq_scatter_offset_p_s32(to, places, q, there);
-            }
-        }
+        int8_t *const to = out + out_x * out_column + c * out_step;
+        tfhrf_put_fourths(sums.of0, scales, table, to, places, fourth, left);
+        tfhrf_put_fourths(sums.of1, vaddq_n_u32(scales, scale_size), table, to + out_step, places,
+                          fourth, left - 1);
+        tfhrf_put_fourths(sums.of2, vaddq_n_u32(scales, 2U * scale_size), table, to + 2 * out_step,
+                          places, fourth, left - 2);
+        tfhrf_put_fourths(sums.of3, vaddq_n_u32(scales, 3U * scale_size), table, to + 3 * out_step,
+                          places, fourth, left - 3);
     }
 }
 

@@ -112,14 +112,13 @@ TFHRF_INLINE tfhrf_filter tfhrf_filter_of(const tfhrf_dense *dense, int32_t chan
 }
 
 /* Two lines of `count` outputs, `next` apart, of one channel, from pairs of its lines. */
-TFHRF_KERNEL void tfhrf_two_lines(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
-                                  int32_t zero_point, int8_t *out, ptrdiff_t next, ptrdiff_t step,
-                                  int32_t count)
+TFHRF_INLINE void tfhrf_two_lines_loop(const tfhrf_pair *x, const tfhrf_filter *filter_of,
+                                       const tfhrf_scale *scale_of, const int8_t *table,
+                                       int8_t *out, ptrdiff_t next, ptrdiff_t step, int32_t count)
 {
-    const tfhrf_filter filter = tfhrf_filter_of(dense, channel, zero_point);
     /* Copies: a byte that is written might change what pointers point to. */
-    const tfhrf_scale scale = dense->scales[channel * dense->scale_step];
-    const int8_t *const table = dense->final;
+    const tfhrf_filter filter = *filter_of;
+    const tfhrf_scale scale = *scale_of;
     for (; count > 0; --count) {
         int32_t sums[2] = {filter.bias, filter.bias};
         tfhrf_add_column(x, filter.upper[0], filter.lower[0], sums);
@@ -131,14 +130,26 @@ TFHRF_KERNEL void tfhrf_two_lines(const tfhrf_pair *x, const tfhrf_dense *dense,
     }
 }
 
-/* One line of outputs; windows are `stride` columns apart. */
-TFHRF_KERNEL void tfhrf_one_line(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
-                                 int32_t zero_point, int8_t *out, int32_t stride, ptrdiff_t step,
-                                 int32_t count)
+TFHRF_KERNEL void tfhrf_two_lines(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
+                                  int32_t zero_point, int8_t *out, ptrdiff_t next, ptrdiff_t step,
+                                  int32_t count)
 {
     const tfhrf_filter filter = tfhrf_filter_of(dense, channel, zero_point);
-    const tfhrf_scale scale = dense->scales[channel * dense->scale_step];
-    const int8_t *const table = dense->final;
+    const tfhrf_scale *const scale = dense->scales + channel * dense->scale_step;
+    if (dense->final != NULL) {
+        tfhrf_two_lines_loop(x, &filter, scale, dense->final, out, next, step, count);
+    } else {
+        tfhrf_two_lines_loop(x, &filter, scale, NULL, out, next, step, count);
+    }
+}
+
+/* One line of outputs; windows are `stride` columns apart. */
+TFHRF_INLINE void tfhrf_one_line_loop(const tfhrf_pair *x, const tfhrf_filter *filter_of,
+                                      const tfhrf_scale *scale_of, const int8_t *table,
+                                      int8_t *out, int32_t stride, ptrdiff_t step, int32_t count)
+{
+    const tfhrf_filter filter = *filter_of;
+    const tfhrf_scale scale = *scale_of;
     for (; count > 0; --count) {
         int32_t sum = tfhrf_dual(x[0].word, filter.upper[0], filter.bias);
         sum = __smlabt((int32_t)x[1].word, (int32_t)filter.lower[0], sum);
@@ -146,10 +157,26 @@ TFHRF_KERNEL void tfhrf_one_line(const tfhrf_pair *x, const tfhrf_dense *dense, 
         sum = __smlabt((int32_t)x[3].word, (int32_t)filter.lower[1], sum);
         sum = tfhrf_dual(x[4].word, filter.upper[2], sum);
         sum = __smlabt((int32_t)x[5].word, (int32_t)filter.lower[2], sum);
-        const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(sum, &scale));
-        *out = (int8_t)(table != NULL ? table[q] : q);
+        int32_t q = tfhrf_saturate(tfhrf_rescale_twice(sum, &scale));
+        if (table != NULL) {
+            q = table[q];
+        }
+        *out = (int8_t)q;
         x += 2 * stride;
         out += step;
+    }
+}
+
+TFHRF_KERNEL void tfhrf_one_line(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
+                                 int32_t zero_point, int8_t *out, int32_t stride, ptrdiff_t step,
+                                 int32_t count)
+{
+    const tfhrf_filter filter = tfhrf_filter_of(dense, channel, zero_point);
+    const tfhrf_scale *const scale = dense->scales + channel * dense->scale_step;
+    if (dense->final != NULL) {
+        tfhrf_one_line_loop(x, &filter, scale, dense->final, out, stride, step, count);
+    } else {
+        tfhrf_one_line_loop(x, &filter, scale, NULL, out, stride, step, count);
     }
 }
 #endif

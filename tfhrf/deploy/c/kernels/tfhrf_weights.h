@@ -50,13 +50,8 @@ TFHRF_KERNEL void tfhrf_lay(const int8_t *in, int32_t depth, int32_t rows, tfhrf
 
 #if TFHRF_FOUR
 /*
- * Adds the products of four rows, from x to `end`, with two rows of weights: the sums of the
- * first are in r4 to r7 and begin with sums[0], those of the second in r8 to r11 with sums[1].
+ * Half of a block of four rows at r1, times weights at r0; r2, r3, r12 and lr are overwritten.
  */
-static __attribute__((naked, noinline, unused)) void
-tfhrf_dot_four(const int8_t *w __attribute__((unused)), const tfhrf_pair *x __attribute__((unused)),
-               const tfhrf_pair *end __attribute__((unused)), int32_t *sums __attribute__((unused)))
-{
 #define TFHRF_FOUR_HALF(turn, next)                                                                \
     "ldrd r2, r3, [r0]" next "\n\t"                                                                \
     "ldrd r12, lr, [r1], #8\n\t"                                                                   \
@@ -71,6 +66,15 @@ tfhrf_dot_four(const int8_t *w __attribute__((unused)), const tfhrf_pair *x __at
     "smlad r7, r2, lr, r7\n\t"                                                                     \
     "smlad r10, r3, r12, r10\n\t"                                                                  \
     "smlad r11, r3, lr, r11\n\t"
+
+/*
+ * Adds the products of four rows, from x to `end`, with two rows of weights: the sums of the
+ * first are in r4 to r7 and begin with sums[0], those of the second in r8 to r11 with sums[1].
+ */
+static __attribute__((naked, noinline, unused)) void
+tfhrf_dot_four(const int8_t *w __attribute__((unused)), const tfhrf_pair *x __attribute__((unused)),
+               const tfhrf_pair *end __attribute__((unused)), int32_t *sums __attribute__((unused)))
+{
     __asm__ volatile("push {r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "ldrd r4, r8, [r3]\n\t"
                      "sub r2, r2, r1\n\t"
@@ -90,7 +94,6 @@ tfhrf_dot_four(const int8_t *w __attribute__((unused)), const tfhrf_pair *x __at
                      "ldr r3, [sp, #4]\n\t"
                      "stm r3, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"
                      "pop {r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t");
-#undef TFHRF_FOUR_HALF
 }
 #endif
 
