@@ -101,7 +101,8 @@ def slice_fewer_axes(graph):
         constant = all(is_constant(graph, subgraph.tensors[index]) for index in bounds)
         if len(shape) <= 4 or options.ellipsisMask or options.newAxisMask or not constant:
             continue
-        axes = joined_axes(shape, *(constant_values(graph, i).tolist() for i in bounds), options)
+        begin, end, step = (constant_values(graph, index).tolist() for index in bounds)
+        axes = joined_axes(shape, begin, end, step, options)
         name = tensor_name(subgraph.tensors[y])
         joined = add_tensor(graph, [length for _, length in axes], kind, f"{name}/joined")
         lengths = [len(range(*taken)) for taken, _ in axes]
