@@ -59,6 +59,8 @@ def write_together(directory: PathLike, texts: Mapping[str, str]) -> None:
     A name may have folders in it, which are made.
     """
     directory = pathlib.Path(directory)
+    if directory.exists() and not directory.is_dir():
+        raise NotADirectoryError(f"A file is where a folder should go. Received: {directory}")
     directory.mkdir(parents=True, exist_ok=True)
     for name in texts:
         if (directory / name).is_dir():

@@ -3,12 +3,14 @@
 import subprocess
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from generated_c import COMPILERS, FLAGS, compare, needs_compiler
 from keras import layers
 from needs import needs_tflm
 from places import ROOT
+from single_operators import Spec, single
 from tiny_models import chain, disturb, forward, normal, signal_to_noise
 
 import tfhrf
@@ -198,3 +200,41 @@ def test_what_tflm_cannot_prepare_is_an_error_that_names_it(precision):
     message = r"refuses the graph: layer 'culprit', operator TRANSPOSE\. Received"
     with pytest.raises(ValueError, match=message):
         convert(model, precision)
+
+
+@pytest.mark.parametrize("write", [tfhrf.to_c, tfhrf.to_tflm])
+@pytest.mark.parametrize("kept", [8, 20, 100, 0.5, 0.99])
+def test_a_damaged_file_is_an_error(kept, write, tmp_path):
+    content = convert(outputs_of("dense"))
+    kept = kept if isinstance(kept, int) else int(kept * len(content))
+    for damaged in (content[:kept], content[:60] + b"\xff" * 40 + content[100:]):
+        with pytest.raises(ValueError, match=r"a damaged \.tflite file\. Received: \d+ bytes, .+"):
+            write(damaged, tmp_path)
+
+
+@pytest.mark.parametrize("write", [tfhrf.to_c, tfhrf.to_tflm])
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_a_tensor_without_a_scale_is_an_error(dtype, write, tmp_path):
+    x, y = Spec((1, 4), (), 0, dtype), Spec((1, 4), (0.1,), 0, dtype)
+    with pytest.raises(ValueError, match=rf"type {dtype} has no scale.*Received: tensor"):
+        write(single("ADD", [x, x], [y]), tmp_path)
+
+
+@pytest.mark.parametrize("write", [tfhrf.to_c, tfhrf.to_tflm])
+def test_a_file_where_the_folder_should_go_is_an_error(write, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match=r"A file is where a folder should go\."):
+        write(convert(outputs_of("dense")), tmp_path / "file")
+
+
+@needs_tflm
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_is_converted_in_single_precision(policy):
+    layer, norm = layers.Dense(4, "relu", dtype=policy), layers.LayerNormalization(dtype=policy)
+    model = chain(layer, norm, layers.Lambda(lambda x: 2 * x), layers.Dense(2))
+    single_precision = tfhrf.to_tflite(model, precision="float32")
+    data = normal(20, 12, 8)
+    found = runners.predict(single_precision, data)
+    # What 8 bits of a bfloat16 leave.
+    np.testing.assert_allclose(found, forward(model, data), atol=0.1)
+    assert signal_to_noise(found, runners.predict(tfhrf.to_tflite(model, data), data)) > 15

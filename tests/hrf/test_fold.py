@@ -13,6 +13,7 @@ from keras import layers, ops, tree
 from tfhrf.hrf.expand import expand
 from tfhrf.hrf.fold import fold
 from tfhrf.hrf.layers import HRFDense
+from tfhrf.hrf.rebuild import compare, walk
 
 # The newest Keras for Python 3.10.
 KERAS_3_12 = keras.__version__.startswith("3.12.")
@@ -553,14 +554,48 @@ def test_pairs_that_stay(first, second):
 
 
 @keras_numpy
-def test_pairs_with_lora_or_quantization_stay():
-    for change in (lambda layer: layer.enable_lora(2), lambda layer: layer.quantize("int8")):
-        for position in (0, 1):
-            model = chain(layers.Dense(16, name="a"), layers.Dense(3, name="b"))
-            change(model.layers[position])
-            folded = fold(model)
-            assert names(folded) == names(model)
-            assert_same_variables(folded, model)
+def test_pairs_with_quantization_stay():
+    for position in (0, 1):
+        model = chain(layers.Dense(16, name="a"), layers.Dense(3, name="b"))
+        model.layers[position].quantize("int8")
+        folded = fold(model)
+        assert names(folded) == names(model)
+        assert_same_variables(folded, model)
+
+
+def with_lora(model):
+    """Gives every Dense and EinsumDense a LoRA product that is not zero."""
+    for layer in walk(model):
+        if isinstance(layer, (layers.Dense, layers.EinsumDense)):
+            layer.enable_lora(2)
+            for factor in (layer.lora_kernel_a, layer.lora_kernel_b):
+                factor.assign(keras.random.normal(factor.shape, seed=len(factor.path)))
+    return model
+
+
+def test_an_activation_without_a_name_is_kept():
+    model = chain(layers.Dense(4, lambda x: ops.tanh(2 * x)), layers.Activation(lambda x: x + 1))
+    compare(model, fold(model))
+
+
+@keras_numpy
+@pytest.mark.parametrize("kind", ["pair", "attention", "wrapped", "nested"])
+def test_lora_is_merged(kind):
+    inputs = keras.Input((5, 4))
+    if kind == "pair":
+        outputs = layers.Dense(3, name="b")(layers.Dense(16, name="a")(inputs))
+    elif kind == "attention":
+        outputs = layers.Dense(3)(layers.MultiHeadAttention(2, 3)(inputs, inputs))
+    elif kind == "wrapped":
+        outputs = layers.TimeDistributed(layers.Dense(3, "relu"))(inputs)
+    else:
+        outputs = keras.Sequential([keras.Input((5, 4)), layers.Dense(3, "relu")])(inputs)
+    model = with_lora(randomize(keras.Model(inputs, outputs)))
+    folded = fold(model)
+    assert not [weight.path for weight in folded.weights if "lora" in weight.path]
+    assert len(fold(folded).layers) == len(folded.layers)
+    if kind == "pair":
+        assert [name for name, kind in names(folded) if kind == "Dense"] == ["b"]
 
 
 def test_a_first_layer_that_is_read_elsewhere_stays():

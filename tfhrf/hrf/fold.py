@@ -22,7 +22,7 @@ from tfhrf.hrf.rebuild import (
 def fold(model: keras.Model) -> keras.Model:
     """A new model of the same function in which every HRF layer is merged into a plain one.
 
-    Two things are merged, in float64 and cast once:
+    Three things are merged, the first two in float64 and cast once:
 
     - Every layer that has a method `fold()`, HRFDense or a third party's, wherever it stands:
       the method returns a new, built layer with its weights set that takes its place.
@@ -33,6 +33,8 @@ def fold(model: keras.Model) -> keras.Model:
       quantization, the first no activity regularizer. A pair stays if merging would make it
       larger (input_dim * r + r * units < input_dim * units): a bottleneck is deliberate. The
       merged layer has the second one's name and arguments, and a bias if either had one.
+
+    - LoRA's product is added to the kernel it stands beside, in blocks too.
 
     Everything else is copied, bit for bit: weights, random seeds, names, trainable flags. Shared
     layers stay shared. The new model is not compiled; a functional model of a class of its own
@@ -59,6 +61,12 @@ def fold(model: keras.Model) -> keras.Model:
         for layer in walk(model, stop=folds)
         if folds(layer) and type(layer) is not HRFDense
     }
+    in_graphs = {id(node.operation) for graph in graphs_of(model) for node in nodes_of(graph)}
+    replaced |= {
+        id(layer): without_lora(layer)
+        for layer in walk(model, stop=folds)
+        if type(layer) is keras.layers.Dense and layer.lora_enabled and id(layer) in in_graphs
+    }
     bypassed: set[int] = set()
     for chain in linear_chains(model, replaced):
         *first, last = chain
@@ -68,7 +76,7 @@ def fold(model: keras.Model) -> keras.Model:
     for layer in walk(model, stop=folds):
         if type(layer) is HRFDense and id(layer) not in replaced and id(layer) not in bypassed:
             replaced[id(layer)] = folded(layer)
-    new = rewrite(model, replaced, bypassed=bypassed)
+    new = rewrite(model, replaced, bypassed=bypassed, merge_lora=True)
     for layer in walk(new):
         if folds(layer):
             raise ValueError(
@@ -78,6 +86,26 @@ def fold(model: keras.Model) -> keras.Model:
         if not all(ops.all(ops.isfinite(weight)) for weight in floats):
             raise ValueError(f"A weight of layer '{layer.name}' is not finite. Received: {layer}")
     compare(model, new)
+    return new
+
+
+def graphs_of(model: keras.Model) -> list[keras.Function]:
+    """The graphs of a model and of those nested in it."""
+    return [graph for graph in map(graph_of, [model, *walk(model, stop=folds)]) if graph]
+
+
+def without_lora(layer: keras.layers.Dense) -> keras.layers.Dense:
+    """A Dense with LoRA's product in its kernel."""
+    config = layer.get_config()
+    with scope_of(layer):
+        new = keras.layers.Dense.from_config(
+            {key: config[key] for key in config if not key.startswith("lora_")}
+        )
+        new.build(layer.kernel.shape[:1])
+    # Keras saves a layer with LoRA merged.
+    store: dict[str, object] = {}
+    layer.save_own_variables(store)
+    new.load_own_variables(store)
     return new
 
 

@@ -5,6 +5,7 @@ Keras offers no public view of a model's graph, so everything that reads one is 
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -79,6 +80,8 @@ def rewrite(
     replaced: Mapping[int, keras.Layer],
     *,
     bypassed: Collection[int] = frozenset(),
+    merge_lora: bool = False,
+    dtype: str | None = None,
     hint: str = "",
 ) -> keras.Model:
     """A new model with the same graph, names, trainable flags and weights, and new layers.
@@ -89,15 +92,18 @@ def rewrite(
         model: a functional or built Sequential model.
         replaced: dict {id(layer of the model): built layer with weights that takes its place}.
         bypassed: ids of layers that are left out; each has one input and is called once.
+        merge_lora: whether LoRA's products are added to the kernels; inside blocks that make
+            their layers themselves they always are.
+        dtype: dtype policy of all layers of the new model; None: that of the old ones.
         hint: ending of the error messages.
 
     Raises:
         ValueError: a layer cannot be made again from its config, or a layer to be replaced is
             hidden in a block that makes it itself.
     """
-    rewriting = _Rewriting(replaced, bypassed, hint)
+    rewriting = _Rewriting(replaced, bypassed, merge_lora, dtype, hint)
     new = rewriting.make(model)
-    copy_flags(model, new, rewriting.made)
+    copy_flags(model, new, rewriting.made, dtype)
     for old in rewriting.copied:
         copy_state(old, rewriting.made[id(old)], rewriting.made)
     return new
@@ -107,11 +113,15 @@ class _Rewriting:
     """What `rewrite` has made so far, each layer, operation and nested model once."""
 
     def __init__(
-        self, replaced: Mapping[int, keras.Layer], bypassed: Collection[int], hint: str
+        self,
+        replaced: Mapping[int, keras.Layer],
+        bypassed: Collection[int],
+        merge_lora: bool,
+        dtype: str | None,
+        hint: str,
     ) -> None:
-        self.replaced = replaced
-        self.bypassed = bypassed
-        self.hint = hint
+        self.replaced, self.bypassed = replaced, bypassed
+        self.merge_lora, self.dtype, self.hint = merge_lora, dtype, hint
         self.made: dict[int, keras.Operation] = dict(replaced)
         self.copied: list[keras.Layer] = []
 
@@ -153,7 +163,7 @@ class _Rewriting:
 
     def _layer(self, old: keras.Layer) -> keras.Layer:
         if type(old) is keras.layers.Lambda:
-            return copy_lambda(old)
+            return copy_lambda(old, self.dtype)
         made, taken = self.made, set()
 
         def take(child: keras.Layer) -> dict[str, Any]:
@@ -169,7 +179,16 @@ class _Rewriting:
                 return made[config["id"]]
 
         try:
-            config = substitute(old.get_config(), old._layers, take)
+            with warnings.catch_warnings():
+                # A function without a name is taken itself, not from the config.
+                warnings.filterwarnings("ignore", message=".*serialized includes a `lambda`")
+                config = substitute(old.get_config(), old._layers, take)
+            functions = {key: getattr(old, key, None) for key in config}
+            config |= {k: f for k, f in functions.items() if is_lambda(f)}
+            if self.merge_lora:
+                config = {key: config[key] for key in config if not key.startswith("lora_")}
+            if self.dtype is not None and "dtype" in config:
+                config["dtype"] = self.dtype
             self._refuse_hidden(old, [child for child in old._layers if id(child) not in taken])
             with keras.saving.custom_object_scope({"Made": Made}):
                 return type(old).from_config(config)
@@ -216,7 +235,11 @@ def substitute(
     return visit(config)
 
 
-def copy_lambda(old: keras.layers.Lambda) -> keras.layers.Lambda:
+def is_lambda(value: Any) -> bool:
+    return getattr(value, "__name__", "") == "<lambda>"
+
+
+def copy_lambda(old: keras.layers.Lambda, dtype: str | None) -> keras.layers.Lambda:
     """A Lambda layer with the function itself, which Keras refuses to read from a config."""
     return keras.layers.Lambda(
         old.function,
@@ -224,7 +247,7 @@ def copy_lambda(old: keras.layers.Lambda) -> keras.layers.Lambda:
         mask=old.mask,
         arguments=old.arguments,
         name=old.name,
-        dtype=old.dtype_policy,
+        dtype=dtype or old.dtype_policy,
     )
 
 
@@ -236,16 +259,18 @@ def copy_operation(operation: keras.Operation) -> keras.Operation:
     return new
 
 
-def copy_flags(old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Operation]) -> None:
+def copy_flags(
+    old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Operation], dtype: str | None
+) -> None:
     """Copies trainable flags, outer layers first because setting one sets those below it."""
     new.trainable = old.trainable
     if graph_of(old) is None:
         children = list(zip(old._layers, new._layers, strict=False))
     else:
-        new.dtype_policy = old.dtype_policy
+        new.dtype_policy = dtype or old.dtype_policy
         children = [(child, made[id(child)]) for child in old._layers if id(child) in made]
     for child, counterpart in children:
-        copy_flags(child, counterpart, made)
+        copy_flags(child, counterpart, made, dtype)
 
 
 def own_variables(layer: keras.Layer) -> list[keras.Variable]:
@@ -258,6 +283,13 @@ def copy_state(old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Oper
     """Copies variables one at a time, to layers below too unless they are among those made."""
     if old.built and not new.built:
         new.build_from_config(old.get_build_config())
+    # Some layers derive more from their variables (Normalization), some save other values than
+    # they hold (LoRA): first Keras's protocol, then the values themselves.
+    store: dict[str, object] = {}
+    if getattr(old, "lora_enabled", False) and not new.lora_enabled:
+        old.save_own_variables(store)
+        new.load_own_variables(store)
+        return
     if not len(own_variables(old)) == len(own_variables(new)) or len(old._layers) != len(
         new._layers
     ):
@@ -265,9 +297,6 @@ def copy_state(old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Oper
             f"Layer '{old.name}' made again from its config has other variables. "
             f"Received: {type(old).__name__}"
         )
-    # Some layers derive more from their variables (Normalization), some save other values than
-    # they hold (LoRA): first Keras's protocol, then the values themselves.
-    store: dict[str, object] = {}
     old.save_own_variables(store)
     new.load_own_variables(store)
     for source, target in zip(own_variables(old), own_variables(new), strict=True):

@@ -86,6 +86,7 @@ def check(model):
             f"Received: {len(model.subgraphs)} subgraphs"
         )
     inputs, outputs = graphs.interface(model)
+    graphs.check_scales(model)
     for tensor in (*inputs, *outputs):
         if tensor["dtype"] not in ("int8", "int16"):
             raise ValueError(

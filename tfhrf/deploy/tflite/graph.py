@@ -3,6 +3,8 @@
 A graph is a `ModelT` of TensorFlow's own flatbuffer schema with one subgraph.
 """
 
+import struct
+
 import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
@@ -28,7 +30,16 @@ def read(content):
             "These bytes are no .tflite file (identifier TFL3). "
             f"Received: {len(content)} bytes that begin with {bytes(content[:8])!r}"
         )
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(bytearray(content), 0))
+    try:
+        graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(bytearray(content), 0))
+    # What the reader raises depends on where the bytes end or what stands in them.
+    except (struct.error, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"These bytes are a damaged .tflite file. Received: {len(content)} bytes, {error}"
+        ) from error
+    if not graph.subgraphs:
+        raise ValueError(f"This .tflite file holds no graph. Received: {len(content)} bytes")
+    return graph
 
 
 def write(graph):
@@ -69,10 +80,24 @@ def interface(graph):
     return inputs, outputs
 
 
+def check_scales(graph):
+    """Raises ValueError if a tensor of 8 or 16 bits that an operator touches has no scale."""
+    subgraph = graph.subgraphs[0]
+    for operator in subgraph.operators:
+        for index in (*operator.inputs, *operator.outputs):
+            if index >= 0:
+                describe(subgraph.tensors[index])
+
+
 def describe(tensor):
     dtype = type_name(tensor)
     quantization = tensor.quantization
     quantized = dtype in ("int8", "int16")
+    if quantized and (quantization is None or quantization.scale is None):
+        raise ValueError(
+            f"A tensor of type {dtype} has no scale, which integers need. "
+            f"Received: tensor '{tensor_name(tensor)}' of shape {shape_of(tensor)}"
+        )
     return {
         "shape": shape_of(tensor),
         "dtype": dtype,

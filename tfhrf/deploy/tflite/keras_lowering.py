@@ -21,7 +21,14 @@ def lower(model):
         for layer in walk(model)
         if isinstance(layer, keras.layers.LayerNormalization)
     }
-    return rewrite(model, replaced, hint=", which lowering for TensorFlow Lite needs")
+    halves = any(layer.compute_dtype in ("float16", "bfloat16") for layer in walk(model))
+    return rewrite(
+        model,
+        replaced,
+        # Only training computes in half precision.
+        dtype="float32" if halves else None,
+        hint=", which lowering for TensorFlow Lite needs",
+    )
 
 
 class LoweredLayerNormalization(keras.layers.Layer):
@@ -48,7 +55,7 @@ class LoweredLayerNormalization(keras.layers.Layer):
                 f"Layer '{layer.name}' (LayerNormalization) cannot be lowered with `rms_scaling`. "
                 "Received: rms_scaling=True"
             )
-        super().__init__(name=layer.name, dtype=layer.dtype_policy)
+        super().__init__(name=layer.name, dtype="float32")
         self.epsilon = layer.epsilon
         self.gamma = to_float64(layer.gamma) if layer.scale else np.float64(1.0)
         self.beta = to_float64(layer.beta) if layer.center else None
