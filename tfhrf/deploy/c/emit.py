@@ -6,7 +6,6 @@ import re
 import numpy as np
 
 from tfhrf.deploy.c.lower import argument_names
-from tfhrf.deploy.c.memory import ROWS
 from tfhrf.deploy.c_text import banner, c_float, c_string, wrapped
 
 KERNELS = importlib.resources.files("tfhrf.deploy.c") / "kernels"
@@ -97,12 +96,12 @@ def invoke_body(planned, write):
     """Lines that call the kernels."""
     lines: list[str] = []
     for group in planned.groups:
-        loop = id(group) in planned.looped
+        loop = planned.looped.get(id(group))
         indent = "    "
         if loop:
             lines += [
-                f"    for (int32_t row = 0; row < {group.rows}; row += {ROWS}) {{",
-                f"        const int32_t rows = least({ROWS}, {group.rows} - row);",
+                f"    for (int32_t row = 0; row < {group.rows}; row += {loop}) {{",
+                f"        const int32_t rows = least({loop}, {group.rows} - row);",
             ]
             indent = "        "
         for step in group.steps:

@@ -6,8 +6,9 @@ import dataclasses
 from tfhrf.deploy import memory_plan
 from tfhrf.deploy.c.schedule import groups_of, in_rows, readers, recompute, redirect, writers
 
-# Rows of a group that are computed at once; kernels take them in pairs.
+# Rows of a group that are computed at once: kernels take them in pairs, some of them in fours.
 ROWS = 2
+MORE = 4
 ALIGNMENT = 4
 # Kernels that read an element before they write the one in its place.
 ELEMENTWISE = {"add", "sub", "mul", "table", "squared_difference", "layer_norm"}
@@ -17,8 +18,8 @@ ELEMENTWISE = {"add", "sub", "mul", "table", "squared_difference", "layer_norm"}
 class Plan:
     """Groups, bytes of memory, offsets in bytes, and row strides of short buffers.
 
-    `scratch` has for each step (offset, bytes) of the largest part of the memory that nothing
-    else needs then.
+    `looped` has the number of rows at once of each group that is a loop, by its id. `scratch` has
+    for each step (offset, bytes) of the largest part of the memory that nothing else needs then.
     """
 
     groups: list
@@ -26,7 +27,7 @@ class Plan:
     scratch: dict
     offsets: dict
     buffers: dict
-    looped: set
+    looped: dict
 
 
 def plan(steps):
@@ -43,7 +44,20 @@ def plan(steps):
         if current.arena < best.arena:
             best = current
     merged = merge(best)
-    return best if merged is None or merged.arena > best.arena else merged
+    return widen(best if merged is None or merged.arena > best.arena else merged)
+
+
+def widen(planned):
+    """The plan in which each loop that can without more memory computes MORE rows at once."""
+    steps = [step for group in planned.groups for step in group.steps]
+    loops = [group for group in planned.groups if id(group) in planned.looped]
+    wide: set = set()
+    for group in loops:
+        if group.rows >= MORE:
+            wider = arrange(steps, wide | {group.steps[0]})
+            if wider.arena <= planned.arena:
+                planned, wide = wider, wide | {group.steps[0]}
+    return planned
 
 
 def merge(planned):
@@ -66,21 +80,24 @@ def merge(planned):
     return arrange(steps) if found else None
 
 
-def arrange(steps):
+def arrange(steps, wide=frozenset()):
+    """A Plan; loops that begin with a step of `wide` compute MORE rows at once."""
     groups = []
     buffers: dict = {}
-    looped = set()
+    looped = {}
+    at_once = {}
     for group in groups_of(steps):
         short = buffered(group, steps)
         if short and group.rows > 1:
             buffers.update({storage: storage.elements // group.rows for storage in short})
-            looped.add(id(group))
+            looped[id(group)] = MORE if group.steps[0] in wide else ROWS
+            at_once.update(dict.fromkeys(short, looped[id(group)]))
             groups.append(group)
         else:
             groups += [dataclasses.replace(group, steps=[s], rows=s.rows) for s in group.steps]
     times = lifetimes(groups, looped, buffers)
     same = in_place(groups, looped, buffers, times)
-    arena, offsets, taken = place(times, buffers, same)
+    arena, offsets, taken = place(times, buffers, same, at_once)
     inside = [step for group in groups for step in group.steps]
     largest = max((step.scratch for step in inside), default=0)
     most = arena + memory_plan.round_up(largest, ALIGNMENT)
@@ -188,7 +205,7 @@ def replaceable(group, old, new, loop):
     return True
 
 
-def place(times, buffers, same):
+def place(times, buffers, same, at_once):
     """(bytes of arena, {storage: offset}, {clock: parts of the memory that are needed then}).
 
     The largest comes first, each in the lowest gap.
@@ -201,7 +218,7 @@ def place(times, buffers, same):
         roots.setdefault(root, []).append(storage)
     items = []
     for members in roots.values():
-        size = max(size_of(member, buffers) for member in members)
+        size = max(size_of(member, buffers, at_once) for member in members)
         begin = min(times[member][0] for member in members)
         end = max(times[member][1] for member in members)
         items.append((size, begin, end, members))
@@ -219,6 +236,8 @@ def place(times, buffers, same):
     return arena, offsets, taken
 
 
-def size_of(storage, buffers):
-    elements = buffers[storage] * ROWS if storage in buffers else storage.elements + storage.beyond
+def size_of(storage, buffers, at_once):
+    elements = storage.elements + storage.beyond
+    if storage in buffers:
+        elements = buffers[storage] * at_once[storage]
     return memory_plan.round_up(elements * storage.itemsize, ALIGNMENT)
