@@ -13,12 +13,14 @@ from generated_c import (
     COMPILERS,
     FLAGS,
     compare,
+    compare_on_boards,
+    needs_boards,
     needs_compiler,
     quantized,
     random_inputs,
 )
 from keras import layers
-from needs import needs, needs_tflm, skip_without
+from needs import needs_tflm, skip_without
 from places import EXAMPLE
 from single_operators import Spec, single
 from tensorflow.lite.python import schema_py_generated as schema
@@ -29,7 +31,6 @@ from tfhrf.deploy import runners
 from tfhrf.models import Conformer, ConvTransformer, SpeechFormer
 
 BACKBONES = (ConvTransformer, Conformer, SpeechFormer)
-needs_boards = needs("arm-none-eabi-gcc", "qemu-system-arm")
 
 
 @pytest.fixture(scope="module")
@@ -194,100 +195,9 @@ int main(void)
 def test_no_compiler_and_no_sanitizer_complains(backbone, precision, compiler, tmp_path):
     skip_without(compiler)
     content = light(backbone, precision)
-    report = tfhrf.to_c(content, tmp_path)
-    dtype = report["inputs"][0]["dtype"]
-    (tmp_path / "main.c").write_text(PROGRAM)
-    flags = [
-        "-O1",
-        "-g",
-        "-fsanitize=address,undefined",
-        "-fno-sanitize-recover=all",
-        f"-DVALUE={dtype}_t",
-    ]
-    sources = [tmp_path / "main.c", tmp_path / "model.c"]
-    program = tmp_path / "fuzz"
-    subprocess.run([compiler, *FLAGS, *flags, *sources, "-o", program], check=True)
-    examples = [inputs[0] for inputs in random_inputs(content, 8, seed=3)]
-    data = b"".join(example.tobytes() for example in examples)
-    done = subprocess.run([program], input=data, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    found = np.frombuffer(done.stdout, dtype).reshape(8, -1)
-    expected = runners.invoke(content, np.concatenate(examples))
-    np.testing.assert_array_equal(found, expected)
-
-
-@needs("arm-none-eabi-gcc")
-@pytest.mark.parametrize("precision", ["int8", "int16x8"])
-def test_cross_compilers_do_not_complain(precision, tmp_path):
-    tfhrf.to_c(light(Conformer, precision), tmp_path)
-    for processor in ("cortex-m0", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"):
-        abi = "hard" if processor == "cortex-m55" else "soft"
-        command = ["arm-none-eabi-gcc", f"-mcpu={processor}", "-mthumb", f"-mfloat-abi={abi}"]
-        command += [*FLAGS, "-pedantic", "-Wshadow", "-O2", "-c", "model.c"]
-        subprocess.run(command, cwd=tmp_path, check=True)
-
-
-@needs_boards
-@needs_tflm
-def test_instructions_on_emulated_boards(example, tmp_path):
-    tfhrf.to_c(example, tmp_path)
-    # Measured: 3.0, 5.3 and 1.5 million.
-    bars = {"cortex-m4": 3.5e6, "cortex-m4, portable C": 6.5e6, "cortex-m55": 1.8e6}
-    for target, bar in bars.items():
-        equal, instructions = count_instructions.run(
-            count_instructions.build(tmp_path, target), target
-        )
-        assert equal
-        assert instructions <= bar
-        cpu, flags = count_instructions.TARGETS[target]
-        code = emulator.code_bytes(cpu, [tmp_path / "model.c"], tmp_path, flags)
-        assert code <= 16_384
-
-
-# Says on a board whether all outputs are the expected ones.
-CASES = """
-#include <string.h>
-#include "board.h"
-#include "model.h"
-#include "cases.h"
-int main(void)
-{
-    static VALUE out[MODEL_OUTPUT_ELEMENTS];
-    int equal = 1;
-    for (int i = 0; i < COUNT; ++i) {
-        const int status = model_invoke(&in[i * MODEL_INPUT_ELEMENTS], out);
-        const VALUE *const expected = &expected_out[i * MODEL_OUTPUT_ELEMENTS];
-        equal = status == 0 && memcmp(out, expected, sizeof out) == 0 ? equal : 0;
-    }
-    board_print(equal != 0 ? "equal\\n0\\n" : "DIFFERENT\\n0\\n");
-    return 0;
-}
-"""
-
-
-@needs_boards
-@needs_tflm
-@pytest.mark.parametrize("precision", ["int8", "int16x8"])
-@pytest.mark.parametrize("odd", [False, True])
-def test_many_inputs_on_emulated_boards(odd, precision, tmp_path):
-    # Odd lengths leave rests behind vectors and pairs.
-    sizes = {"mels": 13, "width": 18, "hidden": 31} if odd else {}
-    examples = sounds(60, mels=sizes.get("mels", 12), seed=1)
-    content = tfhrf.to_tflite(encoder(blocks=1, **sizes), examples, precision=precision)
-    report = tfhrf.to_c(content, tmp_path)
-    dtype = report["inputs"][0]["dtype"]
     inputs = np.concatenate([quantized(examples[:20], content)])
     inputs = np.concatenate([inputs, *(one[0] for one in random_inputs(content, 20))])
-    expected = runners.invoke(content, inputs)
-    lines = [f"#define COUNT {len(inputs)}"]
-    for name, array in (("in", inputs), ("expected_out", expected)):
-        values = ",".join(map(str, array.flat))
-        lines.append(f"static const {dtype}_t {name}[] = {{{values}}};")
-    (tmp_path / "cases.h").write_text("\n".join(lines))
-    (tmp_path / "cases.c").write_text(CASES.replace("VALUE", f"{dtype}_t"))
-    for target in ("cortex-m4", "cortex-m55"):
-        program = count_instructions.build(tmp_path, target, tmp_path / "cases.c")
-        assert count_instructions.run(program, target)[0], target
+    compare_on_boards(content, tmp_path, inputs)
 
 
 @needs_boards

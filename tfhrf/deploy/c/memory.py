@@ -82,7 +82,9 @@ def arrange(steps):
     same = in_place(groups, looped, buffers, times)
     arena, offsets, taken = place(times, buffers, same)
     inside = [step for group in groups for step in group.steps]
-    most = arena + memory_plan.round_up(max((step.scratch for step in inside), default=0), ALIGNMENT)
+    most = arena + memory_plan.round_up(
+        max((step.scratch for step in inside), default=0), ALIGNMENT
+    )
     for clock, step in enumerate(inside):
         end = max((high for _, high in taken[clock]), default=0)
         for size in (step.scratch, step.wish):
