@@ -4,6 +4,7 @@ import ctypes
 import pathlib
 import subprocess
 
+import count_instructions
 import numpy as np
 from needs import needs
 
@@ -13,6 +14,7 @@ from tfhrf.deploy.tflite import graph as graphs
 
 COMPILERS = ("gcc", "clang")
 needs_compiler = needs("gcc")
+needs_boards = needs("arm-none-eabi-gcc", "qemu-system-arm")
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 
 
@@ -72,3 +74,39 @@ def compare(content, folder, count, seed=0, examples=None):
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_array_equal(one, other)
     return report
+
+
+# Says on a board whether all outputs are the expected ones.
+CASES = """
+#include <string.h>
+#include "board.h"
+#include "model.h"
+#include "cases.h"
+int main(void)
+{
+    static VALUE out[MODEL_OUTPUT_ELEMENTS];
+    int equal = 1;
+    for (int i = 0; i < COUNT; ++i) {
+        const int status = model_invoke(&in[i * MODEL_INPUT_ELEMENTS], out);
+        const VALUE *const expected = &expected_out[i * MODEL_OUTPUT_ELEMENTS];
+        equal = status == 0 && memcmp(out, expected, sizeof out) == 0 ? equal : 0;
+    }
+    board_print(equal != 0 ? "equal\\n0\\n" : "DIFFERENT\\n0\\n");
+    return 0;
+}
+"""
+
+
+def compare_on_boards(content, folder, inputs):
+    """Asserts that emulated boards compute what TFLM does, of a graph of one input and output."""
+    report = tfhrf.to_c(content, folder)
+    dtype = report["inputs"][0]["dtype"]
+    lines = [f"#define COUNT {len(inputs)}"]
+    for name, array in (("in", inputs), ("expected_out", runners.invoke(content, inputs))):
+        values = ",".join(map(str, array.flat))
+        lines.append(f"static const {dtype}_t {name}[] = {{{values}}};")
+    (folder / "cases.h").write_text("\n".join(lines))
+    (folder / "cases.c").write_text(CASES.replace("VALUE", f"{dtype}_t"))
+    for target in ("cortex-m4", "cortex-m55"):
+        program = count_instructions.build(folder, target, folder / "cases.c")
+        assert count_instructions.run(program, target)[0], target

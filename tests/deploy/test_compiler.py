@@ -13,12 +13,14 @@ from generated_c import (
     COMPILERS,
     FLAGS,
     compare,
+    compare_on_boards,
+    needs_boards,
     needs_compiler,
     quantized,
     random_inputs,
 )
 from keras import layers
-from needs import needs, needs_tflm, skip_without
+from needs import needs_tflm, skip_without
 from places import EXAMPLE
 from single_operators import Spec, single
 from tensorflow.lite.python import schema_py_generated as schema
@@ -29,7 +31,6 @@ from tfhrf.deploy import runners
 from tfhrf.models import Conformer, ConvTransformer, SpeechFormer
 
 BACKBONES = (ConvTransformer, Conformer, SpeechFormer)
-needs_boards = needs("arm-none-eabi-gcc", "qemu-system-arm")
 
 
 @pytest.fixture(scope="module")
@@ -244,27 +245,6 @@ def test_instructions_on_emulated_boards(example, tmp_path):
         assert code <= 16_384
 
 
-# Says on a board whether all outputs are the expected ones.
-CASES = """
-#include <string.h>
-#include "board.h"
-#include "model.h"
-#include "cases.h"
-int main(void)
-{
-    static VALUE out[MODEL_OUTPUT_ELEMENTS];
-    int equal = 1;
-    for (int i = 0; i < COUNT; ++i) {
-        const int status = model_invoke(&in[i * MODEL_INPUT_ELEMENTS], out);
-        const VALUE *const expected = &expected_out[i * MODEL_OUTPUT_ELEMENTS];
-        equal = status == 0 && memcmp(out, expected, sizeof out) == 0 ? equal : 0;
-    }
-    board_print(equal != 0 ? "equal\\n0\\n" : "DIFFERENT\\n0\\n");
-    return 0;
-}
-"""
-
-
 def over_frames():
     """A chain of depthwise convolutions over an odd number of frames, and examples."""
     kernels = ((9, "same"), (2, "valid"), (6, "same"), (31, "same"))
@@ -286,20 +266,9 @@ def test_many_inputs_on_emulated_boards(made, precision, tmp_path):
         model = encoder(blocks=1, **sizes)
         examples = sounds(60, mels=sizes.get("mels", 12), seed=1)
     content = tfhrf.to_tflite(model, examples, precision=precision)
-    report = tfhrf.to_c(content, tmp_path)
-    dtype = report["inputs"][0]["dtype"]
     inputs = np.concatenate([quantized(examples[:20], content)])
     inputs = np.concatenate([inputs, *(one[0] for one in random_inputs(content, 20))])
-    expected = runners.invoke(content, inputs)
-    lines = [f"#define COUNT {len(inputs)}"]
-    for name, array in (("in", inputs), ("expected_out", expected)):
-        values = ",".join(map(str, array.flat))
-        lines.append(f"static const {dtype}_t {name}[] = {{{values}}};")
-    (tmp_path / "cases.h").write_text("\n".join(lines))
-    (tmp_path / "cases.c").write_text(CASES.replace("VALUE", f"{dtype}_t"))
-    for target in ("cortex-m4", "cortex-m55"):
-        program = count_instructions.build(tmp_path, target, tmp_path / "cases.c")
-        assert count_instructions.run(program, target)[0], target
+    compare_on_boards(content, tmp_path, inputs)
 
 
 @needs_boards
