@@ -39,7 +39,7 @@ def warn_of_loss(before, after, examples, name_layer):
 
 def first_loss(before, after, runs, name_layer):
     """Words that say which operator is the first whose values are lost, and to what."""
-    names = {}
+    names: dict[str, int] = {}
     for index in runs[0]:
         names.setdefault(graphs.tensor_name(before.subgraphs[0].tensors[index]), index)
     for operator in after.subgraphs[0].operators:
