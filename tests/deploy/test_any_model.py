@@ -1,9 +1,9 @@
 """Models and graphs of others: what C computes equals TensorFlow Lite Micro in every output."""
 
 import subprocess
+import warnings
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 from generated_c import COMPILERS, FLAGS, compare, needs_compiler
@@ -236,5 +236,21 @@ def test_half_precision_is_converted_in_single_precision(policy):
     data = normal(20, 12, 8)
     found = runners.predict(single_precision, data)
     # What 8 bits of a bfloat16 leave.
-    np.testing.assert_allclose(found, forward(model, data), atol=0.1)
+    assert signal_to_noise(forward(model, data), found) > 25
     assert signal_to_noise(found, runners.predict(tfhrf.to_tflite(model, data), data)) > 15
+
+
+def branches(factor):
+    x = keras.Input((6, 4))
+    both = layers.Concatenate()([layers.Dense(4, name="culprit")(x), factor * layers.Dense(4)(x)])
+    return keras.Model(x, layers.Dense(2)(both[..., :4]))
+
+
+def test_what_quantization_loses_is_said_with_layer_and_decibels():
+    message = r"output 0 at [-\d.]+ dB .* below 15 dB; first below is layer 'culprit'"
+    with pytest.warns(UserWarning, match=message):
+        convert(branches(100))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        convert(branches(1))
+        convert(branches(100), "int16x8")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfhrf.deploy import runners
-from tfhrf.deploy.c import emit, fuse, ir, memory
+from tfhrf.deploy.c import border, emit, floats, fuse, ir, memory
 from tfhrf.deploy.c.lower import lower
 from tfhrf.deploy.c_text import check_labels, check_name, golden_input
 from tfhrf.deploy.tflite import graph as graphs
@@ -23,7 +23,7 @@ def to_c(
 
     - NAME.h: the functions `NAME_invoke` and `NAME_invoke_in` (in the caller's memory), and shape,
       scale and zero point of each input and output, the label names, and the bytes of memory, as
-      constants.
+      constants; `NAME_quantize` and `NAME_dequantize`, as TFLM converts from and to floats.
     - NAME.c: weights, tables and the calls of the kernels.
     - NAME_golden.h: an input and the output that belongs to it, to test a device with.
     - tfhrf_*.h: the kernels that the graph needs.
@@ -31,7 +31,9 @@ def to_c(
     `cc -c NAME.c` needs nothing else: no heap, no libm, no other library than memcpy.
 
     Args:
-        tflite_bytes: what `to_tflite` returns for "int8" or "int16x8".
+        tflite_bytes: what `to_tflite` returns for "int8" or "int16x8", or another integer graph.
+            Of QUANTIZE and DEQUANTIZE behind float or uint8 inputs and before such outputs the
+            integer side becomes the input and output of C.
         directory: where the files go; made if missing. Files of the same names are replaced.
         name: a C identifier that begins the file names and the names in them.
         labels: names of the classes, one for each value of the graph's output, or None.
@@ -49,6 +51,10 @@ def to_c(
     """
     check_name(name)
     model = graphs.read(tflite_bytes)
+    content = bytes(tflite_bytes)
+    if len(model.subgraphs) == 1 and border.has_border(model):
+        border.strip_border(model)
+        content = graphs.write(model)
     inputs, outputs = check(model)
     labels = check_labels(labels, outputs)
     graph = ir.read(model)
@@ -57,7 +63,7 @@ def to_c(
     body, write = emit.invoke(planned)
     kernels, kernel_files = emit.kernel_headers(planned)
     example = [golden_input(tensor, seed) for seed, tensor in enumerate(inputs)]
-    expected, ran = runners.run_golden(bytes(tflite_bytes), example)
+    expected, ran = runners.run_golden(content, example)
     report: dict[str, Any] = {
         "tflm_ran": ran,
         "arena_bytes": planned.arena,
@@ -68,7 +74,7 @@ def to_c(
         "labels": labels,
     }
     files = {
-        f"{name}.h": emit.model_header(name, report),
+        f"{name}.h": emit.model_header(name, report, floats.conversions(name, report)),
         f"{name}.c": emit.model_source(name, report, planned, write, kernels, body),
         f"{name}_golden.h": emit.golden_header(name, ran, example, expected),
         **kernel_files,

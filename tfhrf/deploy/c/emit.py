@@ -158,8 +158,8 @@ def guarded(guard, lines):
     return "\n".join([*first, "#include <stdint.h>", "", *lines, f"#endif /* {guard} */"]) + "\n"
 
 
-def model_header(name, report):
-    """The text of NAME.h."""
+def model_header(name, report, conversions):
+    """The text of NAME.h, with lines that convert from and to floats."""
     upper = name.upper()
     lines = ["#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
     lines.append("/* Real value = scale * (value - zero point). */")
@@ -195,6 +195,7 @@ def model_header(name, report):
         " * linkers that collect unused sections leave its memory out. */",
         f"{prototype(name, report, '_invoke_in')};",
         "",
+        *conversions,
         "#ifdef __cplusplus",
         "}",
         "#endif",

@@ -15,6 +15,7 @@ from tfhrf.deploy.tflite import graph_rewrites
 from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
+from tfhrf.deploy.tflite.fidelity import warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
 from tfhrf.deploy.tflite.quantize import quantize, quiet
@@ -48,7 +49,8 @@ def to_tflite(
 
     The ranges of all tensors are measured here, on every example, and not by TensorFlow Lite's
     calibrator, which reads the input of an operator that works in place after the operator has
-    overwritten it.
+    overwritten it. Where quantization leaves an output below 15 dB of the float model's on the
+    examples, a warning says so and names the first layer whose values are lost.
 
     Args:
         model: a built functional or Sequential model of stock Keras layers (`tfhrf.fold` makes
@@ -97,9 +99,11 @@ def to_tflite(
     graphs.check(graph, False, layer_namer(model), INTEGERS.get(precision))
     graph_rewrites.spare_arena(graph)
     if examples is not None:
+        before = graphs.write(graph)
         calibrate(graph, examples, precision, layer_namer(model))
         graph = quantize(graph, precision)
         graphs.check(graph, True, layer_namer(model))
+        warn_of_loss(graphs.read(before), graph, examples, layer_namer(model))
     check_prepares(graph, layer_namer(model))
     graphs.drop_names(graph)
     graphs.drop_unused_codes(graph)

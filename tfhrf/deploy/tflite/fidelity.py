@@ -1,0 +1,106 @@
+"""How near an integer graph comes to the float graph that it was made of."""
+
+import re
+import warnings
+
+import numpy as np
+
+from tfhrf.deploy import levels
+from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.interpreter import make_interpreter
+
+LEAST_DECIBELS = 15.0
+# Enough to tell a graph that lost its values from one that rounds them.
+EXAMPLES = 32
+
+
+def warn_of_loss(before, after, examples, name_layer):
+    """Warns of each output that quantization took too far from the float graph's.
+
+    Args:
+        before, after: float and integer ModelT, tensors of both with the names of the float one.
+        examples: list with one float32 array for each model input.
+        name_layer: maps a tensor's name to words that say which layer it belongs to.
+    """
+    count = len(examples[0])
+    chosen = np.unique(np.linspace(0, count - 1, min(count, EXAMPLES)).astype(int))
+    runs = [run(graph, [array[chosen] for array in examples]) for graph in (before, after)]
+    outputs = [[int(i) for i in graph.subgraphs[0].outputs] for graph in (before, after)]
+    for number, (old, new) in enumerate(zip(*outputs, strict=True)):
+        decibels = signal_to_noise(runs[0][old], runs[1][new])
+        if decibels < LEAST_DECIBELS:
+            warnings.warn(
+                f"Quantization leaves output {number} at {decibels:.1f} dB of the float model's on "
+                f"the representative data, below {LEAST_DECIBELS:.0f} dB"
+                f"{first_loss(before, after, runs, name_layer)}",
+                stacklevel=3,
+            )
+
+
+def first_loss(before, after, runs, name_layer):
+    """Words that say which operator is the first whose values are lost, and to what."""
+    names: dict[str, int] = {}
+    for index in runs[0]:
+        names.setdefault(graphs.tensor_name(before.subgraphs[0].tensors[index]), index)
+    for operator in after.subgraphs[0].operators:
+        index = int(operator.outputs[0])
+        old = names.get(graphs.tensor_name(after.subgraphs[0].tensors[index]))
+        if old is None or index not in runs[1] or runs[0][old].shape != runs[1][index].shape:
+            continue
+        decibels = signal_to_noise(runs[0][old], runs[1][index])
+        if decibels < LEAST_DECIBELS:
+            where, _ = graphs.locate(after, operator, name_layer)
+            return f"; first below is {where}, at {decibels:.1f} dB"
+    return ""
+
+
+def run(graph, examples):
+    """{index: real values, examples first} of all tensors that operators make, and of inputs."""
+    subgraph = graph.subgraphs[0]
+    interpreter = make_interpreter(graphs.write(graph), keep_all=True)
+    # The converter names the inputs as `freeze` did; it may order them otherwise.
+    inputs = [
+        (int(re.sub(r".*input_(\d+).*", r"\1", details["name"])), details["index"])
+        for details in interpreter.get_input_details()
+    ]
+    made = {int(i) for operator in subgraph.operators for i in operator.outputs}
+    kept = [
+        index
+        for index in sorted(made | {int(i) for i in subgraph.inputs})
+        if graphs.type_name(subgraph.tensors[index]) in ("float32", "int8", "int16")
+    ]
+    scales = {index: graphs.describe(subgraph.tensors[index]) for index in kept}
+    found: dict[int, list] = {index: [] for index in kept}
+    for example in range(len(examples[0])):
+        for slot, index in inputs:
+            values = examples[slot][example : example + 1]
+            interpreter.set_tensor(index, to_levels(values, scales[index]))
+        interpreter.invoke()
+        for index in kept:
+            found[index].append(to_reals(interpreter.get_tensor(index), scales[index]))
+    return {index: np.stack(values) for index, values in found.items()}
+
+
+def to_levels(values, tensor):
+    if tensor["scale"] is None:
+        return values
+    return levels.quantize(values, tensor["scale"], tensor["zero_point"], tensor["dtype"])
+
+
+def to_reals(values, tensor):
+    if tensor["scale"] is None:
+        return np.array(values)
+    return levels.dequantize(values, tensor["scale"], tensor["zero_point"])
+
+
+def signal_to_noise(expected, found):
+    """dB between the spread of expected values over the examples and the error."""
+    expected, found = expected.astype(np.float64), found.astype(np.float64)
+    noise = np.mean((expected - found) ** 2)
+    signal = np.mean((expected - expected.mean(axis=0)) ** 2)
+    if signal <= 1e-12 * np.mean(expected**2):
+        # What is the same for all examples is measured by its size.
+        signal = np.mean(expected**2)
+    if noise == 0.0:
+        return np.inf
+    return 10 * np.log10(signal / noise) if signal else -np.inf
