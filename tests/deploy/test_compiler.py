@@ -20,7 +20,7 @@ from generated_c import (
     random_inputs,
 )
 from keras import layers
-from needs import needs_tflm, skip_without
+from needs import needs, needs_tflm, skip_without
 from places import EXAMPLE
 from single_operators import Spec, single
 from tensorflow.lite.python import schema_py_generated as schema
