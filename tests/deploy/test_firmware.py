@@ -209,8 +209,8 @@ def test_boards_say_what_python_computes(preset, board, name, request, tmp_path)
 
 
 # Instructions of a frame and of a window at most, by what was measured: on a Cortex-M4, of `light`
-# 24 thousand and 9 million; on a Cortex-M3, of `tiny` 21 thousand and 2.2 million.
-MOST = {"light": (26_000, 10e6), "tiny": (23_000, 2.4e6)}
+# 24 thousand and 10.7 million; on a Cortex-M3, of `tiny` 21 thousand and 2.2 million.
+MOST = {"light": (26_000, 11.5e6), "tiny": (23_000, 2.4e6)}
 
 
 def check_costs(printed, preset, board, windows, frames):
@@ -221,7 +221,7 @@ def check_costs(printed, preset, board, windows, frames):
     assert of_window / 5 * windows < model < of_window * windows
     if (preset, board, frames) == ("light", "mps2-an386", 300):
         # From 3 s of sound to the answer.
-        assert total <= 17e6
+        assert total <= 18.5e6
     assert 0 < total - frontend - model < 250_000 * windows
     stack, ram, flash = (
         int(re.search(rf"^{kind}: (\d+) bytes", printed, re.MULTILINE)[1])
