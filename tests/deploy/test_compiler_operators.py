@@ -64,6 +64,22 @@ def test_binary(name, kind, seed, tmp_path):
     compare(single(name, [x, other], [y], made), tmp_path, 20, seed)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+@pytest.mark.parametrize("name", ["MAXIMUM", "MINIMUM"])
+@pytest.mark.parametrize("kind", ["same", "row", "column", "scalar"])
+def test_the_larger_and_the_smaller(kind, name, dtype, seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.integers(1, 9, 2)
+    zero = zero_point(rng) if dtype == "int8" else 0
+    x, y = (Spec((1, rows, columns), (0.1,), zero, dtype) for _ in range(2))
+    shape = {"same": x.shape, "row": (1, 1, columns), "column": (1, rows, 1), "scalar": ()}[kind]
+    other = Spec(shape, (0.1,), zero, dtype)
+    if kind in ("row", "scalar"):
+        other = constant(int8(rng, *shape).astype(dtype) * np.dtype(dtype).type(1), (0.1,), zero)
+    compare(single(name, [x, other], [y], options("MaximumMinimum")), tmp_path, 10, seed)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_quotients_of_all_pairs(seed, tmp_path):
     """Zero as divisor, and shifts by more than 31 bits, are among them."""
@@ -100,6 +116,7 @@ def test_quotients(kind, seed, tmp_path):
 @pytest.mark.parametrize(
     ("name", "y"),
     [
+        ("ABS", None),
         ("LOGISTIC", Spec((1, 256), (1 / 256,), -128)),
         ("TANH", Spec((1, 256), (1 / 128,), 0)),
         ("RSQRT", None),
@@ -132,7 +149,7 @@ def test_softmax(seed, tmp_path):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("reduced", [(-1,), (1,), (2,), (1, 2)])
-@pytest.mark.parametrize("name", ["MEAN", "REDUCE_MAX"])
+@pytest.mark.parametrize("name", ["MEAN", "REDUCE_MAX", "SUM"])
 def test_reductions(name, reduced, seed, tmp_path):
     rng = np.random.default_rng(seed)
     shape = (1, *rng.integers(1, 9, 3))
@@ -280,6 +297,7 @@ def test_pools(name, dtype, seed, tmp_path):
 def movers():
     """{name: (inputs, output shapes, options)} of what only moves values."""
     x, other = Spec((1, 6, 4, 5), (0.1,), 3), Spec((1, 6, 4, 5), (0.1,), 3)
+    narrow = Spec((1, 6, 1, 5), (0.1,), 3)
     strided = options("StridedSlice", shrinkAxisMask=2, beginMask=1, endMask=1)
     begins = [axes(0, 2, 3, 4), axes(1, 3, 0, 1), axes(1, 1, -1, -2)]
     return {
@@ -295,6 +313,14 @@ def movers():
             [(1, 9, 5, 8)],
             options("Pad"),
         ),
+        "UNPACK": ([x], [(1, 6, 5)] * 4, options("Unpack", axis=2, num=4)),
+        "SPLIT_V": (
+            [x, axes(1, 3, 2), axes(1)],
+            [(1, 1, 4, 5), (1, 3, 4, 5), (1, 2, 4, 5)],
+            options("SplitV", numSplits=3),
+        ),
+        "SQUEEZE": ([narrow], [(1, 6, 5)], options("Squeeze", squeezeDims=[2])),
+        "EXPAND_DIMS": ([x, axes(1)], [(1, 1, 6, 4, 5)], options("ExpandDims")),
         "GATHER": ([x, axes(3, 0, 3)], [(1, 3, 4, 5)], options("Gather", axis=1)),
     }
 

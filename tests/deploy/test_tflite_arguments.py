@@ -48,6 +48,10 @@ def test_a_model_that_takes_a_dict_converts():
         lambda data: tf.data.Dataset.from_tensor_slices(data).batch(4),
         lambda data: (batch for batch in np.array_split(data, 3)),
         lambda data: data.astype("float64"),
+        lambda data: lambda: ([one[None]] for one in data),
+        lambda data: ([one] for one in data),
+        lambda data: tf.data.Dataset.from_tensor_slices((data, np.zeros(len(data)))).batch(4),
+        lambda data: tf.data.Dataset.from_tensor_slices((data, np.zeros(len(data)))),
     ],
 )
 def test_examples_may_come_in_batches_or_singly(rearranged):
@@ -163,3 +167,20 @@ def test_representative_data_of_several_inputs_is_checked(data, message):
 def test_precision_is_checked():
     with pytest.raises(ValueError, match=r"`precision` must be one of .* Received: 'int4'"):
         to_tflite(chain(layers.Dense(2)), normal(4, 12, 8), precision="int4")
+
+
+def test_lists_pairs_and_dicts_for_several_inputs():
+    first, second = keras.Input((4,), name="a"), keras.Input((3,), name="b")
+    model = keras.Model([first, second], layers.Dense(2)(layers.Concatenate()([first, second])))
+    a, b = normal(20, 4), 3 * normal(20, 3)
+    expected = to_tflite(model, [a, b])
+    dataset = tf.data.Dataset.from_tensor_slices
+    for given in (
+        lambda: ([x[None], y[None]] for x, y in zip(a, b, strict=True)),
+        ([x, y] for x, y in zip(a, b, strict=True)),
+        dataset(((a, b), np.zeros(20))).batch(7),
+        dataset(({"a": a, "b": b}, np.zeros(20))),
+    ):
+        assert to_tflite(model, given) == expected
+    with pytest.raises(ValueError, match=r"an array for each of 2 inputs\. Received: \[1\] arrays"):
+        to_tflite(model, ([x] for x in a))

@@ -1,11 +1,18 @@
-"""The list of operators and types that TensorFlow Lite Micro has is what its wheel runs."""
+"""The list of operators and types that TensorFlow Lite Micro has is what its wheel runs.
+
+The table of docs/c.md is what C has of them; run as a program, this prints it.
+"""
+
+import unittest.mock
 
 import numpy as np
 import pytest
 from needs import needs_tflm
+from places import ROOT
 from single_operators import Spec, constant, single
 from tensorflow.lite.python import schema_py_generated as schema
 
+import tfhrf
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite.tflm_operators import ALL, OPERATORS
 
@@ -65,8 +72,11 @@ def bias(dtype, count):
 def graph_of(name, dtype):
     """Bytes of a graph of one operator."""
 
+    # The 8-bit RSQRT of C takes no zero point that lets values below zero in.
+    zero = -128 if (name, dtype) == ("RSQRT", "int8") else 0
+
     def value(*shape, of=dtype):
-        return Spec(shape or SHAPE, SCALES.get(of, ()), 0, of)
+        return Spec(shape or SHAPE, SCALES.get(of, ()), zero, of)
 
     def cube(*values):
         return constant(np.array(values, np.int32).reshape(-1, 2))
@@ -91,7 +101,7 @@ def graph_of(name, dtype):
             [ints(1, 4, 4, 3), weights(dtype, 3, 1, 1, 8), x],
             [(1, 4, 4, 3)],
         ),
-        "FULLY_CONNECTED": lambda: ([value(4, 8), weights(dtype, 3, 8), None], [(4, 3)]),
+        "FULLY_CONNECTED": lambda: ([value(1, 8), weights(dtype, 3, 8), None], [(1, 3)]),
         "CUMSUM": lambda: ([x, ints(1)], [SHAPE]),
         "DEPTH_TO_SPACE": lambda: ([x], [(1, 8, 8, 2)]),
         "SPACE_TO_DEPTH": lambda: ([x], [(1, 2, 2, 32)]),
@@ -172,3 +182,46 @@ def runs(name, dtype):
 def test_types_are_those_that_the_wheel_runs(name):
     found = {dtype: runs(name, dtype) for dtype in sorted(ALL)}
     assert {dtype for dtype, failure in found.items() if not failure} == OPERATORS[name][1], found
+
+
+def in_c(name, dtype, folder):
+    """Whether `to_c` takes a graph of one operator."""
+    if dtype not in OPERATORS[name][1]:
+        return False
+
+    def zeros(tensor, seed):
+        # RSQRT fails below zero.
+        return np.zeros(tensor["shape"], tensor["dtype"])
+
+    try:
+        with unittest.mock.patch("tfhrf.deploy.c.compile.golden_input", zeros):
+            tfhrf.to_c(graph_of(name, dtype), folder)
+    except ValueError:
+        return False
+    return True
+
+
+def table(folder):
+    """Lines of the table of operators and types that have C code, and of those TFLM alone has."""
+    marks = {True: "C", False: "TFLM"}
+    lines = ["| operator | int8 | int16 |", "|---|---|---|"]
+    for name in OPERATORS:
+        kinds = [
+            marks[in_c(name, dtype, folder)] if dtype in OPERATORS[name][1] else ""
+            for dtype in ("int8", "int16")
+        ]
+        if any(kinds):
+            lines.append(f"| {name} | {kinds[0]} | {kinds[1]} |")
+    return lines
+
+
+@needs_tflm
+def test_the_table_of_the_documentation_is_what_there_is(tmp_path):
+    assert "\n".join(table(tmp_path)) in (ROOT / "docs/c.md").read_text()
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        print("\n".join(table(folder)))

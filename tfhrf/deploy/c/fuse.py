@@ -17,6 +17,7 @@ import numpy as np
 from tfhrf.deploy.c.ir import (
     BINARY,
     BOUNDS,
+    CHOICES,
     UNARY,
     Operator,
     activation,
@@ -63,7 +64,7 @@ def make_tables(graph):
     """Makes a TABLE of each int8 operator that is a function of one varying tensor's elements."""
     sources: dict[int, tuple] = {}
     for position, operator in enumerate(graph.operators):
-        if operator.name not in BINARY | UNARY or operator.output.dtype != "int8":
+        if operator.name not in BINARY | CHOICES | UNARY or operator.output.dtype != "int8":
             continue
         if any(tensor.dtype != "int8" for tensor in operator.inputs):
             continue

@@ -12,7 +12,18 @@ from tfhrf.deploy.tflite import graph as graphs
 ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
 BOUNDS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
 BINARY = {"ADD", "SUB", "MUL", "DIV", "SQUARED_DIFFERENCE"}
-UNARY = {"LOGISTIC", "TANH", "RSQRT", "RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "QUANTIZE"}
+CHOICES = {"MAXIMUM", "MINIMUM"}
+UNARY = {
+    "ABS",
+    "LOGISTIC",
+    "TANH",
+    "RSQRT",
+    "RELU",
+    "RELU6",
+    "LEAKY_RELU",
+    "HARD_SWISH",
+    "QUANTIZE",
+}
 
 
 @dataclasses.dataclass(eq=False)
@@ -72,8 +83,8 @@ def refuse(operator: Operator, reason: str, tensor: Tensor | None = None) -> NoR
     )
 
 
-def check_same_scale(operator):
-    x, y = operator.inputs[0], operator.output
+def check_same_scale(operator, x=None):
+    x, y = x or operator.inputs[0], operator.output
     if x.scale != y.scale or x.zero_point != y.zero_point:
         refuse(operator, "its output has another scale than its input")
 
@@ -195,7 +206,11 @@ def evaluate(operator, *values):
         array - tensor.zero_point for array, tensor in zip(arrays, operator.inputs, strict=True)
     ]
     y = operator.output
-    if operator.name in BINARY:
+    if operator.name in CHOICES:
+        for tensor in operator.inputs:
+            check_same_scale(operator, tensor)
+        result = (np.maximum if operator.name == "MAXIMUM" else np.minimum)(*arrays)
+    elif operator.name in BINARY:
         result = evaluate_binary(operator, *centered) + y.zero_point
     else:
         result = globals()[f"evaluate_{operator.name.lower()}"](operator, centered[0])
@@ -219,6 +234,14 @@ def fixed_point(operator, x):
     radius = exact.input_radius(4, shift)
     inside = np.clip(x, -radius + 1, radius - 1)
     return exact.rescale(inside, multiplier, shift), x <= -radius, x >= radius
+
+
+def evaluate_abs(operator, x):
+    source, y = operator.inputs[0], operator.output
+    magnitude = np.abs(x)
+    if source.scale != y.scale:
+        magnitude = exact.rescale(magnitude, *exact.quantize_multiplier(source.scale / y.scale))
+    return magnitude + y.zero_point
 
 
 def evaluate_logistic(operator, x):

@@ -12,7 +12,7 @@ from tfhrf.deploy.c.literals import INT8, INT16, Precision
 from tfhrf.deploy.c.operators.attention import lower_attention
 from tfhrf.deploy.c.operators.convolution import lower_conv, lower_pool
 from tfhrf.deploy.c.operators.dense import lower_dense
-from tfhrf.deploy.c.operators.elementwise import lower_elementwise
+from tfhrf.deploy.c.operators.elementwise import lower_choice, lower_elementwise
 from tfhrf.deploy.c.operators.matmul import lower_matmul
 from tfhrf.deploy.c.operators.movers import MOVERS, VIEWS, move, part_of, view_of
 from tfhrf.deploy.c.operators.normalization import lower_layer_norm, lower_reduce
@@ -201,6 +201,7 @@ def derived(graph, tensor):
 BOTH = {
     **MOVERS,
     **dict.fromkeys(("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"), lower_elementwise),
+    **dict.fromkeys(("MAXIMUM", "MINIMUM"), lower_choice),
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), lower_conv),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), lower_pool),
     "ATTENTION": lower_attention,
@@ -213,7 +214,9 @@ BOTH = {
 FUNCTIONS16 = ("LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
 # The lowering of each operator that has a kernel.
 LOWERINGS: dict[Precision, dict[str, Callable]] = {
-    INT8: BOTH | dict.fromkeys(("TABLE", "DIV"), lower_elementwise) | {"REDUCE_MAX": lower_reduce},
+    INT8: BOTH
+    | dict.fromkeys(("TABLE", "DIV"), lower_elementwise)
+    | dict.fromkeys(("REDUCE_MAX", "SUM"), lower_reduce),
     INT16: BOTH | dict.fromkeys(FUNCTIONS16, lower_elementwise),
 }
 

@@ -58,7 +58,9 @@ def to_tflite(
         representative_data: for the integer precisions, examples that the model will meet: an
             array of shape (examples, ...input shape), or an iterable of such arrays or of single
             examples. For a model with several inputs a list with one array for each, or a dict
-            {input name: array}. Other precisions do not look at it.
+            {input name: array}. What TensorFlow Lite takes will do, too: a function that returns
+            an iterator over lists with an array for each input, or the iterator; and so will a
+            dataset of (features, labels). Other precisions do not look at it.
         precision: "float32", "float16", "dynamic", "int8" or "int16x8".
 
     Returns:

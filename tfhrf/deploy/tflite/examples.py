@@ -1,5 +1,7 @@
 """What to_tflite is given: a model's inputs, and representative data for them, checked."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 
@@ -24,6 +26,7 @@ def read_examples(data, inputs, precision):
         raise ValueError(
             f"`representative_data` is required for precision {precision!r}. Received: None"
         )
+    data = regroup(data, len(inputs))
     if len(inputs) == 1 and not isinstance(data, dict):
         arrays = [read_array(data, inputs[0])]
     else:
@@ -57,6 +60,35 @@ def read_examples(data, inputs, precision):
                 f"Received: only the value {array.flat[0]}"
             )
     return arrays
+
+
+def regroup(data, count):
+    """What TensorFlow Lite's users have, as arrays or iterables of them, one for each input.
+
+    That is a function that returns an iterable, an iterator over lists with an array for each
+    input, or a dataset of pairs of features and labels.
+    """
+    if callable(data) and not hasattr(data, "__array__"):
+        data = data()
+    spec = getattr(data, "element_spec", None)
+    if isinstance(spec, tuple) and len(spec) == 2:
+        data = data.map(lambda features, label: features)
+        spec = data.element_spec
+    grouped = isinstance(spec, (dict, tuple))
+    if not grouped and not isinstance(data, Iterator):
+        return data
+    items = list(data)
+    if items and all(isinstance(item, dict) for item in items):
+        return {name: [item[name] for item in items] for name in items[0]}
+    if items and all(isinstance(i, (list, tuple) if grouped else list) for i in items):
+        if any(len(item) != count for item in items):
+            raise ValueError(
+                f"Lists of `representative_data` must hold an array for each of {count} inputs. "
+                f"Received: {sorted({len(item) for item in items})} arrays"
+            )
+        columns = [[item[i] for item in items] for i in range(count)]
+        return columns if count > 1 else columns[0]
+    return items
 
 
 def read_array(data, x):

@@ -8,7 +8,9 @@ import numpy as np
 from tfhrf.deploy.c import arithmetic as exact
 from tfhrf.deploy.c.fuse import raw_output
 from tfhrf.deploy.c.ir import (
+    CHOICES,
     bounds_of,
+    check_same_scale,
     product_scale,
     quotient_scale,
     refuse,
@@ -29,6 +31,7 @@ from tfhrf.deploy.c.views import strides_of
 
 WORDS = {"ADD": "add", "SUB": "subtract", "MUL": "multiply"}
 WORDS |= {"SQUARED_DIFFERENCE": "squared_difference"}
+OWN_HEADERS = {"DIV": "divide", "RSQRT": "rsqrt", "MAXIMUM": "choose", "MINIMUM": "choose"}
 SLOPES = ("RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
 
 
@@ -50,14 +53,23 @@ def lower_elementwise(lowering, operator):
         kernel, last = kernel_of(write, operator, shape[-1])
         return [f"tfhrf_{kernel}_rows({places}, {rows}, {last});"]
 
-    own = {"DIV": "divide", "RSQRT": "rsqrt"}.get(operator.name, "elementwise")
+    own = OWN_HEADERS.get(operator.name, "elementwise")
     kernels = (f"{own}{lowering.precision.suffix}",)
     name, reads = operator.name.lower(), list(map(Operand, sources))
     lowering.steps.append(Step(name, reads, Operand(target), call, kernels, can_fail=fails))
 
 
+def lower_choice(lowering, operator):
+    """MAXIMUM and MINIMUM, of values that share one scale."""
+    for tensor in operator.inputs:
+        check_same_scale(operator, tensor)
+    lower_elementwise(lowering, operator)
+
+
 def kernel8(write, operator, columns):
     """(kernel, its last arguments) of TABLE, DIV and operators of two 8-bit values."""
+    if operator.name in CHOICES:
+        return "choose", f"{columns}, {int(operator.name == 'MAXIMUM')}"
     if operator.name == "TABLE":
         return "table", f"{columns}, {table_pointer(write, operator.extra['table'])}"
     if operator.name == "DIV":
@@ -109,6 +121,8 @@ def division_body(write, operator, columns):
 
 def kernel16(write, operator, columns):
     """(kernel, its last arguments) of an operator of 16-bit values."""
+    if operator.name in CHOICES:
+        return "choose16", f"{columns}, {int(operator.name == 'MAXIMUM')}"
     if operator.name in ("LOGISTIC", "TANH"):
         bits = 9 if operator.name == "LOGISTIC" else 8
         name = write.struct("tfhrf_sigmoid16", sigmoid_body(write, operator, columns))

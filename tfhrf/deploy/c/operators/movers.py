@@ -6,7 +6,8 @@ from tfhrf.deploy.c.ir import refuse
 from tfhrf.deploy.c.steps import Operand, Step
 from tfhrf.deploy.c.views import Storage, View, nested_loops
 
-VIEWS = {"RESHAPE", "TRANSPOSE", "SPLIT", "SLICE", "STRIDED_SLICE", "GATHER"}
+VIEWS = {"RESHAPE", "TRANSPOSE", "SPLIT", "SPLIT_V", "SLICE", "STRIDED_SLICE", "GATHER"}
+VIEWS |= {"EXPAND_DIMS", "SQUEEZE", "UNPACK"}
 
 
 def part_of(operator, address, position):
@@ -22,12 +23,17 @@ def part_of(operator, address, position):
 def view_of(operator, address):
     """The addresses of the outputs of an operator that only looks at its input another way."""
     name, inputs, options = operator.name, operator.inputs, operator.options
-    if name == "RESHAPE":
+    if name in ("RESHAPE", "EXPAND_DIMS", "SQUEEZE"):
         return [address.reshape(operator.output.shape)]
     if name == "TRANSPOSE":
         return [address.transpose([int(i) for i in inputs[1].data])]
     if name == "SPLIT":
         return np.split(address, len(operator.outputs), axis=int(inputs[0].data.flat[0]))
+    if name == "SPLIT_V":
+        lengths = [int(length) for length in inputs[1].data.flat]
+        return np.split(address, np.cumsum(lengths)[:-1], axis=int(inputs[2].data.flat[0]))
+    if name == "UNPACK":
+        return [np.take(address, i, axis=options.axis) for i in range(len(operator.outputs))]
     if name == "GATHER":
         if inputs[1].data is None or options.batchDims:
             refuse(operator, "its indices are not constant", inputs[1])

@@ -49,8 +49,8 @@ def reduced_view(lowering, operator):
 
 
 def lower_reduce(lowering, operator):
-    """MEAN and REDUCE_MAX."""
-    mean, suffix = operator.name == "MEAN", lowering.precision.suffix
+    """MEAN, SUM and REDUCE_MAX."""
+    mean, suffix = operator.name in ("MEAN", "SUM"), lowering.precision.suffix
     if not mean:
         check_same_scale(operator)
     source, strides, counts, target = reduced_view(lowering, operator)
@@ -63,7 +63,9 @@ def lower_reduce(lowering, operator):
         scale = "{0, 0, 0, 0, 0}"
         if mean:
             plain = dataclasses.replace(operator, outputs=[raw_output(operator)])
-            scale = scale_literal(mean_scale(plain, count), plain.output.zero_point)
+            # A sum is the mean of one value.
+            multiplier = mean_scale(plain, count if operator.name == "MEAN" else 1)
+            scale = scale_literal(multiplier, plain.output.zero_point)
         body = [str(target.address.shape[1]), f"{{{filled}}}, {{{steps}}}", scale]
         if lowering.precision is INT8:
             body.insert(2, str(-count * operator.inputs[0].zero_point))
