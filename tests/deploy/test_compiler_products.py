@@ -57,7 +57,7 @@ def dense(rows, depth, outputs, relu=0, seed=0):
 
 DEPTHWISE = "DEPTHWISE_CONV_2D"
 GRAPHS = {
-    # Lines of 3 x 3: strips, odd lines, each stride, both paddings, more than 16 channels and fewer.
+    # Lines of 3 x 3: strips, odd lines, strides, paddings, more than 16 channels and fewer.
     "lines": window(DEPTHWISE, (5, 37, 4), (3, 3), 4),
     "lines, valid": window(DEPTHWISE, (6, 20, 20), (3, 3), 20, valid=1, relu=1),
     "lines, stride": window(DEPTHWISE, (9, 21, 8), (3, 3), 8, stride=2),
