@@ -80,10 +80,9 @@ def add_window(lowering, operator, name, kernel, size, last, scratch=(0, 0)):
         return [f"tfhrf_{kernel[0]}_rows({place}, {last(write)});"]
 
     image = Operand(View(source.storage, source.address.reshape(1, -1)), False)
+    needed, wished = scratch
     lowering.steps.append(
-        Step(
-            name, [image], Operand(target), call, kernel[1:], scratch[0], scratch[1], numbered=True
-        )
+        Step(name, [image], Operand(target), call, kernel[1:], needed, wished, numbered=True)
     )
 
 
