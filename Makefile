@@ -14,7 +14,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .PHONY: train demo fuzz test test-slow test-newest docs tools lint format clean
 
 train: $(VENV)/installed
-	$(VENV)/bin/python recipes/train_convtransformer.py
+	$(VENV)/bin/python recipes/train_convtransformer.py --hrf=4
 
 # What the model says in Keras and on an emulated board: of WAV=file, by MODEL=folder and BOARD=name
 # if they are given, else of a synthetic utterance by the model of `make train`.

@@ -1,6 +1,6 @@
 """Tests the int8 models of finished studies on sound as users send it: levels, noise, a room.
 
-python recipes/stress.py --data_dir=PATH/TO/emodb runs/conv_transformer-emodb-light-4-0-60-*
+python recipes/stress.py --data_dir=PATH/TO/emodb runs/conv_transformer-emodb-light-0-0-*
 
 What is tested in which way is as in the study; only where the recordings are has to be said again.
 """

@@ -1,8 +1,8 @@
-"""Trains a ConvTransformer with HRF, folds it, quantizes it, and writes it as C++ arrays.
+"""Trains a ConvTransformer, folds it, quantizes it, and writes it as C++ arrays.
 
 python recipes/train_convtransformer.py
 python recipes/train_convtransformer.py --dataset=emodb --data_dir=PATH/TO/emodb
-python recipes/train_convtransformer.py --variant=tiny
+python recipes/train_convtransformer.py --variant=tiny --hrf=4
 
 The work is in the package: tfhrf/models/conv_transformer.py is the model; in tfhrf/studies/, cli.py
 reads the flags, study.py plans the folds, task.py carries one out, training.py fits the model.

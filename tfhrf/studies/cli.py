@@ -72,7 +72,7 @@ def train(model, backbone, variants=("light", "large"), **fixed):
     """
     material.define_flags()
     _define_list("variant", variants[0], variants, "Size of the model.")
-    _define_list("hrf", "4", ("0", "2", "4", "8"), "Expansion of the HRF layers; 0: none.")
+    _define_list("hrf", "0", ("0", "2", "4", "8"), "Expansion of the HRF layers; 0: none.")
     _define_list("seed", "0", None, "Seed of everything random.")
     flags.DEFINE_list("folds", None, "Numbers of the folds to run; all if not given.")
     flags.DEFINE_integer(

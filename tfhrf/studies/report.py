@@ -150,6 +150,6 @@ def _text(out, found, compared, seeds):
     lines += ["### Commands", ""]
     for corpus, backbone, arm in found:
         # Where a corpus lies is the reader's.
-        typed = arms.command(out.name, corpus, backbone, arm, seeds, corpus.upper())
+        typed = arms.command(out, corpus, backbone, arm, seeds, corpus.upper())
         lines.append(f"    {arms.in_shell(typed)}")
     return "\n".join(lines)
