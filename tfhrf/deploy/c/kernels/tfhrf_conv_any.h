@@ -5,7 +5,8 @@ TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF
     const int32_t word = 4 / (int32_t)sizeof *to;
 #if TFHRF_MVE
     for (; count >= 4 * word; count -= 4 * word) {
-        vstrwq_u32((uint32_t *)(void *)to, vldrwq_u32((const uint32_t *)(const void *)from));
+        /* Bytes may lie anywhere. */
+        vstrbq_u8((uint8_t *)(void *)to, vldrbq_u8((const uint8_t *)(const void *)from));
         to += 4 * word;
         from += 4 * word;
     }

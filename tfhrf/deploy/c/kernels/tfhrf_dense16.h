@@ -14,10 +14,11 @@ TFHRF_KERNEL void tfhrf_lay16(const int16_t *in, int32_t depth, int32_t rows, tf
 {
 #if TFHRF_MVE
     (void)rows;
+    const uint16x8_t even = vidupq_n_u16(0U, 2);
     for (; depth >= 16; depth -= 16) {
-        const int16x8x2_t values = vld2q_s16(in);
-        vstrhq_s16(out[0].half, values.val[0]);
-        vstrhq_s16(out[8].half, values.val[1]);
+        /* Two loads that take turns would need whole words. */
+        vstrhq_s16(out[0].half, vldrhq_gather_shifted_offset_s16(in, even));
+        vstrhq_s16(out[8].half, vldrhq_gather_shifted_offset_s16(in + 1, even));
         in += 16;
         out += 16;
     }

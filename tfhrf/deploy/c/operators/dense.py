@@ -180,6 +180,7 @@ def lower_dense(lowering, operator):
         return [f"{weights.struct}_rows({place}{scratch});"]
 
     kernel = "wide16" if weights.wide else f"dense{lowering.precision.suffix}"
+    kernel = "dense_row" if alone else kernel
     two, four = (rows_scratch(lowering.precision, depth, rows) for rows in (2, 4))
     scratch = (0, 0) if alone or weights.wide else (two, four)
     lowering.steps.append(
