@@ -8,7 +8,7 @@ import pathlib
 
 from absl import flags
 
-import tfhrf.studies.quiet  # noqa: F401  before what loads TensorFlow
+import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
 from tfhrf.studies import cli, pictures, results, tables
 
 FOLDS = flags.DEFINE_list("folds", None, "Names of the folds that count, such as test speakers.")

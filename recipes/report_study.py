@@ -6,7 +6,7 @@ python recipes/report_study.py --seeds=2 --out=runs/study_hrf --into=my_report.m
 
 from absl import flags
 
-import tfhrf.studies.quiet  # noqa: F401  before what loads TensorFlow
+import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
 from tfhrf.studies import cli, report
 
 SEEDS = flags.DEFINE_integer("seeds", 10, "How many seeds the study has.", lower_bound=1)

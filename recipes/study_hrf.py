@@ -13,7 +13,7 @@ import sys
 
 from absl import flags
 
-import tfhrf.studies.quiet  # noqa: F401  before what loads TensorFlow
+import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
 from tfhrf.studies import arms, cli
 from tfhrf.studies.record import StudyError
 

@@ -7,7 +7,7 @@ The work is in the package: tfhrf/models/conformer.py is the model; in tfhrf/stu
 reads the flags, study.py plans the folds, task.py carries one out, training.py fits the model.
 """
 
-import tfhrf.studies.quiet  # noqa: F401  before what loads TensorFlow
+import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
 from tfhrf.models import Conformer
 from tfhrf.studies import cli
 

@@ -8,7 +8,7 @@ The work is in the package: tfhrf/models/conv_transformer.py is the model; in tf
 reads the flags, study.py plans the folds, task.py carries one out, training.py fits the model.
 """
 
-import tfhrf.studies.quiet  # noqa: F401  before what loads TensorFlow
+import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
 from tfhrf.models import ConvTransformer
 from tfhrf.studies import cli
 

@@ -6,7 +6,7 @@ import pytest
 from places import ROOT
 
 PACKAGE = ROOT / "tfhrf"
-SERVICES = {"files", "progress", "workers", "version"}
+SERVICES = {"files", "progress", "quiet", "workers", "version"}
 # What each wing may import, itself apart. Data go from the left to the right of this list.
 MAY_IMPORT = {
     "log_mel": SERVICES,
@@ -15,7 +15,11 @@ MAY_IMPORT = {
     "models": {"hrf", "log_mel"},
     "data": {"endpoint", "log_mel", *SERVICES},
     "deploy": {"hrf", "endpoint", "log_mel", *SERVICES},
-    "studies": {"hrf", "models", "data", "deploy", "endpoint", "log_mel", *SERVICES},
+    "recognition": {"hrf", "models", "data", "deploy", "endpoint", "log_mel", *SERVICES},
+    "studies": {
+        *("hrf", "models", "data", "deploy", "recognition", "endpoint", "log_mel"),
+        *SERVICES,
+    },
     **dict.fromkeys(SERVICES, SERVICES),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -9,7 +9,8 @@ from sounds import sine, write_wav
 
 from tfhrf.data.decode import AudioError
 from tfhrf.data.extract import extract
-from tfhrf.log_mel import LogMelConfig, log_mel, mel_filters
+from tfhrf.log_mel import LogMelConfig, log_mel, log_mel_numpy, mel_filters
+from tfhrf.models.devices import DEVICES
 
 CONFIG = LogMelConfig()
 
@@ -32,6 +33,17 @@ def test_equals_its_definition():
     frames = log_mel(wave, CONFIG).numpy()
     assert frames.shape == (CONFIG.frames(1.0), CONFIG.mels) == (98, 64)
     np.testing.assert_allclose(frames, definition(wave, CONFIG), atol=2e-4)
+
+
+def test_numpy_computes_the_same_frames(monkeypatch):
+    monkeypatch.setattr("tfhrf.log_mel.TOGETHER", 40)
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_100).astype("f4")
+    wave[4000:6000] = 0
+    for config in (CONFIG, DEVICES["tiny"]["config"]):
+        frames = log_mel_numpy(wave, config)
+        assert frames.dtype == np.float32
+        np.testing.assert_allclose(frames, log_mel(wave, config).numpy(), atol=2e-4)
+    assert log_mel_numpy(wave[:400], CONFIG).shape == (1, CONFIG.mels)
 
 
 def test_silence_is_the_floor():

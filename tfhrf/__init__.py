@@ -13,14 +13,29 @@ if TYPE_CHECKING:
     from tfhrf.hrf.fold import fold
     from tfhrf.hrf.layers import HRFDense
     from tfhrf.hrf.summary import summary
+    from tfhrf.recognition.packaged import pretrained
+    from tfhrf.recognition.recognize import recognize
 
-__all__ = ["HRFDense", "__version__", "expand", "fold", "summary", "to_c", "to_tflite", "to_tflm"]
+__all__ = [
+    "HRFDense",
+    "__version__",
+    "expand",
+    "fold",
+    "pretrained",
+    "recognize",
+    "summary",
+    "to_c",
+    "to_tflite",
+    "to_tflm",
+]
 
 # Imported on first use: TensorFlow takes seconds to load.
 _HOMES = {
     "HRFDense": "tfhrf.hrf.layers",
     "expand": "tfhrf.hrf.expand",
     "fold": "tfhrf.hrf.fold",
+    "pretrained": "tfhrf.recognition.packaged",
+    "recognize": "tfhrf.recognition.recognize",
     "summary": "tfhrf.hrf.summary",
     "to_c": "tfhrf.deploy.c.compile",
     "to_tflite": "tfhrf.deploy.tflite.convert",

@@ -9,12 +9,18 @@ import functools
 import json
 import os
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from tfhrf.files import write_text
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+TOGETHER = 4096  # frames that `log_mel_numpy` computes at a time, 41 s
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +99,7 @@ def hz_to_mel(hz: ArrayLike) -> NDArray[np.float64]:
     return mel
 
 
-def log_mel(wave: tf.Tensor, config: LogMelConfig) -> tf.Tensor:
+def log_mel(wave: "tf.Tensor", config: LogMelConfig) -> "tf.Tensor":
     """Log-mel frames of a waveform.
 
     Args:
@@ -103,9 +109,36 @@ def log_mel(wave: tf.Tensor, config: LogMelConfig) -> tf.Tensor:
     Returns:
         float32 tensor of shape (..., frames, mels).
     """
+    # Here, because it takes seconds to load.
+    import tensorflow as tf
+
     window = tf.signal.hann_window(config.frame_length)
     frames = tf.signal.frame(wave, config.frame_length, config.hop) * window
     spectrum = tf.signal.rfft(frames, [config.fft_length])
     power = tf.math.square(tf.math.real(spectrum)) + tf.math.square(tf.math.imag(spectrum))
     energies = tf.linalg.matmul(power, mel_filters(config))
     return (tf.math.log(tf.maximum(energies, config.floor)) - config.mean) * config.scale
+
+
+def log_mel_numpy(wave: NDArray[np.float32], config: LogMelConfig) -> NDArray[np.float32]:
+    """`log_mel` up to rounding, without TensorFlow.
+
+    Args:
+        wave: floats of shape (samples,) in [-1, 1], at least a frame of them.
+        config: LogMelConfig.
+
+    Returns:
+        float32 array of shape (frames, mels).
+    """
+    length = config.frame_length
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    frames, filters = sliding_window_view(wave, length)[:: config.hop], mel_filters(config)
+    energies = np.concatenate(
+        [
+            np.abs(np.fft.rfft(frames[start : start + TOGETHER] * window, config.fft_length)) ** 2
+            @ filters
+            for start in range(0, len(frames), TOGETHER)
+        ]
+    )
+    scaled = (np.log(np.maximum(energies, config.floor)) - config.mean) * config.scale
+    return np.asarray(scaled, np.float32)

@@ -1,9 +1,9 @@
-"""Fixed windows of log-mel frames: random and augmented to train on, evenly spaced to test on."""
+"""Fixed windows of log-mel frames: random and augmented to train on, evenly spaced to test on.
+
+Functions that need TensorFlow load it: `tfhrf recognize` answers without it.
+"""
 
 import numpy as np
-import tensorflow as tf
-
-from tfhrf.data.augment import augment, draw
 
 IN_MEMORY = 2**26  # bytes of frames that training keeps in memory, 44 minutes of 64 mels
 READ = 8  # utterances read at a time where there are more
@@ -26,6 +26,10 @@ def training_batches(features, labels, settings, classes, config, seed):
         tf.data.Dataset of (windows, shares of the classes, one-hot for indices), float32 of shapes
         (batch_size, frames, mels) and (batch_size, classes).
     """
+    import tensorflow as tf
+
+    from tfhrf.data.augment import augment, draw
+
     frames = settings.frames
     labels = np.asarray(labels)
     if labels.ndim == 1:
@@ -94,6 +98,8 @@ def validation_batches(features, labels, settings, classes, config):
         tf.data.Dataset of (windows, one-hot labels), one pass over the utterances in order;
         shapes are those of `training_batches`, the last batch may be smaller.
     """
+    import tensorflow as tf
+
     one_hot = np.eye(classes, dtype=np.float32)
 
     def pairs():

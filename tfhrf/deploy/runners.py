@@ -288,6 +288,32 @@ def run_reference(content: bytes, inputs: Sequence[np.ndarray]) -> list[np.ndarr
     ]
 
 
+def predict_reference(content: bytes, inputs: np.ndarray) -> np.ndarray:
+    """`predict` by TensorFlow Lite's reference kernels, of a graph of one input and one output."""
+    from tfhrf.deploy.tflite.interpreter import make_interpreter
+
+    interpreter = make_interpreter(content)
+    (given,), (found,) = interpreter.get_input_details(), interpreter.get_output_details()
+    outputs = []
+    for values in quantize(inputs, given):
+        interpreter.set_tensor(given["index"], values[None])
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(found["index"])[0])
+    return dequantize(np.stack(outputs), found)
+
+
+def input_shape(content: bytes) -> tuple[int, ...]:
+    """The shape of a graph's first input without the batch."""
+    if available():
+        graph = load_runtime().convert_bytearray_to_object(content).subgraphs[0]
+        shape = graph.tensors[graph.inputs[0]].shape
+    else:
+        from tfhrf.deploy.tflite.interpreter import make_interpreter
+
+        shape = make_interpreter(content).get_input_details()[0]["shape"]
+    return tuple(int(size) for size in shape[1:])
+
+
 def run_golden(content: bytes, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
     """Outputs of one example by TFLM, or where its wheel is missing by the reference kernels.
 

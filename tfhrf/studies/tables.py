@@ -11,7 +11,7 @@ def table(results):
     """The results as a short table for people."""
     settings, metrics = results["settings"], results["metrics"]
     lines = [
-        f"{settings['dataset']}: {_protocol(settings, len(results['folds']))}, "
+        f"{settings['dataset']}: {protocol_in_words(settings, len(results['folds']))}, "
         f"{results['utterances']} {results['decisions']}, {settings['model']}",
     ]
     missing = results.get("missing folds")
@@ -54,7 +54,7 @@ def _score_lines(title, scores, metrics):
     return lines
 
 
-def _protocol(settings, folds):
+def protocol_in_words(settings, folds):
     """How a study was tested, in words."""
     protocol = settings.get("protocol", "leave_one_speaker_out")
     if protocol == "leave_one_speaker_out":
@@ -78,7 +78,7 @@ def stress_table(results):
     clean = conditions["clean"]["ua"]
     decided = np.sum(conditions["clean"]["confusion"])
     lines = [
-        f"{settings['dataset']}: {_protocol(settings, results['folds'])}, {decided} "
+        f"{settings['dataset']}: {protocol_in_words(settings, results['folds'])}, {decided} "
         f"{results['decisions']}, {settings['model']}, {KINDS['int8']}",
     ]
     if results["missing folds"]:
@@ -107,8 +107,8 @@ def seeds_table(settings, studies):
     first = studies[0]
     lines = [
         in_words(settings),
-        f"{_protocol(settings, len(first['folds']))}, {first['utterances']} {first['decisions']}, "
-        f"{len(studies)} seeds",
+        f"{protocol_in_words(settings, len(first['folds']))}, {first['utterances']} "
+        f"{first['decisions']}, {len(studies)} seeds",
     ]
     if first["scores"]:
         lines += _spread_lines("test" if "validation" in first else "", studies, first["metrics"])

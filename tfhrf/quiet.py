@@ -8,10 +8,11 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def _silenced():
+def _silenced() -> Iterator[None]:
     """Drops what this process writes to its standard error."""
     sys.stderr.flush()
     kept = os.dup(2)

@@ -1,0 +1,150 @@
+"""The command `tfhrf`: what it prints, and that whatever goes wrong is one line."""
+
+import configparser
+import importlib
+import io
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from places import ROOT
+from small_models import CARD, LABELS, write_model
+from sounds import write_wav
+
+import tfhrf
+from tfhrf.recognition import command, packaged
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_model(folder / packaged.DEFAULT)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(models, tmp_path, monkeypatch):
+    """The package has one model; sounds lie in the current folder."""
+    monkeypatch.setattr(packaged, "FOLDER", models)
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name, seconds in (("a.wav", 1.5), ("b.wav", 0.4)):
+        write_wav(tmp_path / name, rng.normal(0, 0.1, int(16_000 * seconds)))
+
+
+def run(capsys, *arguments):
+    """Exit code, lines of standard output and of standard error."""
+    try:
+        code = command.main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    output = capsys.readouterr()
+    return code, output.out.splitlines(), output.err.splitlines()
+
+
+def test_the_entry_point_is_there():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    scripts = config["options.entry_points"]["console_scripts"].strip()
+    name, _, place = scripts.partition(" = ")
+    module, _, function = place.partition(":")
+    assert name == "tfhrf"
+    assert getattr(importlib.import_module(module), function) is command.main
+
+
+def test_a_line_for_every_file(capsys):
+    code, lines, errors = run(capsys, "recognize", "a.wav", "b.wav")
+    assert (code, errors) == (0, [])
+    head, *rows = [line.split("\t") for line in lines]
+    assert head == ["file", "label", *LABELS]
+    for name, row in zip(("a.wav", "b.wav"), rows, strict=True):
+        found = tfhrf.recognize(name)
+        assert row[:2] == [name, found.label]
+        assert row[2:] == [f"{value:.4f}" for value in found.posteriors.values()]
+
+
+def test_windows_over_time(capsys):
+    code, lines, _ = run(capsys, "recognize", "--every=0.5", "a.wav")
+    head, *rows = [line.split("\t") for line in lines]
+    assert code == 0
+    assert head == ["file", "start", "end", "label", *LABELS]
+    assert [row[1] for row in rows] == ["0.00", "0.50", "0.88"]
+    assert {row[0] for row in rows} == {"a.wav"}
+
+
+def test_json_has_all_digits(capsys):
+    code, lines, _ = run(capsys, "recognize", "--json", "--float", "a.wav", "b.wav")
+    assert code == 0
+    for name, line in zip(("a.wav", "b.wav"), lines, strict=True):
+        found = tfhrf.recognize(name, precision="float32")
+        values = {"file": name, "label": found.label, "posteriors": found.posteriors}
+        assert json.loads(line) == values
+    _, (line,), _ = run(capsys, "recognize", "--json", "--every=0.5", "a.wav")
+    assert len(json.loads(line)["windows"]) == 3
+
+
+def test_standard_input_is_a_file(capsys, monkeypatch, tmp_path):
+    content = io.TextIOWrapper(io.BytesIO((tmp_path / "a.wav").read_bytes()))
+    monkeypatch.setattr(sys, "stdin", content)
+    _, (_, from_pipe), _ = run(capsys, "recognize", "-")
+    _, (_, from_file), _ = run(capsys, "recognize", "a.wav")
+    assert from_pipe.split("\t")[1:] == from_file.split("\t")[1:]
+
+
+def test_a_file_that_cannot_be_used_does_not_stop_the_others(capsys):
+    code, lines, errors = run(capsys, "recognize", "none.wav", "a.wav")
+    assert code == 2
+    assert errors == ["Error: Audio file does not exist: none.wav"]
+    assert [line.split("\t")[0] for line in lines] == ["file", "a.wav"]
+
+
+def test_a_folder_is_a_model(capsys, models, tmp_path):
+    shutil.copytree(models / packaged.DEFAULT, tmp_path / "mine")
+    _, by_folder, _ = run(capsys, "recognize", "--model=mine", "a.wav")
+    assert by_folder == run(capsys, "recognize", "a.wav")[1]
+
+
+def test_models_are_listed_with_their_cards(capsys, models):
+    code, lines, _ = run(capsys, "models")
+    assert code == 0
+    size = (models / packaged.DEFAULT / "int8.tflite").stat().st_size
+    assert [line.split("\t") for line in lines] == [
+        ["name", "bytes", "classes", "what it is"],
+        [packaged.DEFAULT, str(size), ",".join(LABELS), "Calm, tense, glad in noise."],
+    ]
+    assert run(capsys, "models", packaged.DEFAULT)[1] == CARD.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ([], "required"),
+        (["listen"], "invalid choice: 'listen'"),
+        (["recognize"], "required: FILE"),
+        (["recognize", "--evry=1", "a.wav"], "--evry=1"),
+        (["recognize", "--every=0", "a.wav"], "positive number of seconds is needed. Received: 0"),
+        (["recognize", "--every=x", "a.wav"], "Received: x"),
+        (["recognize", "--model=nobody", "a.wav"], "are light-emodb-4. Received: 'nobody'"),
+        (["models", "nobody"], "Received: 'nobody'"),
+        (["recognize", "--model=.", "a.wav"], "must have int8.tflite"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(capsys, arguments, what):
+    code, _, errors = run(capsys, *arguments)
+    assert code == 2
+    (error,) = errors
+    assert error.startswith("Error: ")
+    assert what in error
+
+
+def test_without_the_extra_it_is_named(capsys, monkeypatch):
+    for name in ("tfhrf.data.decode", "tfhrf.recognition.recognize", "tfhrf.data.sound_file"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    code, _, errors = run(capsys, "recognize", "a.wav")
+    assert code == 2
+    assert errors == [
+        "Error: To read sound, install the extra: pip install 'tfhrf[recipes]'. Received: no soxr"
+    ]
