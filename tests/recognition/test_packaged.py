@@ -1,11 +1,14 @@
 """Trained models in folders: found by name, loaded late, refused in one line."""
 
+import configparser
 import json
+import pathlib
 import shutil
 
 import keras
 import numpy as np
 import pytest
+from places import ROOT
 from small_models import CONFIG, FRAMES, LABELS, write_model
 
 import tfhrf
@@ -94,3 +97,25 @@ def test_front_end_and_model_must_fit(models):
     packaged.LogMelConfig(mels=9).save(place / "front_end.json")
     with pytest.raises(packaged.ModelError, match=r"same mels: .*\. Received: 8 and 9"):
         _ = packaged.read(place).frames
+
+
+def test_models_travel_with_the_package():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    patterns = config["options.package_data"]["tfhrf"].split(", ")
+    for name in packaged.FILES:
+        path = pathlib.PurePath("pretrained", packaged.DEFAULT, name)
+        assert any(path.match(pattern) for pattern in patterns)
+    assert ROOT / "tfhrf" / "pretrained" == packaged.FOLDER
+
+
+def test_the_packages_own_models_are_whole_and_small():
+    paths = [path for path in packaged.FOLDER.rglob("*") if path.is_file()]
+    assert {path.name for path in paths} <= set(packaged.FILES)
+    assert sum(path.stat().st_size for path in paths) <= 1_000_000
+    for name in packaged.names():
+        found = tfhrf.pretrained(name)
+        assert found.model.input_shape == (None, found.frames, found.config.mels)
+        assert found.model.output_shape == (None, len(found.labels))
+        for words in ("UA", "Licence", "not everyday speech", "must not be used"):
+            assert words in found.card

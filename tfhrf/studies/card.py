@@ -12,7 +12,7 @@ class Source(NamedTuple):
 
     Attributes:
         title: name of the corpus.
-        what: its language and speakers, as in "in German acted speech".
+        what: as in "anger in German acted speech".
         licence: of the corpus.
         attribution: who made it, and what its licence asks to be said.
     """
@@ -27,7 +27,7 @@ class Source(NamedTuple):
 SOURCES = {
     "cremad": Source(
         "CREMA-D",
-        "American English speech, acted by 91 actors",
+        "American English acted speech",
         "Open Database License (ODbL) 1.0",
         "Cao, Cooper, Keutmann, Gur, Nenkova and Verma: CREMA-D: Crowd-sourced Emotional "
         "Multimodal Actors Dataset, IEEE Transactions on Affective Computing 5 (2014). The model "
@@ -36,7 +36,7 @@ SOURCES = {
     ),
     "emodb": Source(
         "EMO-DB",
-        "German speech, acted by ten actors",
+        "German acted speech",
         "CC0 1.0",
         "Burkhardt, Paeschke, Rolfes, Sendlmeier and Weiss: A Database of German Emotional Speech, "
         "Interspeech 2005",
@@ -61,12 +61,13 @@ education but for medical or safety reasons, and counts emotion recognition as h
 KINDS = {"folded": "float32", "int8": "int8, TensorFlow Lite Micro"}
 
 
-def card(name, results, source, frames, config, across=()):
+def card(name, results, made_of, source, frames, config, across=()):
     """The card of a model as Markdown; its first paragraph is a summary of one sentence.
 
     Args:
         name: of the model.
         results: of its study, as of `tfhrf.studies.results.collect`.
+        made_of: what the study was made of, as of `tfhrf.studies.record.made_of`.
         source: Source.
         frames: of a window.
         config: LogMelConfig.
@@ -111,8 +112,11 @@ def card(name, results, source, frames, config, across=()):
             "On corpora that it has not heard, on the classes that both have:",
             _across(across),
         ]
-    blocks += ["## Corpus", f"{source.title}: {source.what}. Licence: {source.licence}."]
-    blocks += [source.attribution, "## What it is for", PURPOSE]
+    heard = (
+        f"{made_of['recordings']['count']:,} recordings of {made_of['speakers']['count']} speakers"
+    )
+    corpus = f"{source.title}, {source.what}: {heard}. Licence: {source.licence}."
+    blocks += ["## Corpus", corpus, source.attribution, "## What it is for", PURPOSE]
     blocks.append(ACTED if source in SOURCES.values() else ELSEWHERE)
     blocks += ["## What it must not be used for", FORBIDDEN]
     return "\n\n".join(blocks) + "\n"

@@ -11,6 +11,7 @@ from tfhrf.deploy import runners
 from tfhrf.files import replacing_folder, write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.recognition import packaged
+from tfhrf.studies import record
 from tfhrf.studies.card import SOURCES, Source, card
 from tfhrf.studies.record import StudyError, read
 from tfhrf.studies.results import DEPLOYED, record_of
@@ -36,6 +37,7 @@ def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, a
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise StudyError(f"A model's name is of a-z, 0-9 and single hyphens. Received: {name!r}")
     results, deployed = _finished(study), pathlib.Path(study, DEPLOYED)
+    made_of = read(study, record.NAME)
     source = _source(results["settings"], licence, attribution)
     config = LogMelConfig.load(deployed / packaged.FRONT_END)
     frames, _ = runners.input_shape((deployed / packaged.INT8).read_bytes())
@@ -46,7 +48,7 @@ def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, a
         shutil.copyfile(deployed / packaged.INT8, folder / packaged.INT8)
         config.save(folder / packaged.FRONT_END)
         write_text(folder / packaged.LABELS, json.dumps(results["labels"]) + "\n")
-        words = card(name, results, source, frames, config, tested)
+        words = card(name, results, made_of, source, frames, config, tested)
         write_text(folder / packaged.CARD, words)
     return place
 
