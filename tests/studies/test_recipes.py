@@ -141,7 +141,7 @@ def assert_one_line(result, culprit):
 def test_help_has_every_flag(flag):
     result = recipe(flag)
     assert result.returncode == 0
-    assert result.stdout.startswith("Trains a ConvTransformer with HRF")
+    assert result.stdout.startswith("Trains a ConvTransformer, folds it")
     for name in ("dataset", "labels", "table", "seed", "hrf", "[no]restart", "engine", "out"):
         assert f"  --{name}: " in result.stdout
 
