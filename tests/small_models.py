@@ -20,6 +20,7 @@ def write_model(folder, config=CONFIG, labels=LABELS):
     """Writes a packaged model into a folder, and returns the folder."""
     keras.utils.set_random_seed(1)
     stack = [layers.Conv1D(8, 5, strides=4, activation="relu"), layers.GlobalAveragePooling1D()]
+    stack.append(layers.Dense(8, "relu", name="hidden"))
     model = keras.Sequential(
         [keras.Input((FRAMES, config.mels)), *stack, layers.Dense(len(labels), name="logits")]
     )

@@ -20,6 +20,7 @@ MAY_IMPORT = {
         *("hrf", "models", "data", "deploy", "recognition", "endpoint", "log_mel"),
         *SERVICES,
     },
+    "__main__": {"recognition"},
     **dict.fromkeys(SERVICES, SERVICES),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -4,7 +4,9 @@ import configparser
 import importlib
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -137,6 +139,20 @@ def test_what_goes_wrong_is_one_line(capsys, arguments, what):
     (error,) = errors
     assert error.startswith("Error: ")
     assert what in error
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(models):
+    options = [f"--model={models / packaged.DEFAULT}", "--every=0.01"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tfhrf", "recognize", *options, *["a.wav"] * 200],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:
+        assert process.stdout.readline().startswith(b"file\tstart")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 def test_without_the_extra_it_is_named(capsys, monkeypatch):

@@ -19,10 +19,12 @@ from tfhrf.files import safe_name
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
+from tfhrf.recognition.packaged import ModelError
 from tfhrf.studies import material, study, tables
-from tfhrf.studies.defaults import EPOCHS, TAUGHT, WHERE, settings_for
+from tfhrf.studies.defaults import EPOCHS, FINE, TAUGHT, WHERE, settings_for
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
+from tfhrf.studies.start import continued, start
 from tfhrf.studies.task import STRATEGIES
 from tfhrf.studies.teachers import name_teachers
 from tfhrf.studies.training import TrainingError
@@ -35,6 +37,7 @@ ERRORS = (
     CorpusError,
     EngineError,
     FoldError,
+    ModelError,
     TrainingError,
     ResultsError,
     StudyError,
@@ -89,6 +92,12 @@ def train(model, backbone, variants=("light", "large"), **fixed):
         [],
         "Folders of finished studies of the same folds, whose models the new ones learn from too.",
     )
+    flags.DEFINE_string(
+        "from",
+        None,
+        "A packaged model, or a folder such as runs/STUDY/deployed, whose weights training starts "
+        "from.",
+    )
     flags.DEFINE_bool("trim", False, "Silence at both ends of a recording is cut.")
     flags.DEFINE_bool("restart", False, "Removes what the study's folder holds of an earlier one.")
     flags.DEFINE_enum(
@@ -132,16 +141,19 @@ def _define_list(name, default, choices, text):
 
 
 def _train(model, backbone, fixed, given):
-    device = _device(given.variant)
     engine, numbers = _engine(given), study.fold_numbers(given.folds)
+    begun = start(given["from"].value, model, given.variant) if given["from"].value else None
+    device = _device(given.variant)
+    if begun:
+        device = {"config": begun[0].config, "frames": begun[0].frames, "epochs": 1}
+        fixed = {"learning_rate": FINE, **fixed}
+    config = device["config"] or LogMelConfig()
     made_of = material.read(given)
     training = _training(given, device, fixed, len(made_of.utterances))
-    asked = _asked(given, model, training, made_of)
+    asked = _asked(given, model, training, made_of, begun[1] if begun else {})
     studies = [
         study.Study(
-            functools.partial(
-                backbone, preset=settings["variant"], hrf=settings["hrf"], where=WHERE
-            ),
+            _build(backbone, settings, begun, made_of.corpus.labels),
             settings,
             _folder(settings, asked, given.out),
         )
@@ -158,7 +170,7 @@ def _train(model, backbone, fixed, given):
         engine=engine,
         strategy=given.strategy,
         restart=given.restart,
-        config=dataclasses.replace(device["config"] or LogMelConfig(), trim=given.trim),
+        config=dataclasses.replace(config, trim=given.trim or config.trim),
         bad=bad,
         teachers=given.teacher,
     )
@@ -169,7 +181,16 @@ def _train(model, backbone, fixed, given):
         print("\n".join(bad[index] for index in sorted(bad)))
 
 
-def _asked(given, model, training, made_of):
+def _build(backbone, settings, begun, labels):
+    """The function that makes the model of a study: anew, or from trained weights."""
+    hrf = settings["hrf"]
+    if begun:
+        folder = str(begun[0].folder.resolve())
+        return functools.partial(continued, source=folder, labels=labels, hrf=hrf)
+    return functools.partial(backbone, preset=settings["variant"], hrf=hrf, where=WHERE)
+
+
+def _asked(given, model, training, made_of, begun):
     """The settings of each study that the user asked for, without repetitions."""
     asked = []
     taught = {"teacher": name_teachers(given.teacher)} if given.teacher else {}
@@ -186,6 +207,7 @@ def _asked(given, model, training, made_of):
             **made_of.settings,
             **cut,
             **taught,
+            **begun,
         }
         if settings not in asked:
             asked.append(settings)

@@ -13,6 +13,7 @@ HELD = 0.95  # share of the utterances that a window holds whole, if it need not
 WINDOW_STEP = 20  # frames
 WHERE = "all"  # Dense layers that HRF expands
 TAUGHT = 0.5  # share of the teachers' posteriors in the targets, where there are teachers
+FINE = 2e-3  # peak learning rate where training starts from trained weights
 # Epochs of a corpus to try the tools on.
 EPOCHS = {"synthetic": 20}
 

@@ -1,0 +1,7 @@
+"""`python -m tfhrf`: the command `tfhrf` where no script of that name is on the path."""
+
+import sys
+
+from tfhrf.recognition.command import main
+
+sys.exit(main())

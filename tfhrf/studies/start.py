@@ -1,0 +1,71 @@
+"""Training that starts from the weights of a trained model."""
+
+import zlib
+
+import keras
+
+from tfhrf.hrf.expand import expand
+from tfhrf.recognition.packaged import find
+from tfhrf.studies.record import StudyError
+
+
+def start(source, backbone, variants):
+    """What a recipe starts from, if it is a model of the recipe's.
+
+    Args:
+        source: name of a packaged model, or the folder of a model.
+        backbone, variants: name of the recipe's backbone, and the presets that are asked for.
+
+    Returns:
+        (Pretrained, what the settings of a study say of it).
+
+    Raises:
+        ModelError: there is no such model, or it is not complete.
+        StudyError: it is one of another backbone or variant.
+    """
+    found = find(source)
+    asked = [f"{backbone}_{variant}" for variant in variants]
+    if asked != [found.model.name]:
+        raise StudyError(
+            f"{source} is a {found.model.name}: take its recipe and its --variant. "
+            f"Received: {', '.join(asked)}"
+        )
+    return found, {"from": str(source), "weights": f"{zlib.crc32(found.int8):08x}"}
+
+
+def continued(input_shape, classes, source, labels, hrf):
+    """A new model with a trained one's weights, as Study.build makes it.
+
+    Args:
+        input_shape: (frames, mels), those of the trained model.
+        classes: number of classes.
+        source: as of `start`.
+        labels: names of the classes. If they are not the trained model's, the classifier is a new
+            one, in which labels that both have keep their weights.
+        hrf: expansion of the HRF layers, which `tfhrf.expand` puts in, or 0.
+    """
+    found = find(source)
+    if found.model.input_shape[1:] != tuple(input_shape):
+        raise StudyError(
+            f"{source} takes windows of {found.model.input_shape[1:]}. "
+            f"Received: {tuple(input_shape)}"
+        )
+    model = found.model
+    if tuple(labels) != found.labels:
+        model = _with_classifier(model, found.labels, tuple(labels))
+    return expand(model, hrf) if hrf else model
+
+
+def _with_classifier(model, before, labels):
+    old = model.layers[-1]
+    if not isinstance(old, keras.layers.Dense):
+        raise StudyError(f"A model must end with a Dense layer. Received: {old.name}")
+    new = keras.layers.Dense(len(labels), name=old.name)
+    model = keras.Model(model.inputs[0], new(old.input), name=model.name)
+    weights = new.get_weights()
+    for place, label in enumerate(labels):
+        if label in before:
+            for mine, theirs in zip(weights, old.get_weights(), strict=True):
+                mine[..., place] = theirs[..., before.index(label)]
+    new.set_weights(weights)
+    return model
