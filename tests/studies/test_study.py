@@ -59,6 +59,7 @@ def train(dataset, data_dir, out, fixed=None, **given):
     flags |= {
         "restart": False,
         "teacher": [],
+        "from": None,
         "trim": False,
         "on_bad_audio": "stop",
         "labels": None,

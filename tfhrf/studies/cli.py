@@ -142,7 +142,8 @@ def _define_list(name, default, choices, text):
 
 def _train(model, backbone, fixed, given):
     engine, numbers = _engine(given), study.fold_numbers(given.folds)
-    begun = start(given["from"].value, model, given.variant) if given["from"].value else None
+    source = getattr(given, "from")
+    begun = start(source, model, given.variant) if source else None
     device = _device(given.variant)
     if begun:
         device = {"config": begun[0].config, "frames": begun[0].frames, "epochs": 1}

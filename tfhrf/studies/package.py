@@ -24,7 +24,8 @@ def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, a
         study: folder of the study.
         name: of the model, such as "light-emodb-4"; one that is there is replaced.
         into: folder of the packaged models.
-        licence, attribution: of the corpus, in words, where card.SOURCES does not have them.
+        licence: of the corpus, in words, where card.SOURCES does not have it.
+        attribution: the same for whom the corpus is from.
         across: folders of studies that trained on the same corpus and tested on others.
 
     Returns:
