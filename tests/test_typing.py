@@ -40,6 +40,12 @@ tfhrf.to_tflm(content, "firmware", name="emotion", labels=["calm", "angry"])
 tfhrf.to_tflm(content, "firmware", "emotion")  # call-arg
 tfhrf.to_c(content, "firmware", labels=["calm", "angry"])
 tfhrf.to_c("model.tflite", "firmware")  # arg-type
+graph: bytes = tfhrf.pretrained("light-emodb-4").int8
+trained: keras.Model = tfhrf.pretrained().model
+heard: str = tfhrf.recognize("a.wav", "light-emodb-4", every=0.5, precision="float32").label
+tfhrf.recognize("a.wav", tfhrf.pretrained()).windows[0].start.is_integer()
+tfhrf.recognize("a.wav", "light-emodb-4", 0.5)  # call-arg
+tfhrf.recognize("a.wav", precision="int4")  # arg-type
 """
 
 
