@@ -448,4 +448,5 @@ def test_the_benchmark_prints_hours_per_minute(tmp_path):
     )
     for name in lines:
         assert re.search(rf"{name} +\d+\.\d s, +\d+\.\d hours per minute", result.stdout)
-    assert list(tmp_path.iterdir()) == []
+    # TensorFlow compiles what it generates there.
+    assert [path for path in tmp_path.iterdir() if path.name != "__pycache__"] == []
