@@ -6,7 +6,8 @@ from generated_c import compare, needs_compiler, quantized, random_inputs
 from needs import needs_tflm
 
 import tfhrf
-from tfhrf.data.corpora import emodb
+from tfhrf.data.corpora import CORPORA
+from tfhrf.data.corpora.classes import of_classes
 from tfhrf.data.extract import extract
 from tfhrf.data.windows import evaluation_windows
 from tfhrf.log_mel import LogMelConfig
@@ -21,7 +22,7 @@ INPUTS = 1000
 @pytest.fixture(scope="module")
 def speech(emodb_dir):
     """(features of each recording, classes, windows of all of them)."""
-    utterances = emodb.read(emodb_dir)
+    utterances = of_classes(CORPORA["emodb"].read(emodb_dir), CORPORA["emodb"].classes)
     features = extract([one.path for one in utterances], CONFIG)
     labels = sorted({one.label for one in utterances})
     targets = np.array([labels.index(one.label) for one in utterances])
