@@ -7,6 +7,7 @@ What is tested in which way is as in the study; only where the recordings are ha
 
 from absl import flags
 
+import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
 from tfhrf.studies import cli, material, record, stress, tables
 
 material.define_places()
