@@ -21,6 +21,16 @@ for corpus in arms.CORPORA:
     flags.DEFINE_string(corpus, None, "The corpus folder; the corpus is left out if not given.")
 BACKBONES = flags.DEFINE_list("backbones", ",".join(arms.BACKBONES), "What is studied.")
 CHOSEN = flags.DEFINE_list("arms", None, f"Of {'; '.join(arms.ARMS)}, by number from 1.")
+flags.register_validator(
+    "backbones",
+    lambda given: bool(given) and set(given) <= set(arms.BACKBONES),
+    f"values are of <{'|'.join(arms.BACKBONES)}>",
+)
+flags.register_validator(
+    "arms",
+    lambda given: given is None or set(given) <= set(map(str, range(1, len(arms.ARMS) + 1))),
+    f"values are numbers from 1 to {len(arms.ARMS)}",
+)
 SEEDS = flags.DEFINE_integer("seeds", 10, "How many, from 0.", lower_bound=1)
 OUT = flags.DEFINE_string("out", "runs/study_hrf", "Folder of the study.")
 ENGINE = flags.DEFINE_list("engine_flags", [], "Flags for every command, such as --engine=ray.")

@@ -12,6 +12,7 @@ from places import ROOT
 pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 
 from tfhrf.studies import arms, paired, report
+from tfhrf.studies.metrics import recall
 from tfhrf.studies.results import ResultsError
 
 
@@ -42,7 +43,7 @@ def write_run(folder, right, corpus="emodb", backbone="conv_transformer"):
     (place / "fold.json").write_text(json.dumps(record))
     for name in ("trained.keras", "folded.keras", "int8.tflite"):
         (place / name).touch()
-    ua = float(paired.recall(np.array(confusion)))
+    ua = float(recall(np.array(confusion)))
     results = {"scores": {"int8": {"ua": ua}}, "parameters": record["parameters"]}
     (folder / "results.json").write_text(json.dumps(results))
     return folder
@@ -85,7 +86,7 @@ def test_studies_of_other_speakers_are_refused(tmp_path):
 
 
 def test_recall_leaves_out_classes_that_do_not_occur():
-    assert paired.recall(np.array([[3, 1, 0], [0, 0, 0], [0, 2, 2]])) == pytest.approx(0.625)
+    assert recall(np.array([[3, 1, 0], [0, 0, 0], [0, 2, 2]])) == pytest.approx(0.625)
 
 
 def test_the_report_has_every_arm_beside_its_command(tmp_path):
@@ -138,6 +139,21 @@ def test_students_learn_from_the_first_seeds_of_an_arm(backbone, tmp_path):
     alone = arms.command(tmp_path, "emodb", backbone, "large", 5, "EMODB")
     assert not any(one.startswith("--teacher") for one in alone)
     assert (ROOT / alone[0]).is_file()
+
+
+@pytest.mark.parametrize("wrong", ["--arms=0", "--arms=6", "--arms=x", "--backbones=rnn"])
+def test_arms_and_backbones_that_there_are_not_are_one_line(wrong):
+    done = subprocess.run(
+        [sys.executable, "recipes/study_hrf.py", "--emodb=nowhere", wrong],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert wrong.partition("=")[2] in line
 
 
 def test_an_arm_that_stops_stops_the_study(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfhrf.data.decode import AudioError, decode_blocks
-from tfhrf.endpoint import EndpointConfig, trim_blocks
+from tfhrf.endpoint import EndpointConfig, trim, trim_blocks
 from tfhrf.log_mel import log_mel
 from tfhrf.progress import progress_bar
 
@@ -71,14 +71,18 @@ def _compute(config):
 
 def compute(wave, config):
     """The log-mel frames of a wave as of `extract`, float32 of shape (frames, mels)."""
-    return _compute(config)(np.concatenate([np.zeros(0, "f4"), *_cut([wave], config)])).numpy()
+    return _compute(config)(trim(wave, _rule(config)) if config.trim else wave).numpy()
 
 
 def _cut(waves, config):
     """Blocks of a wave, without the silence at its ends if that is the front end's."""
     if not config.trim:
         return waves
-    return trim_blocks(waves, EndpointConfig.at(config.sample_rate, config.hop))
+    return trim_blocks(waves, _rule(config))
+
+
+def _rule(config):
+    return EndpointConfig.at(config.sample_rate, config.hop)
 
 
 def _frames(waves, config, path, span):

@@ -35,6 +35,15 @@ def confusion_counts(labels, posteriors):
     return confusion_matrix(labels, decisions, labels=range(classes)).tolist()
 
 
+def recall(counts):
+    """Unweighted average recall of confusions, (..., classes, classes) to (...)."""
+    totals = counts.sum(axis=-1)
+    rights = np.diagonal(counts, axis1=-2, axis2=-1)
+    present = totals > 0
+    recalls = np.where(present, rights / np.maximum(totals, 1), 0.0)
+    return recalls.sum(axis=-1) / present.sum(axis=-1)
+
+
 def scores_of_counts(confusion):
     """Scores of a confusion matrix, of one fold or the sum of several.
 
@@ -45,8 +54,6 @@ def scores_of_counts(confusion):
         Scores.
     """
     counts = np.asarray(confusion)
-    occurrences = counts.sum(axis=1)
-    recalls = np.diagonal(counts)[occurrences > 0] / occurrences[occurrences > 0]
     true, predicted = np.nonzero(counts)
     weights = counts[true, predicted]
     f1_macro, f1_weighted = (
@@ -55,7 +62,7 @@ def scores_of_counts(confusion):
     )
     return Scores(
         float(np.trace(counts) / counts.sum()),
-        float(np.mean(recalls)),
+        float(recall(counts)),
         float(f1_macro),
         float(f1_weighted),
         counts.tolist(),

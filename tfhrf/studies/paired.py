@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfhrf.studies.metrics import confusion_counts
+from tfhrf.studies.metrics import confusion_counts, recall
 from tfhrf.studies.results import ResultsError, complete
 
 DRAWS = 10_000
@@ -78,15 +78,6 @@ def compare(first, second, seed=0):
         speakers |= dict(zip(names, right.tolist(), strict=True))
     low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
     return Difference(float(np.mean(means)), float(low), float(high), speakers)
-
-
-def recall(counts):
-    """Unweighted average recall of confusions, (..., classes, classes) to (...)."""
-    totals = counts.sum(axis=-1)
-    rights = np.diagonal(counts, axis1=-2, axis2=-1)
-    present = totals > 0
-    recalls = np.where(present, rights / np.maximum(totals, 1), 0.0)
-    return recalls.sum(axis=-1) / present.sum(axis=-1)
 
 
 def _draw(b, a, rng):
