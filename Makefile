@@ -53,10 +53,11 @@ test-newest: $(NEWEST)/installed
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
 
-# Compilers, CMake and the emulator that the tests of the C code use, and ffmpeg for sound that
+# Compilers, CMake and the emulators that the tests of the C code use, and ffmpeg for sound that
 # libsndfile cannot read, from Debian packages. The libraries of clang's sanitizers and libFuzzer are
 # in a package of their own on some systems, named by clang's version.
-TOOLS := ffmpeg gcc g++ clang cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+TOOLS := ffmpeg gcc g++ clang cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
+	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
 INSTALL := $(APT) install --yes --no-install-recommends

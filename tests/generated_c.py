@@ -6,7 +6,7 @@ import subprocess
 
 import count_instructions
 import numpy as np
-from needs import needs
+from needs import BOARD_TOOLS, needs
 
 import tfhrf
 from tfhrf.deploy import levels, runners
@@ -14,7 +14,7 @@ from tfhrf.deploy.tflite import graph as graphs
 
 COMPILERS = ("gcc", "clang")
 needs_compiler = needs("gcc")
-needs_boards = needs("arm-none-eabi-gcc", "qemu-system-arm")
+needs_boards = needs(*BOARD_TOOLS)
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 
 
@@ -107,6 +107,6 @@ def compare_on_boards(content, folder, inputs):
         lines.append(f"static const {dtype}_t {name}[] = {{{values}}};")
     (folder / "cases.h").write_text("\n".join(lines))
     (folder / "cases.c").write_text(CASES.replace("VALUE", f"{dtype}_t"))
-    for target in ("cortex-m4", "cortex-m55"):
+    for target in ("cortex-m4", "cortex-m55", "rv32imc"):
         program = count_instructions.build(folder, target, folder / "cases.c")
         assert count_instructions.run(program, target)[0], target

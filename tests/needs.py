@@ -20,7 +20,18 @@ PACKAGES = {
     "gcc": "gcc",
     "make": "make",
     "qemu-system-arm": "qemu-system-arm",
+    "qemu-system-riscv32": "qemu-system-misc",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf and picolibc-riscv64-unknown-elf",
 }
+
+
+# What compiles for boards and emulates them.
+BOARD_TOOLS = (
+    "arm-none-eabi-gcc",
+    "qemu-system-arm",
+    "riscv64-unknown-elf-gcc",
+    "qemu-system-riscv32",
+)
 
 
 @functools.cache

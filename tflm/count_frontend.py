@@ -18,7 +18,7 @@ from tfhrf.deploy.frontend.writer import write_frontend
 from tfhrf.endpoint import to_int16
 from tfhrf.log_mel import LogMelConfig
 
-PROCESSORS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7")
+PROCESSORS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "rv32imc")
 
 
 def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
@@ -27,7 +27,7 @@ def run(config, scale, zero_point, samples, dtype="int8", cpu="cortex-m4"):
     Args:
         config, scale, zero_point, dtype: as for `write_frontend`.
         samples: int16 array.
-        cpu: "cortex-m0", "cortex-m3", "cortex-m4" or "cortex-m7".
+        cpu: of PROCESSORS.
 
     Returns:
         dict: "frames" (array of shape (frames, mels), type `dtype`), "instructions" (int array,

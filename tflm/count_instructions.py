@@ -2,7 +2,7 @@
 
     python tflm/count_instructions.py model.tflite
 
-Needs arm-none-eabi-gcc and qemu-system-arm. These are instructions, not cycles.
+Needs the cross compilers and emulators of `make tools`. These are instructions, not cycles.
 """
 
 import argparse
@@ -20,6 +20,7 @@ TARGETS = {
     "cortex-m4": ("cortex-m4", []),
     "cortex-m4, portable C": ("cortex-m4", ["-DTFHRF_PORTABLE"]),
     "cortex-m55": ("cortex-m55", []),
+    "rv32imc": ("rv32imc", []),
 }
 
 

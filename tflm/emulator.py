@@ -3,58 +3,68 @@
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
-BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547", "netduinoplus2", "stm32vldiscovery")
 TFLM = pathlib.Path(__file__).resolve().parent
-GCC, QEMU, SIZE = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size"
-FLAGS = ("-std=c99", "-O2", "-mthumb", "-ffunction-sections", "-fdata-sections")
-FLAGS += ("-Wall", "-Wextra", "-Werror")
-# Boards to count instructions on, by processor: flags, QEMU's name, instructions of a tick. A
+# What compiles for a kind of processor and runs it: prefix of the tools, emulator, flags, start-up.
+ARM = ("arm-none-eabi-", "qemu-system-arm", ["-mthumb"], "cortex_m.c")
+RISC_V = (
+    "riscv64-unknown-elf-",
+    "qemu-system-riscv32",
+    ["--specs=picolibc.specs", "-misa-spec=2.2"],
+    "risc_v.c",
+)
+# Boards to count instructions on, by processor: kind, flags, QEMU's name, instructions of a tick. A
 # Cortex-M3 runs the code of a Cortex-M0; QEMU's only board with an M0 has no such timer.
 PROCESSORS = {
-    "cortex-m0": (["-mfloat-abi=soft"], "mps2-an385", 40),
-    "cortex-m3": (["-mfloat-abi=soft"], "mps2-an385", 40),
-    "cortex-m4": (["-mfloat-abi=soft"], "mps2-an386", 40),
-    "cortex-m7": (["-mfloat-abi=soft"], "mps2-an500", 40),
-    "cortex-m55": (["-mfloat-abi=hard"], "mps3-an547", 31.25),
+    "cortex-m0": (ARM, ["-mcpu=cortex-m0", "-mfloat-abi=soft"], "mps2-an385", 40),
+    "cortex-m3": (ARM, ["-mcpu=cortex-m3", "-mfloat-abi=soft"], "mps2-an385", 40),
+    "cortex-m4": (ARM, ["-mcpu=cortex-m4", "-mfloat-abi=soft"], "mps2-an386", 40),
+    "cortex-m7": (ARM, ["-mcpu=cortex-m7", "-mfloat-abi=soft"], "mps2-an500", 40),
+    "cortex-m55": (ARM, ["-mcpu=cortex-m55", "-mfloat-abi=hard"], "mps3-an547", 31.25),
+    # That of an ESP32-C3.
+    "rv32imc": (RISC_V, ["-march=rv32imc", "-mabi=ilp32"], "virt", 1),
 }
+BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547", "netduinoplus2", "stm32vldiscovery", "virt")
+FLAGS = ["-std=c99", "-O2", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-Werror"]
 SECONDS = 300
 
 
-def available():
-    """Whether the cross compiler and the emulator are installed."""
-    return all(shutil.which(tool) for tool in (GCC, QEMU, SIZE))
+def compiler(cpu):
+    """The command that compiles for a processor."""
+    (prefix, _, kind_flags, _), own_flags, *_ = PROCESSORS[cpu]
+    return [f"{prefix}gcc", *kind_flags, *own_flags, *FLAGS]
 
 
 def link(cpu, sources, program, folder, flags=()):
     """Compiles and links sources, with the start-up of the board, in a folder of headers."""
-    own_flags, board, _ = PROCESSORS[cpu]
+    (*_, own_start), _, board, _ = PROCESSORS[cpu]
     boards = TFLM / "boards"
     places = [f"-I{folder}", f"-I{boards}", f"-L{boards}", f"-T{boards / board}.ld"]
-    command = [GCC, f"-mcpu={cpu}", *own_flags, *FLAGS, *flags, *places, "-nostartfiles"]
-    parts = [str(boards / "startup.c"), *map(str, sources)]
-    call([*command, "-Wl,--gc-sections", *parts, "-o", str(program)], folder)
+    parts = [str(boards / "startup.c"), str(boards / own_start), *map(str, sources)]
+    command = [*compiler(cpu), *flags, *places, "-nostartfiles", "-Wl,--gc-sections", *parts]
+    call([*command, "-o", str(program)], folder)
 
 
 def code_bytes(cpu, sources, folder, flags=()):
     """Bytes of the code of C files alone, without constants and the C library."""
+    prefix = PROCESSORS[cpu][0][0]
     total = 0
     for source in sources:
         object_file = pathlib.Path(folder) / "code.o"
-        command = [GCC, f"-mcpu={cpu}", *PROCESSORS[cpu][0], *FLAGS, *flags, f"-I{folder}"]
-        call([*command, "-c", str(source), "-o", str(object_file)], folder)
-        sizes = call([SIZE, "-A", str(object_file)], folder)
+        command = [*compiler(cpu), *flags, f"-I{folder}", "-c", str(source)]
+        call([*command, "-o", str(object_file)], folder)
+        sizes = call([f"{prefix}size", "-A", str(object_file)], folder)
         total += sum(int(size) for size in re.findall(r"^\.text\S*\s+(\d+)", sizes, re.M))
     return total
 
 
 def execute(cpu, program):
     """(what a program prints, instructions of a tick); the program must end with 0 or 1."""
-    _, board, instructions = PROCESSORS[cpu]
-    machine = [QEMU, "-M", board, "-nographic", "-monitor", "none", "-serial", "none"]
+    (_, qemu, *_), _, board, instructions = PROCESSORS[cpu]
+    machine = [qemu, "-M", board, "-nographic", "-monitor", "none", "-serial", "none"]
+    machine += ["-bios", "none"] if board == "virt" else []
     options = ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native"]
     printed = call([*machine, *options, "-kernel", str(program)], ".", statuses=(0, 1))
     return printed, instructions

@@ -233,7 +233,12 @@ def test_cross_compilers_do_not_complain(precision, tmp_path):
 def test_instructions_on_emulated_boards(example, tmp_path):
     tfhrf.to_c(example, tmp_path)
     # Measured: 2.8, 5.0 and 1.3 million.
-    bars = {"cortex-m4": 3.1e6, "cortex-m4, portable C": 5.6e6, "cortex-m55": 1.45e6}
+    bars = {
+        "cortex-m4": 3.1e6,
+        "cortex-m4, portable C": 5.6e6,
+        "cortex-m55": 1.45e6,
+        "rv32imc": 7.5e6,
+    }
     for target, bar in bars.items():
         equal, instructions = count_instructions.run(
             count_instructions.build(tmp_path, target), target
@@ -277,7 +282,7 @@ def test_instructions_of_16_bits_on_emulated_boards(tmp_path):
     report = tfhrf.to_c(light(ConvTransformer, "int16x8"), tmp_path)
     assert report["arena_bytes"] <= 50_000
     # Measured: 13.5, 21.7 and 10.7 million.
-    bars = {"cortex-m4": 15e6, "cortex-m4, portable C": 24e6, "cortex-m55": 12e6}
+    bars = {"cortex-m4": 15e6, "cortex-m4, portable C": 24e6, "cortex-m55": 12e6, "rv32imc": 40e6}
     for target, bar in bars.items():
         equal, instructions = count_instructions.run(
             count_instructions.build(tmp_path, target), target
@@ -293,7 +298,7 @@ def test_instructions_of_16_bits_on_emulated_boards(tmp_path):
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_backbones_on_emulated_boards(backbone, precision, tmp_path):
     tfhrf.to_c(light(backbone, precision), tmp_path)
-    for target in ("cortex-m4", "cortex-m55"):
+    for target in ("cortex-m4", "cortex-m55", "rv32imc"):
         assert count_instructions.run(count_instructions.build(tmp_path, target), target)[0]
 
 

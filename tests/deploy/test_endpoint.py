@@ -6,11 +6,11 @@ import subprocess
 import wave
 
 import count_endpoint
-import emulator
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from needs import BOARD_TOOLS, needs
 from places import ROOT
 
 from tfhrf.data.corpora import synthetic
@@ -173,8 +173,10 @@ def recording(path):
         return np.frombuffer(file.readframes(file.getnframes()), "<i2")
 
 
-@pytest.mark.skipif(not emulator.available(), reason="no arm-none-eabi-gcc, qemu-system-arm here")
-@pytest.mark.parametrize(("cpu", "most"), [("cortex-m0", 300_000), ("cortex-m4", 170_000)])
+@needs(*BOARD_TOOLS)
+@pytest.mark.parametrize(
+    ("cpu", "most"), [("cortex-m0", 300_000), ("cortex-m4", 170_000), ("rv32imc", 250_000)]
+)
 def test_boards_compute_it_with_few_instructions(cpu, most):
     samples = to_int16(dialog()[0])
     result = count_endpoint.run(samples, CONFIG, LogMelConfig(), cpu)

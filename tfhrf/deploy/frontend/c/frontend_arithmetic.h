@@ -15,7 +15,9 @@ static inline int32_t frontend_product(int32_t a, int32_t b)
     __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
     return result;
 #else
-    return (int32_t)(((int64_t)a * b + INT64_C(0x80000000)) >> 32);
+    /* The highest of the lower bits rounds. */
+    const int64_t product = (int64_t)a * b;
+    return (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
 #endif
 }
 
