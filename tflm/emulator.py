@@ -60,13 +60,16 @@ def code_bytes(cpu, sources, folder, flags=()):
     return total
 
 
-def execute(cpu, program):
-    """(what a program prints, instructions of a tick); the program must end with 0 or 1."""
+def execute(cpu, program, more=()):
+    """(what a program prints, instructions of a tick); the program must end with 0 or 1.
+
+    `more` are further options of the emulator.
+    """
     (_, qemu, *_), _, board, instructions = PROCESSORS[cpu]
     machine = [qemu, "-M", board, "-nographic", "-monitor", "none", "-serial", "none"]
     machine += ["-bios", "none"] if board == "virt" else []
     options = ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native"]
-    printed = call([*machine, *options, "-kernel", str(program)], ".", statuses=(0, 1))
+    printed = call([*machine, *options, *more, "-kernel", str(program)], ".", statuses=(0, 1))
     return printed, instructions
 
 
