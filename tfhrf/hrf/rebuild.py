@@ -156,7 +156,10 @@ class _Rewriting:
                 outputs = values[id(node.input_tensors[0])]
             else:
                 args, kwargs = node.arguments.fill_in(values)
-                outputs = self.make(node.operation)(*args, **kwargs)
+                new = self.make(node.operation)
+                if not getattr(new, "_call_has_mask_arg", True):
+                    kwargs.pop("mask", None)  # of a layer's statistics, which it has no more
+                outputs = new(*args, **kwargs)
             values.update(zip(map(id, node.outputs), tree.flatten(outputs), strict=True))
         inputs, outputs = tree.map_structure(lambda x: values[id(x)], (graph.input, graph.output))
         return keras.Model(inputs, outputs, name=old.name)
@@ -184,7 +187,9 @@ class _Rewriting:
                 warnings.filterwarnings("ignore", message=".*serialized includes a `lambda`")
                 config = substitute(old.get_config(), old._layers, take)
             functions = {key: getattr(old, key, None) for key in config}
-            config |= {k: f for k, f in functions.items() if is_lambda(f)}
+            config |= {
+                k: f for k, f in functions.items() if getattr(f, "__name__", "") == "<lambda>"
+            }
             if self.merge_lora:
                 config = {key: config[key] for key in config if not key.startswith("lora_")}
             if self.dtype is not None and "dtype" in config:
@@ -233,10 +238,6 @@ def substitute(
         return value
 
     return visit(config)
-
-
-def is_lambda(value: Any) -> bool:
-    return getattr(value, "__name__", "") == "<lambda>"
 
 
 def copy_lambda(old: keras.layers.Lambda, dtype: str | None) -> keras.layers.Lambda:
