@@ -67,6 +67,12 @@ def disturb(model, seed=0):
                 weight.assign(1.5 * weight)
 
 
+def settle(model, inputs, steps=30):
+    """Gives batch normalizations the statistics of what reaches them, as training does."""
+    for _ in range(steps):
+        model(inputs, training=True)
+
+
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype("float32")
 

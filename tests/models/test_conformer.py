@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from tiny_models import disturb, forward, signal_to_noise, sounds
+from tiny_models import disturb, forward, settle, signal_to_noise, sounds
 
 import tfhrf
 from tfhrf.deploy import runners
@@ -246,6 +246,7 @@ def light():
     keras.utils.set_random_seed(0)
     model = tfhrf.fold(Conformer(SHAPE, CLASSES, hrf=4))
     disturb(model)
+    settle(model, sounds(8, *SHAPE, seed=2))
     return model
 
 

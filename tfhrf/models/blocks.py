@@ -5,6 +5,7 @@ projections, because stock MultiHeadAttention hides its own.
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypeVar
 
@@ -133,7 +134,12 @@ def stem(inputs: KerasTensor, channels: int, units: int) -> KerasTensor:
     x = batch_norm(x, name="front_end_norm1")
     x = layers.ReLU(name="front_end_relu1")(x)
     x = layers.DepthwiseConv2D(
-        (3, 5), strides=(1, 2), padding="same", use_bias=False, name="front_end_depthwise"
+        (3, 5),
+        strides=(1, 2),
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=one_channel(3, 5),
+        name="front_end_depthwise",
     )(x)
     x = batch_norm(x, name="front_end_norm2")
     x = layers.Conv2D(2 * channels, 1, use_bias=False, name="front_end_pointwise")(x)
@@ -175,7 +181,11 @@ def temporal_convolutions(
     for place in range(1, count + 1):
         y = x if mask is None else x * ops.expand_dims(mask, 3)
         y = layers.DepthwiseConv2D(
-            (kernel_size, 1), padding="same", use_bias=False, name=f"{name}{place}_depthwise"
+            (kernel_size, 1),
+            padding="same",
+            use_bias=False,
+            depthwise_initializer=one_channel(kernel_size),
+            name=f"{name}{place}_depthwise",
         )(y)
         y = batch_norm(y, f"{name}{place}_norm1", mask)
         y = dense(units, use_bias=False, name=f"{name}{place}_pointwise")(y)
@@ -183,6 +193,16 @@ def temporal_convolutions(
         y = layers.ReLU(name=f"{name}{place}_relu")(y)
         x = layers.Add(name=f"{name}{place}_add")([x, y])
     return layers.Reshape((frames, units), name=f"{name}_frames")(x)
+
+
+def one_channel(*kernel_size: int) -> keras.initializers.Initializer:
+    """What a depthwise kernel starts from: values for a sum over one channel.
+
+    Keras draws them for a sum over all channels, so many times smaller. A normalization behind
+    the convolution hides that from its output, but not from the optimizer, whose steps are as
+    many times too large.
+    """
+    return keras.initializers.RandomNormal(stddev=math.prod(kernel_size) ** -0.5)
 
 
 def batch_norm(x: KerasTensor, name: str, mask: KerasTensor | None = None) -> KerasTensor:

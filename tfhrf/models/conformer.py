@@ -21,6 +21,7 @@ from tfhrf.models.blocks import (
     make_inputs,
     model_name,
     norm,
+    one_channel,
     pool,
     projections,
     residual,
@@ -186,7 +187,12 @@ def convolution_module(
     # Not DepthwiseConv1D, which makes frames the width: TensorFlow 2.16 crashes or hangs in
     # depthwise convolutions with wide kernels (15 do, 11 do not).
     y = layers.Reshape((frames, 1, units), name=f"{name}_image")(y)
-    y = layers.DepthwiseConv2D((kernel_size, 1), padding="same", name=f"{name}_depthwise")(y)
+    y = layers.DepthwiseConv2D(
+        (kernel_size, 1),
+        padding="same",
+        depthwise_initializer=one_channel(kernel_size),
+        name=f"{name}_depthwise",
+    )(y)
     y = layers.Reshape((frames, units), name=f"{name}_frames")(y)
     y = batch_norm(y, f"{name}_batch_norm", mask)
     y = layers.Activation(activation, name=f"{name}_activation")(y)
