@@ -65,9 +65,35 @@ def test_where_chooses_the_hrf_layers(where, count):
     assert all(layer.depth == 3 for layer in layers)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    ("backbone", "preset", "count"),
+    [
+        *[(ConvTransformer, "light", 12), (Conformer, "light", 9)],
+        *[(Conformer, dataclasses.replace(conformer.LIGHT, positions="relative"), 9)],
+        *[(SpeechFormer, "light", 12)],
+    ],
+)
+def test_parallel_kernels_train_and_fold(backbone, preset, count, masked, tmp_path):
+    model = backbone((40, 16), 3, preset, parallel=2, where="all", masked=masked)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("ParallelDense") == count
+    x = np.random.default_rng(0).normal(size=(4, 40, 16)).astype("f4")
+    inputs = [x, np.arange(40) < np.array([[40], [32], [8], [20]])] if masked else x
+    for _ in range(5):
+        model(inputs, training=True)
+    folded = tfhrf.fold(model)
+    found, expected = folded(inputs).numpy(), model(inputs).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"hrf": 2, "parallel": 3}, "Received: hrf=2, parallel=3"),
         ({"preset": "small"}, "Received: preset='small'"),
         ({"where": "everywhere"}, "Received: where='everywhere'"),
         (

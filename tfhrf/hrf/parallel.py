@@ -147,6 +147,10 @@ class ParallelDense(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
 
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        # A mask that comes with the inputs goes on; one that is given says what counts here.
+        return getattr(inputs, "_keras_mask", None)
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

@@ -7,20 +7,21 @@ projections, because stock MultiHeadAttention hides its own.
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import keras
 from keras import KerasTensor, layers, ops
 
 from tfhrf.hrf.fast import FastDense, FastDropout, FastLayerNormalization
 from tfhrf.hrf.layers import HRFDense
+from tfhrf.hrf.parallel import ParallelDense
 
 # Inside the range of an int8 variance, so that its reciprocal root never overflows.
 EPSILON = 1e-3
 STRIDE = 4  # of the stem, frames and mels
 
-# Makes a Dense or HRFDense layer from its units and keyword arguments.
-MakeDense: TypeAlias = Callable[..., keras.Layer]
+# Makes a layer such as Dense or HRFDense from its units and keyword arguments.
+MakeDense: TypeAlias = Callable[..., Callable[[KerasTensor], KerasTensor]]
 Config = TypeVar("Config")
 
 
@@ -49,17 +50,34 @@ def make_inputs(
     return inputs, keras.Input(input_shape[:1], name="mask") if masked else None
 
 
-def projections(hrf: int, hrf_depth: int, where: str) -> tuple[MakeDense, MakeDense]:
+def projections(
+    hrf: int, hrf_depth: int, where: str, parallel: int = 0, mask: KerasTensor | None = None
+) -> tuple[MakeDense, MakeDense]:
     """What makes the Dense layers of feed-forward networks, and those of attention.
 
     Args:
-        hrf: expansion of HRFDense, or 0 for Dense.
+        hrf: expansion of HRFDense, or 0.
         hrf_depth: number of factors of HRFDense.
-        where: which of the two are HRFDense: "ffn", "attention" or "all" (both).
+        where: which of the two are re-parameterized: "ffn", "attention" or "all" (both).
+        parallel: kernels of ParallelDense, or 0.
+        mask: Keras tensor (batch, frames), 0 for padding, which batch statistics leave out, or
+            None.
     """
     if where not in ("ffn", "attention", "all"):
         raise ValueError(f"where must be 'ffn', 'attention' or 'all'. Received: where={where!r}")
-    chosen = functools.partial(HRFDense, expansion=hrf, depth=hrf_depth) if hrf else FastDense
+    if hrf and parallel:
+        raise ValueError(f"hrf and parallel exclude each other. Received: {hrf=}, {parallel=}")
+
+    def parallel_dense(units: int, **arguments: Any) -> Callable[[KerasTensor], KerasTensor]:
+        layer = ParallelDense(units, kernels=parallel, **arguments)
+        # Relative positions are no frames: they have no batch.
+        return lambda x: layer(x, mask=mask if len(x.shape) == 3 else None)
+
+    chosen: MakeDense = FastDense
+    if hrf:
+        chosen = functools.partial(HRFDense, expansion=hrf, depth=hrf_depth)
+    elif parallel:
+        chosen = parallel_dense
     ffn, attention = (
         chosen if where in (part, "all") else FastDense for part in ("ffn", "attention")
     )

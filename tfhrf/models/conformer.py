@@ -78,6 +78,7 @@ def Conformer(
     hrf: int = 0,
     hrf_depth: int = 2,
     where: str = "ffn",
+    parallel: int = 0,
     masked: bool = False,
 ) -> keras.Model:
     """Conformer encoder (Gulati et al. 2020) with pooling over time and a classifier.
@@ -95,6 +96,7 @@ def Conformer(
         hrf: expansion of the HRF layers, or 0 for plain Dense layers.
         hrf_depth: number of factors of the HRF layers.
         where: which Dense layers are HRF: "ffn", "attention", or "all" (both).
+        parallel: kernels of ParallelDense layers in the place of HRF ones, or 0.
         masked: whether the model takes a second input, (batch, frames), 1 for real frames and 0
             for padding, which attention, depthwise convolutions and their batch statistics, and
             pooling leave out. For training; to deploy, give the weights to a model made with
@@ -107,9 +109,9 @@ def Conformer(
         ValueError: an argument is out of range; the message ends with what was received.
     """
     config = choose(PRESETS, preset)
-    ffn_dense, attention_dense = projections(hrf, hrf_depth, where)
     inputs, mask = make_inputs(input_shape, masked)
     token_mask = None if mask is None else mask[:, ::STRIDE]
+    ffn_dense, attention_dense = projections(hrf, hrf_depth, where, parallel, token_mask)
     x = stem(inputs, config.channels, config.units)
     distances = None
     if config.positions == "sinusoidal":

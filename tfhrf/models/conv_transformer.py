@@ -61,6 +61,7 @@ def ConvTransformer(
     hrf: int = 0,
     hrf_depth: int = 2,
     where: str = "ffn",
+    parallel: int = 0,
     masked: bool = False,
 ) -> keras.Model:
     """A strided convolutional stem and pre-norm Transformer encoder blocks.
@@ -79,6 +80,7 @@ def ConvTransformer(
         hrf: expansion of the HRF layers, or 0 for plain Dense layers.
         hrf_depth: number of factors of the HRF layers.
         where: which Dense layers are HRF: "ffn", "attention", or "all" (both).
+        parallel: kernels of ParallelDense layers in the place of HRF ones, or 0.
         masked: whether the model takes a second input, (batch, frames), 1 for real frames and 0
             for padding, which attention and pooling leave out. For training; to deploy, give the
             weights to a model made with masked=False.
@@ -90,9 +92,9 @@ def ConvTransformer(
         ValueError: an argument is out of range; the message ends with what was received.
     """
     config = choose(PRESETS, preset)
-    ffn_dense, attention_dense = projections(hrf, hrf_depth, where)
     inputs, mask = make_inputs(input_shape, masked)
     token_mask = None if mask is None else mask[:, ::STRIDE]
+    ffn_dense, attention_dense = projections(hrf, hrf_depth, where, parallel, token_mask)
     x = stem(inputs, config.channels, config.units)
     x = temporal_convolutions(
         x, config.convolutions, config.kernel_size, ffn_dense, "convolution", token_mask

@@ -95,6 +95,7 @@ def SpeechFormer(
     hrf: int = 0,
     hrf_depth: int = 2,
     where: str = "ffn",
+    parallel: int = 0,
     masked: bool = False,
 ) -> keras.Model:
     """SpeechFormer (Chen et al., Interspeech 2022): a hierarchy of windowed Transformer stages.
@@ -120,6 +121,7 @@ def SpeechFormer(
         hrf: expansion of the HRF layers, or 0 for plain Dense layers.
         hrf_depth: number of factors of the HRF layers.
         where: which Dense layers are HRF: "ffn", "attention", or "all" (both).
+        parallel: kernels of ParallelDense layers in the place of HRF ones, or 0.
         masked: whether the model takes a second input, (batch, frames), 1 for real frames and 0
             for padding, which attention, merges and pooling leave out. For training; to deploy,
             give the weights to a model made with masked=False.
@@ -131,7 +133,6 @@ def SpeechFormer(
         ValueError: an argument is out of range; the message ends with what was received.
     """
     config = choose(PRESETS, preset)
-    dense = projections(hrf, hrf_depth, where)
     inputs, mask = make_inputs(input_shape, masked)
     x = first_tokens(inputs, config)
     token_mask = mask if mask is None or not config.channels else mask[:, ::STRIDE]
@@ -141,6 +142,7 @@ def SpeechFormer(
         x, positions = x + positions, None
 
     for stage, window in enumerate(config.windows, start=1):
+        dense = projections(hrf, hrf_depth, where, parallel, token_mask)
         x = after(x, name=f"stage{stage}_norm")
         for block in range(1, config.blocks[stage - 1] + 1):
             name = f"stage{stage}_block{block}"
