@@ -20,13 +20,21 @@ PACKAGES = {
     "gcc": "gcc",
     "make": "make",
     "qemu-system-arm": "qemu-system-arm",
+    "wasm-ld": "lld",
+    "browser": "chromium-headless-shell or chromium",
 }
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+
+
+def browser():
+    """Path of a browser, or None."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @functools.cache
 def is_here(tool):
     """Whether a tool is here; clang without the libraries of its sanitizers is not."""
-    path = shutil.which(tool)
+    path = browser() if tool == "browser" else shutil.which(tool)
     if tool != "clang" or path is None:
         return path is not None
     program = b"int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d == 0 && n; }"
