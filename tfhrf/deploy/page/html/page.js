@@ -191,9 +191,10 @@ async function listen() {
   turn += 1;
   say("Waiting for the microphone.");
   const mine = turn;
+  let opened = null;
   try {
-    const opened = await openMicrophone(known.rate, (samples) => {
-      if (close === opened && opened !== undefined) {
+    opened = await openMicrophone(known.rate, (samples) => {
+      if (opened !== null && opened === close) {
         take(samples);
       }
     });

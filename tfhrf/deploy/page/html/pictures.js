@@ -68,7 +68,7 @@ function heightOf(hertz, known) {
 }
 
 /* The frames of a view, and lines under the utterances. `heard` has `frames`, the number of the
- * `first` of them, and `utterances` with start and end in samples. */
+ * `first` of them, `utterances` with start and end in samples, and so many `samples`. */
 function drawFrames(canvas, heard, known, view) {
   const drawing = prepare(canvas);
   const { pen, box } = drawing;
@@ -95,7 +95,9 @@ function drawFrames(canvas, heard, known, view) {
     pen.drawImage(picture, x(first * seconds), box.top, x((first + shown.length) * seconds) - x(first * seconds), box.height);
     pen.fillStyle = "#7fe8d6";
     for (const one of heard.utterances) {
-      const [start, end] = [x(one.start / known.rate), x(one.end / known.rate)];
+      // One without an answer goes on.
+      const last = one.posterior === null ? heard.samples : one.end;
+      const [start, end] = [x(one.start / known.rate), x(last / known.rate)];
       pen.fillRect(start, box.top + box.height - 4, end - start, 4);
       pen.fillRect(start, box.top, 1, box.height);
       pen.fillRect(end - 1, box.top, 1, box.height);
