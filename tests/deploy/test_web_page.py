@@ -370,7 +370,7 @@ def test_the_demo_prints_what_the_page_says(path, show, tmp_path):
         text=True,
         check=False,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "BUILD": str(tmp_path / "build")},
     )
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"^mps2-an386, int8 +(.*)   (\S+)$", done.stdout, re.MULTILINE)
