@@ -11,18 +11,20 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train demo fuzz test test-slow test-newest docs tools lint format clean
+.PHONY: train demo page fuzz test test-slow test-newest docs tools lint format clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python recipes/train_convtransformer.py --hrf=4
 
-# What the model says in Keras and on an emulated board: of WAV=file, by MODEL=folder and BOARD=name
-# if they are given, else of a synthetic utterance by the model of `make train`.
+# What a trained model says in Python and on an emulated board: of WAV=file, by MODEL=name or folder
+# and BOARD=name if they are given, else light-emodb-4 of a synthetic voice.
 demo: tools $(VENV)/installed
-	@test -n "$(MODEL)" || ls -d runs/conv_transformer-synthetic-light-*/deployed > /dev/null 2>&1 \
-		|| $(MAKE) train
-	$(VENV)/bin/python tflm/demo.py $(if $(MODEL),--model_dir="$(MODEL)") \
+	$(VENV)/bin/python tflm/demo.py $(if $(MODEL),--model="$(MODEL)") \
 		$(if $(WAV),--wav="$(WAV)") $(if $(BOARD),--board="$(BOARD)")
+
+# A web page that listens, with MODEL=name or folder in it if given, as OUT=file if given.
+page: tools $(VENV)/installed
+	$(VENV)/bin/python tflm/write_page.py $(if $(MODEL),--model="$(MODEL)") $(if $(OUT),--out="$(OUT)")
 
 # Arbitrary bytes into generated C under sanitizers, for SECONDS, with MODEL=file.tflite if given.
 fuzz: tools $(VENV)/installed
@@ -53,19 +55,23 @@ test-newest: $(NEWEST)/installed
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
 
-# Compilers, CMake and the emulators that the tests of the C code use, and ffmpeg for sound that
-# libsndfile cannot read, from Debian packages. The libraries of clang's sanitizers and libFuzzer are
-# in a package of their own on some systems, named by clang's version.
-TOOLS := ffmpeg gcc g++ clang cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
+# Compilers, CMake and the emulators that the tests of the C code use, ffmpeg for sound that libsndfile
+# cannot read, and a browser for the tests of the page, from Debian packages. The libraries of clang's
+# sanitizers and libFuzzer are in a package of their own on some systems, named by clang's version.
+TOOLS := ffmpeg gcc g++ clang lld cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
 	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
 INSTALL := $(APT) install --yes --no-install-recommends
+BROWSERS := chromium-headless-shell chromium google-chrome
 FUZZED := int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return !data && size; }
 LINK := out=$$(mktemp) && echo '$(FUZZED)' | \
 	clang -fsanitize=address,undefined,fuzzer -x c - -o $$out && rm $$out
 tools:
 	dpkg -s $(TOOLS) > /dev/null 2>&1 || { $(APT) update && $(INSTALL) $(TOOLS); }
+	@for one in $(BROWSERS); do command -v $$one > /dev/null && exit; done; $(APT) update && \
+		{ $(INSTALL) chromium-headless-shell || $(INSTALL) chromium || \
+		echo "No package has Chromium here: the tests of the page are skipped"; }
 	@{ $(LINK); } 2> /dev/null || { $(APT) update && \
 		$(INSTALL) libclang-rt-$$(clang -dumpversion | cut -d . -f 1)-dev; }
 	@$(LINK)

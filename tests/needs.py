@@ -22,7 +22,15 @@ PACKAGES = {
     "qemu-system-arm": "qemu-system-arm",
     "qemu-system-riscv32": "qemu-system-misc",
     "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf and picolibc-riscv64-unknown-elf",
+    "wasm-ld": "lld",
+    "browser": "chromium-headless-shell or chromium",
 }
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+
+
+def browser():
+    """Path of a browser, or None."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 # What compiles for boards and emulates them.
@@ -37,7 +45,7 @@ BOARD_TOOLS = (
 @functools.cache
 def is_here(tool):
     """Whether a tool is here; clang without the libraries of its sanitizers is not."""
-    path = shutil.which(tool)
+    path = browser() if tool == "browser" else shutil.which(tool)
     if tool != "clang" or path is None:
         return path is not None
     program = b"int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d == 0 && n; }"

@@ -43,7 +43,7 @@ def exists(dotted):
 
 
 PUBLIC = ["tfhrf", "tfhrf.models", "tfhrf.data.corpora"]
-PUBLIC += ["tfhrf.deploy.frontend", "tfhrf.deploy.project"]
+PUBLIC += ["tfhrf.deploy.frontend", "tfhrf.deploy.page", "tfhrf.deploy.project"]
 
 
 def test_every_public_name_has_an_entry():

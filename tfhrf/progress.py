@@ -3,26 +3,29 @@
 import sys
 from typing import Any
 
-import keras
 
-_latest: Any = None
+class Bar:
+    """Keras's bar, which knows how much was added."""
 
+    def __init__(self, total: int, unit: str, interval: float) -> None:
+        import keras  # takes seconds to load
 
-class _Bar(keras.utils.Progbar):
-    """A bar that knows how much was added."""
+        self.added = 0
+        self.target = total
+        self._shown: Any = keras.utils.Progbar(total, unit_name=unit, interval=interval)
 
-    added: int = 0
-
-    def add(self, n: int, values: Any = None) -> None:
+    def add(self, n: int) -> None:
         self.added += n
-        super().add(n, values)
+        self._shown.add(n)
 
 
-def progress_bar(total: int, unit: str) -> keras.utils.Progbar:
+_latest: Bar | None = None
+
+
+def progress_bar(total: int, unit: str) -> Bar:
     """A bar to `add(1)` to; it redraws in a terminal and keeps to a few lines in a log file."""
     global _latest
-    interval = 0.1 if sys.stdout.isatty() else 20.0
-    _latest = _Bar(total, unit_name=unit, interval=interval)
+    _latest = Bar(total, unit, 0.1 if sys.stdout.isatty() else 20.0)
     return _latest
 
 

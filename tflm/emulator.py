@@ -102,8 +102,8 @@ def run(board, model_dir, wav, build=None, endpoint=True):
 
     Returns:
         dict: "labels" (of the classes), "posteriors" (of each utterance, list of floats),
-        "instructions" (dict with "front end", "model", "in all", up to the last answer) and "bytes"
-        (dict with "stack", "RAM", "flash").
+        "windows" (how many in all), "instructions" (dict with "front end", "model", "in all", up to
+        the last answer) and "bytes" (dict with "stack", "RAM", "flash").
 
     Raises:
         RuntimeError: the program cannot be made or does not answer; one line says why.
@@ -132,11 +132,13 @@ def run(board, model_dir, wav, build=None, endpoint=True):
     if not answers:
         raise RuntimeError(f"There is no utterance in the sound. Received: {wav}")
     rows = [re.findall(r"^posterior: (\S+) (.*)$", answer, re.MULTILINE) for answer in answers]
+    windows = re.findall(r"^window \d+:", printed, re.MULTILINE)
     counts = re.findall(r"^instructions: .*$", printed, re.MULTILINE)
     sizes = re.findall(r"^(stack|RAM|flash): (\d+) bytes", printed, re.MULTILINE)
     return {
         "labels": [label for _, label in rows[0]],
         "posteriors": [[float(value) for value, _ in row] for row in rows],
+        "windows": len(windows),
         "instructions": {
             part: sum(map(int, re.findall(rf"{part} (\d+)", " ".join(counts))))
             for part in ("front end", "model", "in all")

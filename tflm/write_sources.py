@@ -2,7 +2,8 @@
 
     python tflm/write_sources.py [--runtime=tflm] [--endpoint=0] runs/STUDY/deployed OUT
 
-The folder holds int8.tflite and front_end.json; class names come from its fold.json if it has one.
+The folder holds int8.tflite and front_end.json; class names come from the labels.json of a packaged
+model or the fold.json of a study's, if there is one.
 """
 
 import argparse
@@ -45,7 +46,10 @@ def write_sources(folder, directory, runtime="c", endpoint=True):
 
 
 def recorded_labels(folder):
-    """The class names that a study wrote beside the model to deploy, or None."""
+    """The class names beside the model to deploy, or None."""
+    packaged = folder / "labels.json"
+    if packaged.is_file():
+        return json.loads(packaged.read_text(encoding="utf-8"))
     path = folder / "fold.json"
     record = json.loads(path.read_text()) if path.is_file() else {}
     return record["tflm"]["labels"] if "tflm" in record else None

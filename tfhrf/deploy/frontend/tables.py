@@ -8,7 +8,6 @@ import dataclasses
 import math
 
 import numpy as np
-import tensorflow as tf
 
 from tfhrf.deploy.levels import quantize
 from tfhrf.log_mel import hz_to_mel
@@ -51,7 +50,7 @@ def make_tables(config, scale, zero_point, dtype):
     """
     points = config.fft_length // 2
     window = np.zeros(config.fft_length)
-    window[: config.frame_length] = tf.signal.hann_window(config.frame_length, dtype=tf.float64)
+    window[: config.frame_length] = hann(config.frame_length)
     order = digit_reversal(points)
     spans = stage_spans(points)
     bits = headroom(window, order, spans)
@@ -74,6 +73,12 @@ def make_tables(config, scale, zero_point, dtype):
         shift=shift,
         least=int(quantize(config.silence, scale, zero_point, dtype)),
     )
+
+
+def hann(length):
+    """As `tf.signal.hann_window` has it: its period is even."""
+    period = length - length % 2
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / period)
 
 
 def stage_spans(points):

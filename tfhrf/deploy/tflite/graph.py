@@ -7,8 +7,8 @@ import struct
 
 import flatbuffers
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
 
+from tfhrf.deploy.tflite.schema import schema
 from tfhrf.deploy.tflite.tflm_operators import ALL, OPERATORS
 
 OPERATOR_NAMES = {

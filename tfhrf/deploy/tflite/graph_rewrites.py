@@ -1,7 +1,6 @@
 """Rewrites of float TensorFlow Lite graphs, so that TFLM can run them and needs less memory."""
 
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
 
 from tfhrf.deploy.tflite.graph import (
     add_constant,
@@ -18,6 +17,7 @@ from tfhrf.deploy.tflite.graph import (
     tensor_name,
     type_name,
 )
+from tfhrf.deploy.tflite.schema import schema
 
 # Their outputs hold values of their inputs, so all of them share one scale.
 MOVERS = {

@@ -1,7 +1,6 @@
 """Rewrites of float graphs whose operators have no, or no good, integer form."""
 
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
 
 from tfhrf.deploy.tflite.graph import (
     add_constant,
@@ -18,6 +17,7 @@ from tfhrf.deploy.tflite.graph import (
     shape_of,
     tensor_name,
 )
+from tfhrf.deploy.tflite.schema import schema
 
 # Their outputs have fixed scales.
 FIXED_SCALES = {"LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "SOFTMAX", "TANH"}
