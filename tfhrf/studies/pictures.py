@@ -22,7 +22,7 @@ def save_study(out, results):
     for kind, score in results["scores"].items():
         title = f"{results['settings']['dataset']}, {kind}: UA {score['ua']:.3f}"
         save_confusion(out / f"confusion_{kind}.png", score["confusion"], results["labels"], title)
-    if results["history"]:
+    if results["history"].keys() - {DEPLOYED}:
         save_learning_curves(out / "learning_curves.png", [results], out.name)
 
 
@@ -40,7 +40,7 @@ def save_groups(folder, groups):
             confusion = np.sum([s["scores"][kind]["confusion"] for s in studies], axis=0)
             title = f"{kind}: UA {values_of(studies, kind, 'ua').mean():.3f}"
             save_confusion(folder / f"confusion-{name}.png", confusion, studies[0]["labels"], title)
-        if any(study["history"] for study in studies):
+        if any(study["history"].keys() - {DEPLOYED} for study in studies):
             save_learning_curves(folder / f"learning_curves-{name}.png", studies, name)
     if len(groups) > 1:
         shared = [str(groups[0][0][name]) for name in SHARED if name in groups[0][0]]

@@ -69,7 +69,8 @@ def run(
         utterances: list of Utterance.
         folds: list of Fold of these utterances.
         training: TrainingSettings; if frames is None, the utterances' lengths decide.
-        fold_numbers: which folds to run, from 1; all of them and the deployed model if None.
+        fold_numbers: which folds to run, from 1; all of them and the deployed model if None, the
+            deployed model alone if there are none.
         config: LogMelConfig; its default if None.
         engine: what of tfhrf.workers computes features and runs folds; Local if None.
         strategy: a key of task.STRATEGIES.
@@ -99,7 +100,7 @@ def run(
     chosen = _chosen(folds, fold_numbers)
     checksums = contents(paths, config, spans)
     made_of = record.made_of(utterances, checksums, folds, corpus.labels, training, config)
-    if fold_numbers is None:
+    if not fold_numbers:
         chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
     if teachers:
         made_of["teachers"] = check_teachers(teachers, chosen, made_of)
