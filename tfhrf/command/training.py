@@ -14,7 +14,7 @@ BACKBONES = {
     "conformer": "Conformer",
     "speech_former": "SpeechFormer",
 }
-NEEDED = ("absl", "matplotlib", "sklearn", "tensorboard")  # of the extra
+NEEDED = ("absl", "jinja2", "matplotlib", "sklearn", "tensorboard")  # of the extra
 
 
 def define(parser: argparse.ArgumentParser) -> None:

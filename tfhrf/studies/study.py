@@ -20,11 +20,11 @@ from tfhrf.data.store import contents, prepare
 from tfhrf.files import write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
-from tfhrf.studies import record
+from tfhrf.studies import record, study_page
 from tfhrf.studies.defaults import window_for
 from tfhrf.studies.pictures import save_study
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.results import DEPLOYED, STRESS, collect, complete
+from tfhrf.studies.results import DEPLOYED, PAGE, STRESS, collect, complete
 from tfhrf.studies.task import run_folds
 from tfhrf.studies.teachers import check_teachers, soft_targets
 from tfhrf.workers import Local, Task
@@ -204,6 +204,7 @@ def _report(study, corpus, more):
         results = {**collect(study.out, corpus), **more}
         write_text(study.out / "results.json", json.dumps(results, indent=2) + "\n")
     save_study(pathlib.Path(study.out), results)
+    study_page.write(study.out, results)
     return results
 
 
@@ -211,7 +212,7 @@ def _remove(out):
     """Removes what a study wrote into its folder, and nothing else."""
     for path in pathlib.Path(out).glob("*/fold.json"):
         shutil.rmtree(path.parent)
-    for name in ("settings.json", record.NAME, "results.json", "front_end.json", *STRESS):
+    for name in ("settings.json", record.NAME, "results.json", "front_end.json", PAGE, *STRESS):
         (pathlib.Path(out) / name).unlink(missing_ok=True)
 
 
