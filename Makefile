@@ -1,6 +1,7 @@
 # Every target sets up what it needs: a virtual environment with the pinned dependencies.
 VENV ?= .venv
 NEWEST ?= .venv-newest
+RELEASE ?= .venv-release
 # The first Python that the pinned TensorFlow has wheels for.
 PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
 	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
@@ -11,7 +12,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train demo page fuzz test test-slow test-newest docs tools lint format clean
+.PHONY: train demo page fuzz test test-slow test-newest docs dist inventory audit tools lint format clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python recipes/train_convtransformer.py --hrf=4
@@ -55,6 +56,24 @@ test-newest: $(NEWEST)/installed
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
 
+# Source archive and the wheel that is built from it, in dist/, as an index takes them.
+dist: $(VENV)/installed
+	rm -rf dist
+	$(VENV)/bin/python -m build
+	$(VENV)/bin/twine check --strict dist/*
+
+# What the wheel in dist/ brings with it, with all that the recipes need: licences, and a bill of
+# materials (CycloneDX). docs/release.md has the audit's findings.
+inventory: $(RELEASE)/installed
+	$(RELEASE)/bin/pip-licenses --python=$(RELEASE)/wheel/bin/python --format=markdown \
+		--ignore-packages tfhrf --output-file=dist/licences.md
+	$(RELEASE)/bin/cyclonedx-py environment --output-file=dist/sbom.json $(RELEASE)/wheel/bin/python
+
+# What is known of weaknesses of these packages; asks PyPI.
+audit: $(RELEASE)/installed
+	$(RELEASE)/wheel/bin/python -m pip --disable-pip-version-check freeze --exclude tfhrf > $(RELEASE)/installed.txt
+	$(RELEASE)/bin/pip-audit --no-deps --disable-pip --requirement=$(RELEASE)/installed.txt
+
 # Compilers, CMake and the emulators that the tests of the C code use, ffmpeg for sound that libsndfile
 # cannot read, and a browser for the tests of the page, from Debian packages. The libraries of clang's
 # sanitizers and libFuzzer are in a package of their own on some systems, named by clang's version.
@@ -86,6 +105,14 @@ $(NEWEST)/installed: setup.cfg pyproject.toml
 	$(NEWEST)/bin/python $(PIP_INSTALL) --editable ".[recipes,ray,dev]" "tensorflow==2.21.*" "keras>=3.12,<3.16"
 	touch $@
 
+# The tools of a release, and what they look at: the wheel in an environment of its own.
+$(RELEASE)/installed: dist
+	$(call make_venv,$(RELEASE))
+	$(RELEASE)/bin/python $(PIP_INSTALL) pip-licenses==5.5.5 cyclonedx-bom==7.5.0 pip-audit==2.10.1
+	$(PYTHON) -m venv --clear $(RELEASE)/wheel
+	$(RELEASE)/wheel/bin/python $(PIP_INSTALL) --constraint constraints.txt "$$(ls dist/*.whl)[recipes]"
+	touch $@
+
 # Debian and Ubuntu keep the venv module in a package of its own.
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11 or 3.12 is needed"; exit 1; }
@@ -94,4 +121,4 @@ define make_venv
 endef
 
 clean:
-	rm -rf $(VENV) $(NEWEST) build dist site *.egg-info
+	rm -rf $(VENV) $(NEWEST) $(RELEASE) build dist site *.egg-info

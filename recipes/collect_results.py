@@ -1,4 +1,4 @@
-"""Prints the mean and the spread over seeds of finished studies, and draws pictures of them.
+"""Prints the mean and the spread over seeds of finished studies, and writes pages with pictures.
 
 python recipes/collect_results.py runs/conv_transformer-emodb-*
 python recipes/collect_results.py --folds=11,13,14,15,16 runs/conv_transformer-emodb-*
@@ -9,10 +9,10 @@ import pathlib
 from absl import flags
 
 import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
-from tfhrf.studies import cli, pictures, results, tables
+from tfhrf.studies import cli, comparison_page, pictures, results, tables
 
 FOLDS = flags.DEFINE_list("folds", None, "Names of the folds that count, such as test speakers.")
-OUT = flags.DEFINE_string("out", "runs/collected", "Folder of the pictures.")
+OUT = flags.DEFINE_string("out", "runs/collected", "Folder of the pages and pictures.")
 
 
 def main(folders):
@@ -24,7 +24,9 @@ def main(folders):
         if len(comparable) > 1:
             print(f"\n{tables.comparison(comparable)}")
         pictures.save_groups(pathlib.Path(OUT.value), comparable)
-    print(f"\nPictures are in {OUT.value}")
+        page = comparison_page.name_of(comparable)
+        comparison_page.write(pathlib.Path(OUT.value, page), comparable, folders)
+    print(f"\nPages and pictures are in {OUT.value}")
 
 
 if __name__ == "__main__":

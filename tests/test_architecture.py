@@ -20,7 +20,11 @@ MAY_IMPORT = {
         *("hrf", "models", "data", "deploy", "recognition", "endpoint", "log_mel"),
         *SERVICES,
     },
-    "__main__": {"recognition"},
+    "command": {
+        *("models", "data", "deploy", "recognition", "studies", "endpoint", "log_mel"),
+        *SERVICES,
+    },
+    "__main__": {"command"},
     **dict.fromkeys(SERVICES, SERVICES),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

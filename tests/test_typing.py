@@ -46,6 +46,8 @@ heard: str = tfhrf.recognize("a.wav", "light-emodb-4", every=0.5, precision="flo
 tfhrf.recognize("a.wav", tfhrf.pretrained()).windows[0].start.is_integer()
 tfhrf.recognize("a.wav", "light-emodb-4", 0.5)  # call-arg
 tfhrf.recognize("a.wav", precision="int4")  # arg-type
+tuned: tuple[str, ...] = tfhrf.fine_tune("my.csv", "light-emodb-4", test=True).labels
+tfhrf.fine_tune("my.csv", epochs="4")  # arg-type
 """
 
 

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from tfhrf.hrf.summary import summary
     from tfhrf.recognition.packaged import pretrained
     from tfhrf.recognition.recognize import recognize
+    from tfhrf.studies.fine_tune import fine_tune
 
 __all__ = [
     "HRFDense",
     "__version__",
     "expand",
+    "fine_tune",
     "fold",
     "pretrained",
     "recognize",
@@ -33,6 +35,7 @@ __all__ = [
 _HOMES = {
     "HRFDense": "tfhrf.hrf.layers",
     "expand": "tfhrf.hrf.expand",
+    "fine_tune": "tfhrf.studies.fine_tune",
     "fold": "tfhrf.hrf.fold",
     "pretrained": "tfhrf.recognition.packaged",
     "recognize": "tfhrf.recognition.recognize",

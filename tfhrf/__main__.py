@@ -2,6 +2,6 @@
 
 import sys
 
-from tfhrf.recognition.command import main
+from tfhrf.command.main import main
 
 sys.exit(main())

@@ -1,11 +1,13 @@
 """Counts the instructions of one inference of a .tflite file's C code on boards that QEMU emulates.
 
     python tflm/count_instructions.py model.tflite
+    python tflm/count_instructions.py --write runs/STUDY/deployed/int8.tflite
 
 Needs the cross compilers and emulators of `make tools`. These are instructions, not cycles.
 """
 
 import argparse
+import json
 import pathlib
 import re
 import tempfile
@@ -13,7 +15,9 @@ import tempfile
 import emulator
 
 import tfhrf
+from tfhrf.files import write_text
 
+INSTRUCTIONS = "instructions.json"
 # Processor, and flags for the model.
 TARGETS = {
     "cortex-m3": ("cortex-m3", []),
@@ -43,18 +47,24 @@ def run(program, target):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tflite", type=pathlib.Path)
+    parser.add_argument(
+        "--write", action="store_true", help=f"also into {INSTRUCTIONS} beside it, for reports"
+    )
     arguments = parser.parse_args()
+    counted = {}
     with tempfile.TemporaryDirectory() as folder:
         report = tfhrf.to_c(arguments.tflite.read_bytes(), folder)
         print(f"static memory without input and output: {report['arena_bytes']} bytes")
         print(f"constants: {report['constant_bytes']} bytes")
         for target, (cpu, flags) in TARGETS.items():
-            equal, instructions = run(build(folder, target), target)
+            equal, counted[target] = run(build(folder, target), target)
             code = emulator.code_bytes(cpu, [pathlib.Path(folder) / "model.c"], folder, flags)
             print(
-                f"{target}: {instructions / 1e6:.2f} M instructions, golden output "
+                f"{target}: {counted[target] / 1e6:.2f} M instructions, golden output "
                 f"{'equal' if equal else 'DIFFERENT'}, code {code} bytes"
             )
+    if arguments.write:
+        write_text(arguments.tflite.parent / INSTRUCTIONS, json.dumps(counted, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Trained models and what they say of a sound: from Python, and as the command `tfhrf`."""
+"""Trained models and what they say of a sound."""

@@ -46,7 +46,7 @@ def recognize(
     """What a trained model says of a sound file.
 
     The sound is one utterance: posteriors are averaged over its windows, as studies test it. A
-    sound that is shorter than a window is padded with silence. Needs the extra `recipes`.
+    sound that is shorter than a window is padded with silence.
 
     Args:
         file: a sound file of any format, rate and number of channels.

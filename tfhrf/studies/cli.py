@@ -51,9 +51,15 @@ FILE_ERRORS = (
 )
 
 
-def run(main, positional=False):
+def run(main, positional=False, arguments=None, about=None):
     """Parses the flags and calls `main()`, or `main(arguments)` if positional arguments are its
     own; the recipe's last line.
+
+    Args:
+        main: function.
+        positional: whether it takes arguments that are no flags.
+        arguments: list of texts, a name first; those of this process if None.
+        about: what --help says before it lists the flags; the recipe's docstring if None.
     """
     elsewhere = warnings.formatwarning
     warnings.formatwarning = lambda message, category, *place, **more: (
@@ -61,16 +67,21 @@ def run(main, positional=False):
         if issubclass(category, CorpusWarning)
         else elsewhere(message, category, *place, **more)
     )
-    app.run(lambda arguments: _guarded(main, arguments[1:], positional), flags_parser=_parse)
+    app.run(
+        lambda left: _guarded(main, left[1:], positional),
+        argv=arguments,
+        flags_parser=lambda given: _parse(given, about),
+    )
 
 
-def train(model, backbone, variants=("light", "large"), **fixed):
+def train(model, backbone, variants=("light", "large"), arguments=None, about=None, **fixed):
     """The recipe of a backbone: studies it on a corpus and prints a table.
 
     Args:
         model: name of the backbone in files and tables.
         backbone: function of (input_shape, classes, preset=, hrf=, where=) that returns a model.
         variants: presets of the backbone; the first one if the user does not choose.
+        arguments, about: as of `run`.
         fixed: fields of TrainingSettings that do not depend on the corpus.
     """
     material.define_flags()
@@ -118,7 +129,7 @@ def train(model, backbone, variants=("light", "large"), **fixed):
         sorted(STRATEGIES, reverse=True),
         "mirrored: a training uses all GPUs of this machine.",
     )
-    run(lambda: _train(model, backbone, fixed, flags.FLAGS))
+    run(lambda: _train(model, backbone, fixed, flags.FLAGS), arguments=arguments, about=about)
 
 
 def _define_list(name, default, choices, text):
@@ -266,9 +277,9 @@ def _folder(settings, asked, out):
     return pathlib.Path(out, safe_name("-".join(differing))) if differing else pathlib.Path(out)
 
 
-def _parse(arguments):
+def _parse(arguments, about):
     if {"-h", "-help", "--h", "--help"} & set(arguments[1:]):
-        print(_help())
+        print(_help(about))
         sys.exit(0)
     try:
         return flags.FLAGS(arguments)
@@ -276,13 +287,13 @@ def _parse(arguments):
         return _fail(error)
 
 
-def _help():
+def _help(about):
     """What the recipe says of itself, and every flag of its own."""
-    recipe = sys.modules["__main__"]
+    about = about or sys.modules["__main__"].__doc__ or ""
     own = flags.FLAGS.flags_by_module_dict()
     modules = [name for name in own if name == sys.argv[0] or name.startswith("tfhrf.")]
     texts = [flags.FLAGS.module_help(name).split(":\n", 1)[1] for name in modules]
-    return "\n".join([(recipe.__doc__ or "").strip(), "\nFlags:", *texts])
+    return "\n".join([about.strip(), "\nFlags:", *texts])
 
 
 def _guarded(main, arguments, positional):

@@ -52,13 +52,14 @@ def counts_of(runs, kind="int8"):
     return np.stack([[counts[name] for name in names] for counts in found]), names
 
 
-def compare(first, second, seed=0):
+def compare(first, second, seed=0, kind="int8"):
     """How the second arm differs from the first one.
 
     Args:
         first, second: per corpus a list of the arm's runs, both in the same order of seeds. The
             differences on several corpora are averaged.
         seed: of the draws.
+        kind: of model, as of `counts_of`.
 
     Returns:
         Difference.
@@ -67,29 +68,39 @@ def compare(first, second, seed=0):
     means, draws = [], []
     speakers: dict[str, float] = {}
     for before, after in zip(first, second, strict=True):
-        (a, names), (b, others) = counts_of(before), counts_of(after)
+        (a, names), (b, others) = counts_of(before, kind), counts_of(after, kind)
         if a.shape != b.shape or names != others:
             raise ResultsError(
                 f"Arms did not test the same seeds and speakers. Received: {after[0]}"
             )
         means.append(recall(b.sum(axis=(0, 1))) - recall(a.sum(axis=(0, 1))))
-        draws.append(_draw(b, a, rng))
+        one, other = draw([b, a], rng)
+        draws.append(recall(one) - recall(other))
         right = np.trace(b - a, axis1=2, axis2=3).sum(axis=0) / a.sum(axis=(0, 2, 3))
         speakers |= dict(zip(names, right.tolist(), strict=True))
     low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
     return Difference(float(np.mean(means)), float(low), float(high), speakers)
 
 
-def _draw(b, a, rng):
-    """Differences of UA of DRAWS draws of seeds and speakers, an array."""
+def draw(sides, rng, draws=DRAWS):
+    """Confusions of draws of seeds and speakers, the same draws for every side.
+
+    Args:
+        sides: list of arrays of one shape, as of `counts_of`.
+        rng: numpy random Generator.
+        draws: how many.
+
+    Returns:
+        List of arrays of shape (draws, classes, classes).
+    """
     # How often each one is drawn is all that counts.
     times, heard = (
-        rng.multinomial(count, np.full(count, 1 / count), size=DRAWS) for count in a.shape[:2]
+        rng.multinomial(count, np.full(count, 1 / count), size=draws)
+        for count in sides[0].shape[:2]
     )
-    one, other = (
-        np.einsum("dp,dpij->dij", heard, np.einsum("ds,spij->dpij", times, side)) for side in (b, a)
-    )
-    return recall(one) - recall(other)
+    return [
+        np.einsum("dp,dpij->dij", heard, np.einsum("ds,spij->dpij", times, side)) for side in sides
+    ]
 
 
 def _by_speaker(run, kind):

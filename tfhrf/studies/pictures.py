@@ -1,6 +1,10 @@
-"""Pictures of what studies found, PNG files: confusions, learning curves, models side by side."""
+"""Pictures of what studies found: confusions, learning curves, models side by side.
+
+They are PNG files, or SVG files where a path ends so.
+"""
 
 import contextlib
+import pathlib
 
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
@@ -22,7 +26,7 @@ def save_study(out, results):
     for kind, score in results["scores"].items():
         title = f"{results['settings']['dataset']}, {kind}: UA {score['ua']:.3f}"
         save_confusion(out / f"confusion_{kind}.png", score["confusion"], results["labels"], title)
-    if results["history"]:
+    if results["history"].keys() - {DEPLOYED}:
         save_learning_curves(out / "learning_curves.png", [results], out.name)
 
 
@@ -40,7 +44,7 @@ def save_groups(folder, groups):
             confusion = np.sum([s["scores"][kind]["confusion"] for s in studies], axis=0)
             title = f"{kind}: UA {values_of(studies, kind, 'ua').mean():.3f}"
             save_confusion(folder / f"confusion-{name}.png", confusion, studies[0]["labels"], title)
-        if any(study["history"] for study in studies):
+        if any(study["history"].keys() - {DEPLOYED} for study in studies):
             save_learning_curves(folder / f"learning_curves-{name}.png", studies, name)
     if len(groups) > 1:
         shared = [str(groups[0][0][name]) for name in SHARED if name in groups[0][0]]
@@ -162,7 +166,7 @@ def save_arms(path, values, title):
         np.atleast_1d(every)[0].set_title(title)
 
 
-def save_speakers(path, differences, title):
+def save_speakers(path, differences, title, reference="light"):
     """Draws what an arm changes for each speaker, a row for each arm.
 
     Args:
@@ -170,6 +174,7 @@ def save_speakers(path, differences, title):
         differences: dict from the name of an arm to a dict from a speaker to a difference of
             accuracy.
         title: of the picture.
+        reference: what they differ from.
     """
     with _axes(path, (7, 1.2 + 0.4 * len(differences))) as axes:
         for place, speakers in enumerate(differences.values()):
@@ -179,8 +184,61 @@ def save_speakers(path, differences, title):
         axes.axvline(0, color="black", linewidth=1)
         axes.set_yticks(range(len(differences)), list(differences))
         axes.invert_yaxis()
-        axes.set(xlabel="points of accuracy against light; a dot is a speaker", title=title)
+        axes.set(xlabel=f"points of accuracy against {reference}; a dot is a speaker", title=title)
         axes.grid(axis="x", alpha=0.3)
+
+
+def save_recalls(path, recalls, title, xlabel="recall"):
+    """Draws shares with their intervals, a row for each, such as the recall of every class.
+
+    Args:
+        path: path of the picture.
+        recalls: dict of a name to (value, low, high).
+        title: of the picture.
+        xlabel: what the shares are.
+    """
+    values, low, high = np.array([*recalls.values()]).T
+    places = np.arange(len(values))
+    with _axes(path, (6, 1.2 + 0.28 * len(values))) as axes:
+        axes.errorbar(values, places, xerr=(values - low, high - values), fmt="o", capsize=3)
+        axes.set_yticks(places, list(recalls))
+        axes.invert_yaxis()
+        axes.set(xlabel=f"{xlabel}, 95 % interval", title=title, xlim=(-0.02, 1.02))
+        axes.grid(alpha=0.3)
+
+
+def save_costs(path, costs, title):
+    """Draws UA against what models cost, a panel for each cost, and a line along the models that no
+    other beats in both (Pareto).
+
+    Args:
+        path: path of the picture.
+        costs: dict of the name of a cost to a dict of a model's name to (cost, UA).
+        title: of the picture.
+    """
+    with _axes(path, (1 + 3.8 * len(costs), 3.8), columns=len(costs)) as every:
+        for axes, (name, models) in zip(np.atleast_1d(every), costs.items(), strict=True):
+            for place, (model, (cost, ua)) in enumerate(models.items()):
+                axes.plot(cost, ua, "o", color=f"C{place % 10}", label=model)
+            best = np.array(pareto([*models.values()])).T
+            axes.plot(*best, color="black", linewidth=1, alpha=0.5, drawstyle="steps-post")
+            axes.set(xlabel=name, ylabel=METRICS["ua"], xscale="log")
+            axes.margins(0.15)
+            axes.grid(alpha=0.3)
+        figure = np.atleast_1d(every)[0].figure
+        figure.suptitle(title)
+        figure.legend(
+            *np.atleast_1d(every)[0].get_legend_handles_labels(), loc="outside lower center"
+        )
+
+
+def pareto(points):
+    """The points (cost, value) that cost less than all of at least the same value, by cost."""
+    best: list = []
+    for cost, value in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not best or value > best[-1][1]:
+            best.append((cost, value))
+    return best
 
 
 def _band(axes, curves, name, color):
@@ -200,9 +258,13 @@ def _bar(axes, place, values, color):
 def _axes(path, size, columns=1, rows=1):
     """Axes to draw on, or an array of them; the picture is written if the block succeeds."""
     # Without pyplot: no display, no global state.
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
     yield figure.subplots(rows, columns)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
+    kind = pathlib.Path(path).suffix[1:]
+    # The same figures give the same bytes: no date, no random names.
+    metadata = {"Date": None} if kind == "svg" else {}
+    with replacing(path) as temporary, rc_context({"svg.hashsalt": "tfhrf"}):
+        figure.savefig(temporary, dpi=120, format=kind, metadata=metadata)

@@ -9,6 +9,8 @@ from tfhrf.studies.metrics import scores_of_counts
 
 DEPLOYED = "deployed"  # the folder of the model that all speakers trained
 STRESS = ("stress.json", "stress.png")  # what tfhrf.studies.stress writes
+PAGE = "report.html"  # what one looks at, beside results.json
+INSTRUCTIONS = "instructions.json"  # what tflm/count_instructions.py --write leaves beside a graph
 # What a complete fold has: keys of its fold.json, and files beside it.
 _KEYS = {"fold", "folding error", "int8 bytes", "parameters", "seconds"}
 _FILES = ("trained.keras", "folded.keras", "int8.tflite")

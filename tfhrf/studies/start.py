@@ -30,7 +30,12 @@ def start(source, backbone, variants):
             f"{source} is a {found.model.name}: take its recipe and its --variant. "
             f"Received: {', '.join(asked)}"
         )
-    return found, {"from": str(source), "weights": f"{zlib.crc32(found.int8):08x}"}
+    return found, begun_from(str(source), found)
+
+
+def begun_from(source, found):
+    """What the settings of a study say of the trained model that it starts from."""
+    return {"from": source, "weights": f"{zlib.crc32(found.int8):08x}"}
 
 
 def continued(input_shape, classes, source, labels, hrf):

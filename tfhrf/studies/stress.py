@@ -17,7 +17,7 @@ from tfhrf.deploy import runners
 from tfhrf.files import write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
-from tfhrf.studies import record
+from tfhrf.studies import record, study_page
 from tfhrf.studies.assess import decide, posteriors_of
 from tfhrf.studies.metrics import scores_of_counts
 from tfhrf.studies.pictures import save_stress
@@ -61,7 +61,8 @@ def run(out, material):
         raise StudyError(
             f"The study is of another version. Received: {out / record.NAME}"
         ) from None
-    if _left_out(out):
+    finished = _results(out)
+    if finished.get("left out"):
         utterances, folds, _ = usable(utterances, folds, config, Local(), {})
     paths, spans = ([getattr(one, name) for one in utterances] for name in ("path", "span"))
     checksums = contents(paths, config, spans)
@@ -86,16 +87,17 @@ def run(out, material):
     _test(out, results, tested, models, corpus, utterances, names, frames, config)
     title = f"{results['settings']['dataset']}, {results['settings']['model']}, int8"
     save_stress(out / STRESS[1], results, title)
+    if finished:
+        study_page.write(out, finished)
     return results
 
 
-def _left_out(out):
-    """Whether the study went on without recordings that cannot be used."""
+def _results(out):
+    """What the study found, empty if it is not finished."""
     try:
-        found = json.loads((out / "results.json").read_text(encoding="utf-8"))
+        return json.loads((out / "results.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return bool(found.get("left out"))
+        return {}
 
 
 def _test(out, results, folds, models, corpus, utterances, names, frames, config):

@@ -20,11 +20,11 @@ from tfhrf.data.store import contents, prepare
 from tfhrf.files import write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
-from tfhrf.studies import record
+from tfhrf.studies import record, study_page
 from tfhrf.studies.defaults import window_for
 from tfhrf.studies.pictures import save_study
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.results import DEPLOYED, STRESS, collect, complete
+from tfhrf.studies.results import DEPLOYED, PAGE, STRESS, collect, complete
 from tfhrf.studies.task import run_folds
 from tfhrf.studies.teachers import check_teachers, soft_targets
 from tfhrf.workers import Local, Task
@@ -69,7 +69,8 @@ def run(
         utterances: list of Utterance.
         folds: list of Fold of these utterances.
         training: TrainingSettings; if frames is None, the utterances' lengths decide.
-        fold_numbers: which folds to run, from 1; all of them and the deployed model if None.
+        fold_numbers: which folds to run, from 1; all of them and the deployed model if None, the
+            deployed model alone if there are none.
         config: LogMelConfig; its default if None.
         engine: what of tfhrf.workers computes features and runs folds; Local if None.
         strategy: a key of task.STRATEGIES.
@@ -99,7 +100,7 @@ def run(
     chosen = _chosen(folds, fold_numbers)
     checksums = contents(paths, config, spans)
     made_of = record.made_of(utterances, checksums, folds, corpus.labels, training, config)
-    if fold_numbers is None:
+    if not fold_numbers:
         chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
     if teachers:
         made_of["teachers"] = check_teachers(teachers, chosen, made_of)
@@ -203,6 +204,7 @@ def _report(study, corpus, more):
         results = {**collect(study.out, corpus), **more}
         write_text(study.out / "results.json", json.dumps(results, indent=2) + "\n")
     save_study(pathlib.Path(study.out), results)
+    study_page.write(study.out, results)
     return results
 
 
@@ -210,7 +212,7 @@ def _remove(out):
     """Removes what a study wrote into its folder, and nothing else."""
     for path in pathlib.Path(out).glob("*/fold.json"):
         shutil.rmtree(path.parent)
-    for name in ("settings.json", record.NAME, "results.json", "front_end.json", *STRESS):
+    for name in ("settings.json", record.NAME, "results.json", "front_end.json", PAGE, *STRESS):
         (pathlib.Path(out) / name).unlink(missing_ok=True)
 
 

@@ -21,6 +21,7 @@ SAMPLE_RATE = 16_000
 SPEAKERS = 8
 UTTERANCES = 5  # per speaker and emotion
 SECONDS = (1.6, 2.6)
+ROOM = 0.002  # of full scale, between the utterances of a conversation
 # Changes with the corpus: another version never reads this one's files.
 VERSION = "synthetic-1"
 
@@ -147,6 +148,19 @@ def utterance(speaker, label, rng):
     speech = envelope * (voiced / np.sqrt(np.mean(voiced**2)) + 0.01 * noise)
     room = 10 ** (rng.uniform(-62, -52) / 20) * rng.standard_normal(samples)
     return np.clip(0.05 * level * speech + room, -1, 1)
+
+
+def conversation(speaker=SPEAKERS + 1, labels=("anger", "neutral", "sadness")):
+    """Utterances of a voice that is not in the corpus, a second of its room after each.
+
+    Returns:
+        float64 samples at 16 kHz, (samples,), within [-1, 1].
+    """
+    parts = []
+    for number, label in enumerate(labels):
+        rng = np.random.default_rng([speaker, number])
+        parts += [utterance(speaker, label, rng), ROOM * rng.standard_normal(SAMPLE_RATE)]
+    return np.clip(np.concatenate(parts), -1, 1)
 
 
 def resonances(frequency, formants):

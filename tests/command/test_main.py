@@ -11,12 +11,16 @@ import sys
 
 import numpy as np
 import pytest
+from needs import needs
 from places import ROOT
 from small_models import CARD, LABELS, write_model
 from sounds import write_wav
 
 import tfhrf
-from tfhrf.recognition import command, packaged
+from tfhrf.command import main, training
+from tfhrf.recognition import packaged
+
+LEVELS = 0.02  # of a posterior, for a step of an input: the front ends differ in their last bits
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,7 @@ def here(models, tmp_path, monkeypatch):
 def run(capsys, *arguments):
     """Exit code, lines of standard output and of standard error."""
     try:
-        code = command.main(arguments)
+        code = main.main(arguments)
     except SystemExit as stop:
         code = stop.code
     output = capsys.readouterr()
@@ -53,7 +57,7 @@ def test_the_entry_point_is_there():
     name, _, place = scripts.partition(" = ")
     module, _, function = place.partition(":")
     assert name == "tfhrf"
-    assert getattr(importlib.import_module(module), function) is command.main
+    assert getattr(importlib.import_module(module), function) is main.main
 
 
 def test_a_line_for_every_file(capsys):
@@ -77,13 +81,13 @@ def test_windows_over_time(capsys):
 
 
 def test_json_has_all_digits(capsys):
-    code, lines, _ = run(capsys, "recognize", "--json", "--float", "a.wav", "b.wav")
+    code, lines, _ = run(capsys, "recognize", "--format=json", "--float", "a.wav", "b.wav")
     assert code == 0
     for name, line in zip(("a.wav", "b.wav"), lines, strict=True):
         found = tfhrf.recognize(name, precision="float32")
         values = {"file": name, "label": found.label, "posteriors": found.posteriors}
         assert json.loads(line) == values
-    _, (line,), _ = run(capsys, "recognize", "--json", "--every=0.5", "a.wav")
+    _, (line,), _ = run(capsys, "recognize", "--format=json", "--every=0.5", "a.wav")
     assert len(json.loads(line)["windows"]) == 3
 
 
@@ -155,12 +159,87 @@ def test_a_reader_that_has_enough_ends_it_quietly(models):
     assert process.returncode == 0
 
 
+def test_help_loads_no_tensorflow():
+    code = f"""
+import contextlib, sys
+sys.path.insert(0, {str(ROOT)!r})
+from tfhrf.command.main import main
+for name in ("recognize", "models", "train", "export", "demo", None):
+    with contextlib.suppress(SystemExit):
+        main([*filter(None, [name]), "--help"])
+heavy = {{"tensorflow", "keras", "soundfile", "sklearn", "matplotlib", "absl"}} & set(sys.modules)
+sys.exit(", ".join(heavy) or None)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "trains and tests a backbone on a corpus" in done.stdout
+
+
+def test_training_takes_the_flags_of_the_recipes():
+    def train(*flags):
+        return subprocess.run(
+            [sys.executable, "-m", "tfhrf", "train", *flags],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+
+    helped = train("speech_former", "--help")
+    recipe = subprocess.run(
+        [sys.executable, str(ROOT / "recipes/train_speechformer.py"), "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    flags = [text.partition("Flags:")[2] for text in (helped.stdout, recipe.stdout)]
+    assert "--dataset" in flags[0]
+    assert flags[0] == flags[1]
+    wrong = train("conv_transformer", "--dataset=emodb")
+    assert wrong.returncode == 2
+    assert wrong.stderr == "Error: --data_dir is needed with --dataset=emodb\n"
+
+
 def test_without_the_extra_it_is_named(capsys, monkeypatch):
-    for name in ("tfhrf.data.decode", "tfhrf.recognition.recognize", "tfhrf.data.sound_file"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, "soxr", None)
-    code, _, errors = run(capsys, "recognize", "a.wav")
+    monkeypatch.setattr(training, "NEEDED", ("numpy", "nothing_of_that_name"))
+    code, _, errors = run(capsys, "train", "conv_transformer")
     assert code == 2
     assert errors == [
-        "Error: To read sound, install the extra: pip install 'tfhrf[recipes]'. Received: no soxr"
+        "Error: To train, install the extra: pip install 'tfhrf[recipes]'. "
+        "Received: no nothing_of_that_name"
+    ]
+
+
+@pytest.mark.parametrize("runtime", ["c", "tflm"])
+def test_export_writes_a_project(capsys, tmp_path, runtime):
+    arguments = [f"--runtime={runtime}", "--tool=cmake", "--name=mood", "firmware"]
+    code, lines, errors = run(capsys, "export", *arguments)
+    assert (code, errors) == (0, [])
+    written = [path for path in (tmp_path / "firmware").rglob("*") if path.is_file()]
+    assert lines[-1] == f"Written to firmware: {len(written)} files"
+    assert "mood" in (tmp_path / "firmware/CMakeLists.txt").read_text()
+    code, _, (error,) = run(capsys, "export", "--name=9", "firmware")
+    assert code == 2
+    assert error.endswith("Received: '9'")
+
+
+@needs("gcc")
+def test_the_demo_hears_the_same_in_python_and_in_c(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    quiet, loud = rng.normal(0, 1e-3, 16_000), rng.normal(0, 0.2, 12_000)
+    write_wav(tmp_path / "two.wav", np.concatenate([quiet, loud, quiet, loud, quiet]))
+    for arguments, count in ((["--wav=two.wav"], 2), ([], 3)):
+        code, (_, head, *rows), errors = run(capsys, "demo", *arguments)
+        assert (code, errors) == (0, [])
+        assert head.split() == [*LABELS]
+        assert len(rows) == 2 * count
+        for in_python, in_c in zip(rows[::2], rows[1::2], strict=True):
+            assert in_c.startswith(in_python.split(":")[0] + ": C, int8")
+            np.testing.assert_allclose(
+                [float(x) for x in in_c.split()[3:6]],
+                [float(x) for x in in_python.split()[3:6]],
+                atol=LEVELS,
+            )
+    assert run(capsys, "demo", "--wav=none.wav")[2] == [
+        "Error: Audio file does not exist: none.wav"
     ]

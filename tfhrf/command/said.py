@@ -1,0 +1,22 @@
+"""What commands have in common: how a failure is told, and the option that names a model."""
+
+import argparse
+import sys
+
+from tfhrf.recognition.packaged import DEFAULT
+
+
+def fail(error: object, code: int = 2) -> int:
+    """Says in one line what went wrong, and returns the exit code."""
+    print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+    return code
+
+
+def define_model(parser: argparse.ArgumentParser) -> None:
+    """Adds --model."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT,
+        help="a name that `tfhrf models` lists, or a folder such as runs/STUDY/deployed; "
+        "%(default)s if not given",
+    )

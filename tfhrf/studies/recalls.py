@@ -1,0 +1,81 @@
+"""How sure the recalls of classes and speakers are."""
+
+import contextlib
+
+import numpy as np
+import scipy.stats
+
+from tfhrf.studies.paired import counts_of, draw
+from tfhrf.studies.results import ResultsError
+
+DRAWS = 2_000
+
+
+def confusions(runs, results, kind):
+    """Confusions by seed and by speaker; by fold where a study keeps no single decisions.
+
+    Args:
+        runs: folders of finished studies that differ in their seeds alone.
+        results: of each, as of `tfhrf.studies.results.collect`.
+        kind: "trained", "folded" or "int8".
+
+    Returns:
+        Integer array of shape (runs, speakers, classes, classes), the speakers' names, and what
+        they are: "speaker" or "fold".
+    """
+    with contextlib.suppress(ResultsError):
+        counts, names = counts_of(runs, kind)
+        if names:
+            return counts, names, "speaker"
+    names = sorted(results[0]["folds"])
+    by_fold = [[one["folds"][name][kind]["confusion"] for name in names] for one in results]
+    return np.array(by_fold), names, "fold"
+
+
+def of_classes(counts, labels):
+    """Recall of every class, pooled, with a 95 % interval.
+
+    Args:
+        counts: as of `confusions`.
+        labels: names of the classes.
+
+    Returns:
+        Dict of a label to (recall, low, high), of the classes that occur. Speakers and seeds are
+        bootstrapped; of one speaker and one seed it is Wilson's interval of its decisions.
+    """
+    pooled = counts.sum(axis=(0, 1))
+    heard = pooled.sum(axis=1)
+    if np.prod(counts.shape[:2]) == 1:
+        return {
+            label: share(pooled[place, place], heard[place])
+            for place, label in enumerate(labels)
+            if heard[place]
+        }
+    (drawn,) = draw([counts], np.random.default_rng(0), DRAWS)
+    totals = drawn.sum(axis=2)
+    recalls = np.diagonal(drawn, axis1=1, axis2=2) / np.maximum(totals, 1)
+    found = {}
+    for place, label in enumerate(labels):
+        if heard[place]:
+            some = recalls[totals[:, place] > 0, place]
+            interval = np.quantile(some, [0.025, 0.975]).tolist()
+            found[label] = (float(pooled[place, place] / heard[place]), *interval)
+    return found
+
+
+def of_speakers(counts, names):
+    """Accuracy on every speaker with Wilson's 95 % interval, a dict of a name to three floats."""
+    by_speaker = counts.sum(axis=0)
+    rights = np.trace(by_speaker, axis1=1, axis2=2)
+    totals = by_speaker.sum(axis=(1, 2))
+    return {
+        name: share(right, total)
+        for name, right, total in zip(names, rights, totals, strict=True)
+        if total
+    }
+
+
+def share(right, total):
+    """A share with Wilson's 95 % interval."""
+    found = scipy.stats.binomtest(int(right), int(total)).proportion_ci(method="wilson")
+    return float(right / total), float(found.low), float(found.high)
