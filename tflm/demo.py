@@ -14,6 +14,7 @@ import wave
 
 import emulator
 import numpy as np
+import soxr
 
 from tfhrf.data.corpora import synthetic
 from tfhrf.data.decode import decode
@@ -24,8 +25,6 @@ from tfhrf.files import replacing
 from tfhrf.log_mel import log_mel_numpy
 from tfhrf.recognition.packaged import DEFAULT, find
 
-EMOTIONS = ("anger", "neutral", "sadness")
-ROOM = 0.002  # of full scale
 SOUND = pathlib.Path("runs/demo/sound.wav")  # as the board reads it: 16 bits, one channel
 
 
@@ -67,7 +66,7 @@ def show(model, wav, board):
 def record(wav, rate):
     """Writes the sound as the board reads it; returns words for what it is."""
     samples = conversation(rate) if wav is None else decoded(wav, rate)
-    what = wav or f"a synthetic voice, {', '.join(EMOTIONS)}; WAV=file takes a real one"
+    what = wav or "a synthetic voice; WAV=file takes a real one"
     with replacing(SOUND) as path:
         synthetic.write_wav(path, samples, rate)
     return f"{len(samples) / rate:.2f} s of sound: {what}"
@@ -79,19 +78,8 @@ def decoded(path, rate):
 
 
 def conversation(rate):
-    """Utterances of a voice that is not in the synthetic corpus, a second of room between them."""
-    speaker = synthetic.SPEAKERS + 1
-    parts = []
-    for number, emotion in enumerate(EMOTIONS):
-        rng = np.random.default_rng([speaker, number])
-        parts += [synthetic.utterance(speaker, emotion, rng)]
-        parts += [ROOM * rng.standard_normal(synthetic.SAMPLE_RATE)]
-    samples = np.concatenate(parts)
-    if rate == synthetic.SAMPLE_RATE:
-        return samples
-    with replacing(SOUND) as path:
-        synthetic.write_wav(path, samples)
-    return decoded(SOUND, rate)
+    """Utterances of a voice that is not in the synthetic corpus."""
+    return soxr.resample(synthetic.conversation(), synthetic.SAMPLE_RATE, rate)
 
 
 def in_python(model):

@@ -164,7 +164,7 @@ def test_help_loads_no_tensorflow():
 import contextlib, sys
 sys.path.insert(0, {str(ROOT)!r})
 from tfhrf.command.main import main
-for name in ("recognize", "models", "train", "export", "demo", None):
+for name in ("recognize", "models", "train", "export", "demo", "page", None):
     with contextlib.suppress(SystemExit):
         main([*filter(None, [name]), "--help"])
 heavy = {{"tensorflow", "keras", "soundfile", "sklearn", "matplotlib", "absl"}} & set(sys.modules)
@@ -243,3 +243,11 @@ def test_the_demo_hears_the_same_in_python_and_in_c(capsys, tmp_path):
     assert run(capsys, "demo", "--wav=none.wav")[2] == [
         "Error: Audio file does not exist: none.wav"
     ]
+
+
+@needs("clang", "wasm-ld")
+def test_page_writes_one_file(capsys, tmp_path):
+    code, (line,), errors = run(capsys, "page", "heard.html")
+    assert (code, errors) == (0, [])
+    size = (tmp_path / "heard.html").stat().st_size
+    assert line == f"Written to heard.html: {size:,} bytes"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from tfhrf.command import demo, export, listing, recognizing, training
+from tfhrf.command import demo, export, listing, page, recognizing, training
 from tfhrf.command.said import fail
 from tfhrf.recognition.packaged import ModelError
 from tfhrf.version import __version__
@@ -18,6 +18,7 @@ COMMANDS = {
     "train": training,
     "export": export,
     "demo": demo,
+    "page": page,
 }
 
 
