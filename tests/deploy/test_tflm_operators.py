@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from needs import needs_tflm
 from places import ROOT
-from single_operators import Spec, constant, single
+from single_operators import Spec, chained, constant, single
 from tensorflow.lite.python import schema_py_generated as schema
 
 import tfhrf
@@ -20,6 +20,7 @@ SHAPE = (1, 4, 4, 8)
 SCALES = {"float32": (), "int8": (0.125,), "int16": (0.125,)}
 ELEMENTWISE = "ABS CEIL COS ELU EXP FLOOR HARD_SWISH LEAKY_RELU LOG NEG QUANTIZE RELU RELU6 ROUND "
 ELEMENTWISE += "RSQRT SIN SQRT SQUARE ZEROS_LIKE"
+COMPARISONS = "EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL NOT_EQUAL"
 BINARY = "ADD DIV MAXIMUM MINIMUM MUL SQUARED_DIFFERENCE SUB"
 # The scales of outputs that the kernels insist on: 8 bits, 16 bits.
 FIXED = {
@@ -132,7 +133,7 @@ def graph_of(name, dtype):
         ),
         "TRANSPOSE": lambda: ([x, ints(0, 3, 1, 2)], [(1, 8, 4, 4)]),
         "DEQUANTIZE": lambda: ([value(of="int8")], [SHAPE]),
-        **dict.fromkeys(BINARY.split(), lambda: ([x, value()], [SHAPE])),
+        **dict.fromkeys(f"{BINARY} {COMPARISONS}".split(), lambda: ([x, value()], [SHAPE])),
     }.get(name, lambda: ([x], [SHAPE]))()
     settings = {
         "PACK": {"valuesCount": 2},
@@ -160,8 +161,14 @@ def graph_of(name, dtype):
         setattr(made, key, setting)
     scale, zero = FIXED.get(name, ((0.125, 0),) * 2)[dtype == "int16"]
     kind = "int32" if name.startswith("ARG_") else dtype
-    scales = () if kind in ("float32", "int32") else (scale,)
-    return single(name, inputs, [Spec(s, scales, zero, kind) for s in shapes], made)
+    kind = "bool" if name in COMPARISONS.split() else kind
+    scales = (scale,) if kind in ("int8", "int16") else ()
+    outputs = [Spec(s, scales, zero, kind) for s in shapes]
+    if kind != "bool":
+        return single(name, inputs, outputs, made)
+    # Conditions are no outputs of C.
+    choice = ("SELECT_V2", [*outputs, x, inputs[1]], [value()], schema.SelectV2OptionsT())
+    return chained([(name, inputs, outputs, made), choice])
 
 
 def filler(dtype, *shape):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfhrf.deploy import runners
-from tfhrf.deploy.c import border, emit, floats, fuse, ir, memory
+from tfhrf.deploy.c import border, emit, floats, fuse, ir, memory, simplify
 from tfhrf.deploy.c.lower import lower
 from tfhrf.deploy.c_text import check_labels, check_name, golden_input
 from tfhrf.deploy.tflite import graph as graphs
@@ -58,6 +58,7 @@ def to_c(
     inputs, outputs = check(model)
     labels = check_labels(labels, outputs)
     graph = ir.read(model)
+    simplify.simplify(graph)
     fuse.fuse(graph)
     planned = memory.plan(lower(graph))
     body, write = emit.invoke(planned)
@@ -94,7 +95,7 @@ def check(model):
     inputs, outputs = graphs.interface(model)
     graphs.check_scales(model)
     for tensor in (*inputs, *outputs):
-        if tensor["dtype"] not in ("int8", "int16"):
+        if tensor["dtype"] not in ("int8", "int16") and "tokens" not in tensor:
             raise ValueError(
                 f"Inputs and outputs must be int8 or int16. Received: {tensor['dtype']}"
             )

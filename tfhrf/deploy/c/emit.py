@@ -123,6 +123,15 @@ def invoke_body(planned, write):
     return lines
 
 
+def c_type(dtype):
+    return "int8_t" if dtype == "bool" else f"{dtype}_t"
+
+
+def arena_type(planned):
+    """The type of the values in the arena, beside which places and conditions may lie."""
+    return "int16" if any(s.dtype == "int16" for s in planned.offsets) else "int8"
+
+
 def pointer(operand, planned, write, factor, rows):
     """C expression for the address of an operand's first element in the rows at hand."""
     storage = operand.storage
@@ -132,9 +141,11 @@ def pointer(operand, planned, write, factor, rows):
     if storage in planned.buffers:
         stride -= planned.buffers[storage]
     if storage.role == "constant":
-        base = write.array(f"{storage.dtype}_t", storage.data, "constant")
+        base = write.array(c_type(storage.dtype), storage.data, "constant")
     elif storage.role == "arena":
         base = "arena"
+        if storage.dtype != arena_type(planned):
+            base = f"(({c_type(storage.dtype)} *)memory)"
         start += planned.offsets[storage] // storage.itemsize
     else:
         base = storage.name
@@ -172,6 +183,9 @@ def model_header(name, report, conversions):
                 for axis, length in enumerate(tensor["shape"])
             ]
             zero = tensor["zero_point"]
+            if tensor["scale"] is None:
+                lines.append(f"#define {prefix}_TOKENS {tensor['tokens']}")
+                continue
             lines.append(f"#define {prefix}_SCALE {c_float(tensor['scale'])}")
             lines.append(f"#define {prefix}_ZERO_POINT {f'({zero})' if zero < 0 else zero}")
     lines += [
@@ -244,7 +258,7 @@ def model_source(name, report, planned, write, kernels, body):
         "",
         prototype(name, report, "_invoke_in"),
         "{",
-        *memory_lines(planned, report["inputs"][0]["dtype"]),
+        *memory_lines(planned),
         *unread_lines(planned, report["inputs"]),
         *body,
         f"    return {'status' if fails else 0};",
@@ -262,11 +276,11 @@ def model_source(name, report, planned, write, kernels, body):
     return "\n".join(lines) + "\n"
 
 
-def memory_lines(planned, dtype):
+def memory_lines(planned):
     """Lines that name the memory: as values of the arena, and as scratch."""
     lines = [] if planned.arena else ["    (void)memory;"]
-    if planned.offsets:
-        lines.append(f"    {dtype}_t *const arena = memory;")
+    if any(storage.dtype == arena_type(planned) for storage in planned.offsets):
+        lines.append(f"    {arena_type(planned)}_t *const arena = memory;")
     if any(step.scratch for step in planned.scratch):
         lines.append("    tfhrf_pair *const scratch = memory;")
     return lines

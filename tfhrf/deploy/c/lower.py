@@ -7,21 +7,32 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfhrf.deploy.c.ir import refuse
+from tfhrf.deploy.c.ir import COMPARISONS, refuse
 from tfhrf.deploy.c.literals import INT8, INT16, Precision
 from tfhrf.deploy.c.operators.attention import lower_attention
-from tfhrf.deploy.c.operators.convolution import lower_conv, lower_pool
+from tfhrf.deploy.c.operators.convolution import (
+    lower_bilinear,
+    lower_conv,
+    lower_pool,
+    lower_transposed,
+)
 from tfhrf.deploy.c.operators.dense import lower_dense
-from tfhrf.deploy.c.operators.elementwise import lower_choice, lower_elementwise
+from tfhrf.deploy.c.operators.elementwise import (
+    lower_choice,
+    lower_comparison,
+    lower_elementwise,
+    lower_select,
+)
 from tfhrf.deploy.c.operators.matmul import lower_matmul
 from tfhrf.deploy.c.operators.movers import MOVERS, VIEWS, move, part_of, view_of
 from tfhrf.deploy.c.operators.normalization import lower_layer_norm, lower_reduce
-from tfhrf.deploy.c.operators.softmax import lower_softmax
+from tfhrf.deploy.c.operators.softmax import lower_log_softmax, lower_softmax
 from tfhrf.deploy.c.views import Storage, View, strides_of
 from tfhrf.deploy.memory_plan import round_up
 
+INTEGERS = {"int8", "int16", "int32", "int64", "bool"}
 # Kernels that write several matrices, each anywhere.
-IN_BATCHES = {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D"}
+IN_BATCHES = {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
 
 
 class Lowering:
@@ -36,6 +47,7 @@ class Lowering:
         self.views = {}
         self.candidates = {}
         self.parts = {}
+        self.kept = []
         for tensor, name in zip(graph.inputs, argument_names("in", graph.inputs), strict=True):
             storage = Storage("input", tensor.dtype, tensor_size(tensor), name)
             self.views[id(tensor)] = View(
@@ -47,10 +59,18 @@ class Lowering:
             if lower_it is None:
                 refuse(operator, "there is no kernel")
             for tensor in (*operator.inputs, *operator.outputs):
-                if tensor is not None and tensor.dtype not in ("int8", "int32", "int16", "int64"):
+                if tensor is not None and tensor.dtype not in INTEGERS:
                     refuse(operator, "it is not quantized to integers", tensor)
+            others = VIEWS | COMPARISONS
+            if operator.output.dtype != precision.dtype and operator.name not in others:
+                refuse(operator, "its output has another type than the other values")
             lower_it(self, operator)
         self.write_outputs()
+
+    def put(self, tensor, view):
+        """Makes a view the place of a tensor, which lives as long as the lowering."""
+        self.kept.append(tensor)
+        self.views[id(tensor)] = view
 
     def find_parts(self):
         """Inputs of CONCATENATION and PACK that can be computed right where they belong."""
@@ -209,14 +229,18 @@ BOTH = {
     "FULLY_CONNECTED": lower_dense,
     "LAYER_NORM": lower_layer_norm,
     "MEAN": lower_reduce,
+    "SELECT_V2": lower_select,
     "SOFTMAX": lower_softmax,
+    "TRANSPOSE_CONV": lower_transposed,
 }
-FUNCTIONS16 = ("LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
+FUNCTIONS16 = ("ABS", "LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
 # The lowering of each operator that has a kernel.
 LOWERINGS: dict[Precision, dict[str, Callable]] = {
     INT8: BOTH
-    | dict.fromkeys(("TABLE", "DIV"), lower_elementwise)
-    | dict.fromkeys(("REDUCE_MAX", "SUM"), lower_reduce),
+    | dict.fromkeys(COMPARISONS, lower_comparison)
+    | dict.fromkeys(("TABLE", "DIV", "PRELU"), lower_elementwise)
+    | dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN", "SUM"), lower_reduce)
+    | {"LOG_SOFTMAX": lower_log_softmax, "RESIZE_BILINEAR": lower_bilinear},
     INT16: BOTH | dict.fromkeys(FUNCTIONS16, lower_elementwise),
 }
 
@@ -229,6 +253,8 @@ def lower(graph):
     """
     kinds = {tensor.dtype for op in graph.operators for tensor in op.outputs}
     kinds |= {tensor.dtype for tensor in graph.inputs}
+    # Tokens, and where they lie, are beside the values.
+    kinds &= {"int8", "int16"}
     if len(kinds) > 1:
         raise ValueError(
             f"All computed tensors must have one type, int8 or int16. Received: {sorted(kinds)}"
