@@ -30,7 +30,7 @@ def fuse(graph):
 def only_consumer(graph, tensor):
     """The one operator that reads a tensor, if there is one and the tensor is no output."""
     readers = graph.consumers(tensor)
-    inner = not any(tensor is output for output in graph.outputs)
+    inner = not any(tensor is output for output in graph.kept)
     return readers[0] if len(readers) == 1 and inner else None
 
 
@@ -164,7 +164,7 @@ def join(graph, gone, new):
     readers = [op for op in graph.operators if any(id(t) in made for t in op.inputs)]
     if any(all(op is not other for other in gone) for op in readers):
         return
-    if any(id(t) in made for t in graph.outputs):
+    if any(id(t) in made for t in graph.kept):
         return
     graph.operators[graph.operators.index(last)] = new
     graph.operators = [op for op in graph.operators if all(op is not other for other in gone)]

@@ -38,6 +38,7 @@ class Tensor:
     scales: np.ndarray
     zero_point: int = 0
     data: np.ndarray | None = None
+    variable: bool = False  # held by an operator from one call to the next
 
     @property
     def scale(self):
@@ -68,6 +69,14 @@ class Graph:
     operators: list[Operator]
     inputs: list[Tensor]
     outputs: list[Tensor]
+    # Variables, and pairs of one of them and what it becomes at the end: see `state`.
+    states: list[Any] = dataclasses.field(default_factory=list)
+    updates: list[tuple[Any, Tensor]] = dataclasses.field(default_factory=list)
+
+    @property
+    def kept(self):
+        """What is needed when the graph has run: outputs, and what variables become."""
+        return [*self.outputs, *(tensor for _, tensor in self.updates)]
 
     def consumers(self, tensor):
         return [op for op in self.operators if any(x is tensor for x in op.inputs)]
@@ -123,7 +132,7 @@ def read_tensor(model, tensor, index):
         data = np.frombuffer(raw, np.dtype(dtype).newbyteorder("<")).reshape(shape)
     name = graphs.tensor_name(tensor) or f"#{index}"
     zero_point = int(zero_points[0]) if zero_points is not None and len(zero_points) else 0
-    return Tensor(name, shape, dtype, scales, zero_point, data)
+    return Tensor(name, shape, dtype, scales, zero_point, data, bool(tensor.isVariable))
 
 
 def activation(operator):

@@ -3,6 +3,7 @@
 Here lies what lowerings share, where tensors are, and the table of the lowerings.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -26,6 +27,7 @@ from tfhrf.deploy.c.operators.elementwise import (
 from tfhrf.deploy.c.operators.matmul import lower_matmul
 from tfhrf.deploy.c.operators.movers import MOVERS, VIEWS, move, part_of, view_of
 from tfhrf.deploy.c.operators.normalization import lower_layer_norm, lower_reduce
+from tfhrf.deploy.c.operators.recurrent import lower_lstm, lower_svdf
 from tfhrf.deploy.c.operators.softmax import lower_log_softmax, lower_softmax
 from tfhrf.deploy.c.views import Storage, View, strides_of
 from tfhrf.deploy.memory_plan import round_up
@@ -53,6 +55,12 @@ class Lowering:
             self.views[id(tensor)] = View(
                 storage, np.arange(tensor_size(tensor)).reshape(tensor.shape)
             )
+        for state in graph.states:
+            storage = Storage(
+                "state", state.tensor.dtype, tensor_size(state.tensor), f"state->{state.name}"
+            )
+            address = np.arange(storage.elements).reshape(state.tensor.shape)
+            self.views[id(state.tensor)] = View(storage, address)
         self.find_parts()
         for operator in graph.operators:
             lower_it = LOWERINGS[precision].get(operator.name)
@@ -66,6 +74,7 @@ class Lowering:
                 refuse(operator, "its output has another type than the other values")
             lower_it(self, operator)
         self.write_outputs()
+        self.write_states()
 
     def put(self, tensor, view):
         """Makes a view the place of a tensor, which lives as long as the lowering."""
@@ -97,6 +106,15 @@ class Lowering:
                 storage = Storage("output", tensor.dtype, tensor_size(tensor), name)
                 address = np.arange(tensor_size(tensor)).reshape(tensor.shape)
                 move(self, view, View(storage, address))
+
+    def write_states(self):
+        """Copies to variables, when nothing reads them any more."""
+        views = [self.view(tensor) for _, tensor in self.graph.updates]
+        views = [self.copy(view) if view.storage.role == "state" else view for view in views]
+        first = len(self.steps)
+        for (state, _), view in zip(self.graph.updates, views, strict=True):
+            move(self, view, self.views[id(state.tensor)])
+        self.steps[first:] = [dataclasses.replace(step, last=True) for step in self.steps[first:]]
 
     def view(self, tensor):
         """Where a tensor that is computed already, or constant, lies."""
@@ -240,7 +258,8 @@ LOWERINGS: dict[Precision, dict[str, Callable]] = {
     | dict.fromkeys(COMPARISONS, lower_comparison)
     | dict.fromkeys(("TABLE", "DIV", "PRELU"), lower_elementwise)
     | dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN", "SUM"), lower_reduce)
-    | {"LOG_SOFTMAX": lower_log_softmax, "RESIZE_BILINEAR": lower_bilinear},
+    | {"LOG_SOFTMAX": lower_log_softmax, "RESIZE_BILINEAR": lower_bilinear}
+    | {"UNIDIRECTIONAL_SEQUENCE_LSTM": lower_lstm, "SVDF": lower_svdf},
     INT16: BOTH | dict.fromkeys(FUNCTIONS16, lower_elementwise),
 }
 

@@ -133,8 +133,6 @@ def part_activations(graph):
 def drop_unread(graph):
     """Removes operators whose outputs nothing reads."""
     for operator in reversed(graph.operators):
-        read = any(
-            graph.consumers(t) or any(t is o for o in graph.outputs) for t in operator.outputs
-        )
+        read = any(graph.consumers(t) or any(t is o for o in graph.kept) for t in operator.outputs)
         if not read:
             graph.operators.remove(operator)

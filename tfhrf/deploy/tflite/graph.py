@@ -233,7 +233,8 @@ def drop_unread(graph):
     read = {int(index) for index in subgraph.outputs}
     kept: list = []
     for operator in reversed(subgraph.operators):
-        if read & {int(index) for index in operator.outputs}:
+        # What has no outputs assigns variables.
+        if not len(operator.outputs) or read & {int(index) for index in operator.outputs}:
             read |= {int(index) for index in operator.inputs}
             kept.insert(0, operator)
     subgraph.operators = kept
@@ -271,7 +272,7 @@ def drop_names(graph):
 
 def drop_unused_codes(graph):
     """Removes entries of the operator table that no operator has: TFLM would look for them."""
-    operators = graph.subgraphs[0].operators
+    operators = [operator for subgraph in graph.subgraphs for operator in subgraph.operators]
     used = sorted({operator.opcodeIndex for operator in operators})
     graph.operatorCodes = [graph.operatorCodes[index] for index in used]
     for operator in operators:
