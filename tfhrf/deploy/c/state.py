@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from tfhrf.deploy.c.ir import Graph, Operator, Tensor, refuse
+from tfhrf.deploy.c.ir import Operator, Tensor, refuse
 from tfhrf.deploy.tflite import graph as graphs
 
 STATEFUL = {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
@@ -22,7 +22,7 @@ class State:
     initial: np.ndarray
 
 
-def add_states(model, graph: Graph) -> None:
+def add_states(model, graph):
     """Takes the variables out of a Graph; what they become is added to its `updates`."""
     variables: dict = {}
     current: dict = {}

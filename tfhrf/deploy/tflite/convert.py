@@ -1,5 +1,6 @@
 """to_tflite: a folded Keras model as a TensorFlow Lite file that TensorFlow Lite Micro can run."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
@@ -48,8 +49,9 @@ def to_tflite(
       phones; TFLM does not run them.
 
     Dropout vanishes; LayerNormalization takes a form that stays integer; functions of one value
-    that TFLM has in float only (gelu, softplus, exp) are tables in int8; the rest must consist of
-    operators that TFLM has. Inputs of Embedding layers are int32.
+    that TFLM has in float only (gelu, softplus, exp) are tables in int8; recurrent layers are
+    unrolled; the rest must consist of operators that TFLM has. Inputs of Embedding layers are
+    int32.
 
     The ranges of all tensors are measured here, on every example, and not by TensorFlow Lite's
     calibrator, which reads the input of an operator that works in place after the operator has
@@ -150,7 +152,24 @@ def freeze(model):
         outputs = model(tree.pack_sequence_as(functional.input, arguments), training=False)
         return tree.flatten(outputs)
 
-    return convert_variables_to_constants_v2(tf.function(call).get_concrete_function(*signature))
+    with unrolled(model):
+        function = tf.function(call).get_concrete_function(*signature)
+    return convert_variables_to_constants_v2(function)
+
+
+@contextlib.contextmanager
+def unrolled(model):
+    """Has recurrent layers compute step after step: TFLM has no loop for integers."""
+    loops = [
+        layer for layer in walk(model) if isinstance(layer, keras.layers.RNN) and not layer.unroll
+    ]
+    for layer in loops:
+        layer.unroll = True
+    try:
+        yield
+    finally:
+        for layer in loops:
+            layer.unroll = False
 
 
 def convert(function, precision, name_layer):

@@ -1,7 +1,7 @@
 """Lowers what keeps a state of its own: UNIDIRECTIONAL_SEQUENCE_LSTM and SVDF."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,9 +20,9 @@ GATE_SCALE = 2.0**-12
 class Gate(NamedTuple):
     """Tensors of a gate, in the order of an LSTM's inputs."""
 
-    weights: object
-    recurrent: object
-    bias: object
+    weights: Any
+    recurrent: Any
+    bias: Any
 
 
 def whole(view):
