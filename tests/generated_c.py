@@ -45,6 +45,10 @@ def random_inputs(content, count, seed=0):
     for number in range(count):
         example = []
         for tensor in inputs:
+            if "tokens" in tensor:
+                tokens = rng.integers(0, tensor["tokens"], tensor["shape"])
+                example.append(tokens.astype(tensor["dtype"]))
+                continue
             limits = np.iinfo(tensor["dtype"])
             spread = (limits.max - limits.min) * 2.0 ** -rng.integers(0, 6)
             values = rng.normal(rng.uniform(limits.min, limits.max), spread, tensor["shape"])

@@ -24,6 +24,7 @@ class Spec:
     dtype: str = "int8"
     data: np.ndarray | None = None
     axis: int = 0
+    variable: bool = False
 
 
 def constant(data, scales=(), zero_point=0, axis=0):
@@ -56,7 +57,8 @@ def chained(operators, outputs=None):
             if spec is not None and id(spec) not in indices:
                 indices[id(spec)] = position = len(subgraph.tensors)
                 subgraph.tensors.append(make_tensor(graph, spec, f"tensor_{position}"))
-                if spec.data is None and any(spec is one for one in read):
+                given = spec.data is None and not spec.variable
+                if given and any(spec is one for one in read):
                     subgraph.inputs.append(position)
         ins = [-1 if spec is None else indices[id(spec)] for spec in read]
         outs = [indices[id(spec)] for spec in written]
@@ -75,6 +77,7 @@ def make_tensor(graph, spec, name):
     tensor.hasRank = True
     tensor.type = TYPES[spec.dtype]
     tensor.buffer = 0
+    tensor.isVariable = spec.variable
     if spec.data is not None:
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(spec.data.tobytes(), np.uint8)

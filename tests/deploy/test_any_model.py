@@ -142,9 +142,9 @@ def recurrent(layer):
 
 
 MODELS = {
-    "lstm": recurrent(lambda: layers.LSTM(5, unroll=True)),
+    "lstm": recurrent(lambda: layers.LSTM(5)),
     "gru": recurrent(lambda: layers.GRU(5, unroll=True, return_sequences=True)),
-    "both ways": recurrent(lambda: layers.Bidirectional(layers.LSTM(3, unroll=True))),
+    "both ways": recurrent(lambda: layers.Bidirectional(layers.LSTM(3))),
     "rms": recurrent(lambda: layers.RMSNormalization()),
     "groups": recurrent(lambda: layers.GroupNormalization(2)),
     "standard deviation": lambda: chain(lambda x: tf.math.reduce_std(x, 1), shape=(7, 4)),

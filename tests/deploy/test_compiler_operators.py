@@ -297,7 +297,8 @@ def test_pools(name, dtype, seed, tmp_path):
 def movers():
     """{name: (inputs, output shapes, options)} of what only moves values."""
     x, other = Spec((1, 6, 4, 5), (0.1,), 3), Spec((1, 6, 4, 5), (0.1,), 3)
-    narrow = Spec((1, 6, 1, 5), (0.1,), 3)
+    narrow, deep = Spec((1, 6, 1, 5), (0.1,), 3), Spec((1, 3, 2, 12), (0.1,), 3)
+    filler = constant(np.array(-77, np.int8), (0.1,), 3)
     strided = options("StridedSlice", shrinkAxisMask=2, beginMask=1, endMask=1)
     begins = [axes(0, 2, 3, 4), axes(1, 3, 0, 1), axes(1, 1, -1, -2)]
     return {
@@ -322,6 +323,21 @@ def movers():
         "SQUEEZE": ([narrow], [(1, 6, 5)], options("Squeeze", squeezeDims=[2])),
         "EXPAND_DIMS": ([x, axes(1)], [(1, 1, 6, 4, 5)], options("ExpandDims")),
         "GATHER": ([x, axes(3, 0, 3)], [(1, 3, 4, 5)], options("Gather", axis=1)),
+        "GATHER_ND": ([x, constant(np.array([[[0, 5], [0, 2]]], np.int32))], [(1, 2, 4, 5)], None),
+        "REVERSE_V2": ([x, axes(2)], [x.shape], options("ReverseV2")),
+        "BROADCAST_TO": ([narrow, axes(1, 6, 3, 5)], [(1, 6, 3, 5)], None),
+        "MIRROR_PAD": (
+            [x, constant(np.array([[0, 0], [2, 3], [0, 1], [4, 0]], np.int32))],
+            [(1, 11, 5, 9)],
+            options("MirrorPad", mode=0),
+        ),
+        "PADV2": (
+            [x, constant(np.array([[0, 0], [1, 2], [0, 1], [3, 0]], np.int32)), filler],
+            [(1, 9, 5, 8)],
+            options("PadV2"),
+        ),
+        "DEPTH_TO_SPACE": ([deep], [(1, 6, 4, 3)], options("DepthToSpace", blockSize=2)),
+        "SPACE_TO_DEPTH": ([x], [(1, 3, 2, 20)], options("SpaceToDepth", blockSize=2)),
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from needs import needs_tflm
 from places import ROOT
-from single_operators import Spec, constant, single
+from single_operators import Spec, chained, constant, single
 from tensorflow.lite.python import schema_py_generated as schema
 
 import tfhrf
@@ -20,6 +20,7 @@ SHAPE = (1, 4, 4, 8)
 SCALES = {"float32": (), "int8": (0.125,), "int16": (0.125,)}
 ELEMENTWISE = "ABS CEIL COS ELU EXP FLOOR HARD_SWISH LEAKY_RELU LOG NEG QUANTIZE RELU RELU6 ROUND "
 ELEMENTWISE += "RSQRT SIN SQRT SQUARE ZEROS_LIKE"
+COMPARISONS = "EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL NOT_EQUAL"
 BINARY = "ADD DIV MAXIMUM MINIMUM MUL SQUARED_DIFFERENCE SUB"
 # The scales of outputs that the kernels insist on: 8 bits, 16 bits.
 FIXED = {
@@ -51,6 +52,7 @@ OPTIONS = {
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), ""),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), "Pool2D"),
 }
+OPTIONS |= {"SVDF": "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM"}
 OPTIONS |= {"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D"}
 
 
@@ -67,6 +69,29 @@ def weights(dtype, *shape):
 def bias(dtype, count):
     kind = {"float32": np.float32, "int8": np.int32, "int16": np.int64}[dtype]
     return constant(np.zeros(count, kind), () if dtype == "float32" else (0.0625,))
+
+
+def held(dtype, *shape):
+    """What an operator keeps from one call to the next."""
+    return Spec(shape, SCALES[dtype], 0, dtype, variable=True)
+
+
+def svdf(dtype):
+    wide = "float32" if dtype == "float32" else "int16"
+    times = constant(np.ones((6, 4), wide), SCALES[wide])
+    features = [Spec((1, 8), SCALES[dtype], 0, dtype), weights(dtype, 6, 8)]
+    added = constant(np.zeros(3, np.int32), (0.125 * 0.125,)) if wide == "int16" else bias(dtype, 3)
+    return [*features, times, added, held(wide, 1, 24)]
+
+
+def lstm(dtype):
+    wide = "float32" if dtype == "float32" else "int16"
+    cell = held(wide, 1, 3)
+    cell.scales = cell.scales and (2.0**-11,)
+    gates = [weights(dtype, 3, 8) for _ in range(4)] + [weights(dtype, 3, 3) for _ in range(4)]
+    biases = [bias(dtype, 3) for _ in range(4)]
+    x = Spec((1, 4, 8), SCALES[dtype], 0, dtype)
+    return [x, *gates, *[None] * 3, *biases, None, None, held(dtype, 1, 3), cell, *[None] * 4]
 
 
 def graph_of(name, dtype):
@@ -118,6 +143,9 @@ def graph_of(name, dtype):
         "PACK": lambda: ([x, value()], [(2, *SHAPE)]),
         "UNPACK": lambda: ([x], [(1, 4, 8)] * 4),
         "PRELU": lambda: ([x, filler(dtype, 1, 1, 8)], [SHAPE]),
+        "BROADCAST_TO": lambda: ([value(1, 1, 4, 8), ints(1, 4, 4, 8)], [SHAPE]),
+        "SVDF": lambda: (svdf(dtype), [(1, 3)]),
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": lambda: (lstm(dtype), [(1, 4, 3)]),
         "RESHAPE": lambda: ([x, ints(1, 128)], [(1, 128)]),
         "RESIZE_BILINEAR": lambda: ([x, ints(8, 8)], [(1, 8, 8, 8)]),
         "RESIZE_NEAREST_NEIGHBOR": lambda: ([x, ints(8, 8)], [(1, 8, 8, 8)]),
@@ -132,7 +160,7 @@ def graph_of(name, dtype):
         ),
         "TRANSPOSE": lambda: ([x, ints(0, 3, 1, 2)], [(1, 8, 4, 4)]),
         "DEQUANTIZE": lambda: ([value(of="int8")], [SHAPE]),
-        **dict.fromkeys(BINARY.split(), lambda: ([x, value()], [SHAPE])),
+        **dict.fromkeys(f"{BINARY} {COMPARISONS}".split(), lambda: ([x, value()], [SHAPE])),
     }.get(name, lambda: ([x], [SHAPE]))()
     settings = {
         "PACK": {"valuesCount": 2},
@@ -147,6 +175,8 @@ def graph_of(name, dtype):
         "LEAKY_RELU": {"alpha": 0.5},
         "SOFTMAX": {"beta": 1.0},
         "DEPTHWISE_CONV_2D": {"depthMultiplier": 1},
+        "SVDF": {"rank": 2, "fusedActivationFunction": 1},
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": {"fusedActivationFunction": 4},
         "ARG_MAX": {"outputType": 2},
         "ARG_MIN": {"outputType": 2},
     }.get(name, {})
@@ -160,8 +190,14 @@ def graph_of(name, dtype):
         setattr(made, key, setting)
     scale, zero = FIXED.get(name, ((0.125, 0),) * 2)[dtype == "int16"]
     kind = "int32" if name.startswith("ARG_") else dtype
-    scales = () if kind in ("float32", "int32") else (scale,)
-    return single(name, inputs, [Spec(s, scales, zero, kind) for s in shapes], made)
+    kind = "bool" if name in COMPARISONS.split() else kind
+    scales = (scale,) if kind in ("int8", "int16") else ()
+    outputs = [Spec(s, scales, zero, kind) for s in shapes]
+    if kind != "bool":
+        return single(name, inputs, outputs, made)
+    # Conditions are no outputs of C.
+    choice = ("SELECT_V2", [*outputs, x, inputs[1]], [value()], schema.SelectV2OptionsT())
+    return chained([(name, inputs, outputs, made), choice])
 
 
 def filler(dtype, *shape):

@@ -57,6 +57,8 @@ def golden_input(tensor, seed):
     """One reproducible random example, spread over the range of the input."""
     values = np.random.default_rng(seed).standard_normal(tensor["shape"])
     dtype = np.dtype(tensor["dtype"])
+    if "tokens" in tensor:
+        return (np.abs(values * 1e4).astype(dtype) % tensor["tokens"]).astype(dtype)
     if dtype.kind == "f":
         return values.astype(dtype)
     limits = np.iinfo(dtype)

@@ -252,7 +252,8 @@ def scale_and_zero_point(details):
 def quantize(values, details):
     """Floats in the dtype of a tensor, whose details an interpreter gives."""
     dtype = np.dtype(details["dtype"])
-    if dtype.kind == "f":
+    # Of tokens there is no scale.
+    if dtype.kind == "f" or dtype == np.int32:
         return np.asarray(values, dtype)
     scale, zero_point = scale_and_zero_point(details)
     return levels.quantize(values, scale, zero_point, dtype)

@@ -23,7 +23,8 @@ from tfhrf.files import write_together
 
 GENERATED = banner("tfhrf.to_tflm")
 C_TYPES = {"float32": "float", "int8": "std::int8_t", "int16": "std::int16_t"}
-ENUMERATORS = {"float32": "kFloat32", "int8": "kInt8", "int16": "kInt16"}
+C_TYPES |= {"int32": "std::int32_t"}
+ENUMERATORS = {"float32": "kFloat32", "int8": "kInt8", "int16": "kInt16", "int32": "kInt32"}
 
 
 def to_tflm(
@@ -73,10 +74,10 @@ def to_tflm(
     content = bytes(tflite_bytes)
     inputs, outputs = graphs.interface(graph)
     for tensor in (*inputs, *outputs):
-        if tensor["dtype"] not in C_TYPES:
+        if tensor["dtype"] not in C_TYPES or (tensor["dtype"] == "int32") > ("tokens" in tensor):
             raise ValueError(
-                f"Inputs and outputs must have one of the types {list(C_TYPES)}. "
-                f"Received: {tensor['dtype']}"
+                f"Inputs and outputs must have one of the types {list(C_TYPES)}, and int32 for "
+                f"tokens only. Received: {tensor['dtype']}"
             )
     graphs.check(graph, all(tensor["dtype"] != "float32" for tensor in inputs))
     labels = check_labels(labels, outputs)
@@ -112,7 +113,7 @@ def model_header(name, report):
         else "an upper bound from the memory plan: TensorFlow Lite Micro WAS NOT RUN"
     )
     lines = [
-        "enum class Type : std::uint8_t { kFloat32, kInt8, kInt16 };",
+        "enum class Type : std::uint8_t { kFloat32, kInt8, kInt16, kInt32 };",
         "",
         "// Real value = scale * (value - zero_point). A float32 tensor has scale 1.",
         "struct Tensor {",

@@ -37,10 +37,7 @@ def strip_border(graph):
             continue
         if graphs.operator_name(graph, producer) in ("QUANTIZE", "DEQUANTIZE"):
             subgraph.outputs[place] = producer.inputs[0]
-    kept = {int(i) for i in subgraph.outputs} | {
-        int(i) for operator in subgraph.operators for i in operator.inputs
-    }
-    subgraph.operators = [o for o in subgraph.operators if kept & {int(i) for i in o.outputs}]
+    graphs.drop_unread(graph)
     graph.signatureDefs = []
     graphs.drop_unused_tensors(graph)
     graphs.drop_unused_codes(graph)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfhrf.deploy import runners
-from tfhrf.deploy.c import border, emit, floats, fuse, ir, memory
+from tfhrf.deploy.c import border, emit, emit_state, floats, fuse, ir, memory, simplify, state
 from tfhrf.deploy.c.lower import lower
 from tfhrf.deploy.c_text import check_labels, check_name, golden_input
 from tfhrf.deploy.tflite import graph as graphs
@@ -39,7 +39,8 @@ def to_c(
         labels: names of the classes, one for each value of the graph's output, or None.
 
     Returns:
-        dict: "arena_bytes" (of all memory but inputs, outputs and stack), "constant_bytes",
+        dict: "arena_bytes" (of all memory but inputs, outputs, state and stack),
+        "constant_bytes", "state_bytes" (kept from one call to the next),
         "operators" (sorted names), "inputs" and "outputs" (lists of dicts with "shape", "dtype",
         "scale", "zero_point"), "labels", "tflm_ran" (whether TFLM computed the golden output),
         and "files" (names in the directory).
@@ -52,12 +53,14 @@ def to_c(
     check_name(name)
     model = graphs.read(tflite_bytes)
     content = bytes(tflite_bytes)
-    if len(model.subgraphs) == 1 and border.has_border(model):
+    if border.has_border(model):
         border.strip_border(model)
         content = graphs.write(model)
     inputs, outputs = check(model)
     labels = check_labels(labels, outputs)
     graph = ir.read(model)
+    state.add_states(model, graph)
+    simplify.simplify(graph)
     fuse.fuse(graph)
     planned = memory.plan(lower(graph))
     body, write = emit.invoke(planned)
@@ -68,15 +71,19 @@ def to_c(
         "tflm_ran": ran,
         "arena_bytes": planned.arena,
         "constant_bytes": write.bytes,
+        "state_bytes": sum(held.initial.nbytes for held in graph.states),
         "operators": graphs.operators_used(model),
         "inputs": inputs,
         "outputs": outputs,
         "labels": labels,
     }
+    states = graph.states
+    additions = [*floats.conversions(name, report), *emit_state.prototypes(name, states)]
+    resets = emit_state.functions(name, states)
     files = {
-        f"{name}.h": emit.model_header(name, report, floats.conversions(name, report)),
-        f"{name}.c": emit.model_source(name, report, planned, write, kernels, body),
-        f"{name}_golden.h": emit.golden_header(name, ran, example, expected),
+        f"{name}.h": emit.model_header(name, report, additions),
+        f"{name}.c": emit.model_source(name, report, planned, write, kernels, body, resets),
+        f"{name}_golden.h": emit.golden_header(name, ran, example, expected, bool(states)),
         **kernel_files,
     }
     write_together(directory, files)
@@ -86,15 +93,15 @@ def to_c(
 
 def check(model):
     """(descriptions of the inputs, of the outputs); ValueError for what no C is made of."""
-    if len(model.subgraphs) != 1:
+    if len(model.subgraphs) != 1 + len(state.initial_subgraphs(model)):
         raise ValueError(
-            "Graphs made into C have one subgraph, no control flow. "
+            "Graphs made into C have one subgraph, and what CALL_ONCE calls; no control flow. "
             f"Received: {len(model.subgraphs)} subgraphs"
         )
     inputs, outputs = graphs.interface(model)
     graphs.check_scales(model)
     for tensor in (*inputs, *outputs):
-        if tensor["dtype"] not in ("int8", "int16"):
+        if tensor["dtype"] not in ("int8", "int16") and "tokens" not in tensor:
             raise ValueError(
                 f"Inputs and outputs must be int8 or int16. Received: {tensor['dtype']}"
             )

@@ -123,6 +123,15 @@ def invoke_body(planned, write):
     return lines
 
 
+def c_type(dtype):
+    return "int8_t" if dtype == "bool" else f"{dtype}_t"
+
+
+def arena_type(planned):
+    """The type of the values in the arena, beside which places and conditions may lie."""
+    return "int16" if any(s.dtype == "int16" for s in planned.offsets) else "int8"
+
+
 def pointer(operand, planned, write, factor, rows):
     """C expression for the address of an operand's first element in the rows at hand."""
     storage = operand.storage
@@ -132,9 +141,11 @@ def pointer(operand, planned, write, factor, rows):
     if storage in planned.buffers:
         stride -= planned.buffers[storage]
     if storage.role == "constant":
-        base = write.array(f"{storage.dtype}_t", storage.data, "constant")
+        base = write.array(c_type(storage.dtype), storage.data, "constant")
     elif storage.role == "arena":
         base = "arena"
+        if storage.dtype != arena_type(planned):
+            base = f"(({c_type(storage.dtype)} *)memory)"
         start += planned.offsets[storage] // storage.itemsize
     else:
         base = storage.name
@@ -148,7 +159,7 @@ def prototype(name, report, function="_invoke"):
     arguments = [f"const {t['dtype']}_t *{n}" for t, n in zip(report["inputs"], ins, strict=True)]
     arguments += [f"{t['dtype']}_t *{n}" for t, n in zip(report["outputs"], outs, strict=True)]
     if function == "_invoke_in":
-        arguments.insert(0, "void *memory")
+        arguments[:0] = ["void *memory"] + [f"{name}_state *state"] * bool(report["state_bytes"])
     return f"int {name}{function}({', '.join(arguments)})"
 
 
@@ -158,8 +169,8 @@ def guarded(guard, lines):
     return "\n".join([*first, "#include <stdint.h>", "", *lines, f"#endif /* {guard} */"]) + "\n"
 
 
-def model_header(name, report, conversions):
-    """The text of NAME.h, with lines that convert from and to floats."""
+def model_header(name, report, additions):
+    """The text of NAME.h, with lines that go before its functions."""
     upper = name.upper()
     lines = ["#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
     lines.append("/* Real value = scale * (value - zero point). */")
@@ -172,6 +183,9 @@ def model_header(name, report, conversions):
                 for axis, length in enumerate(tensor["shape"])
             ]
             zero = tensor["zero_point"]
+            if tensor["scale"] is None:
+                lines.append(f"#define {prefix}_TOKENS {tensor['tokens']}")
+                continue
             lines.append(f"#define {prefix}_SCALE {c_float(tensor['scale'])}")
             lines.append(f"#define {prefix}_ZERO_POINT {f'({zero})' if zero < 0 else zero}")
     lines += [
@@ -187,6 +201,7 @@ def model_header(name, report, conversions):
             "",
         ]
     lines += [
+        *additions,
         "/* Computes the outputs of one example; returns 0. Not reentrant: memory is static. */",
         f"{prototype(name, report)};",
         "",
@@ -195,7 +210,6 @@ def model_header(name, report, conversions):
         " * linkers that collect unused sections leave its memory out. */",
         f"{prototype(name, report, '_invoke_in')};",
         "",
-        *conversions,
         "#ifdef __cplusplus",
         "}",
         "#endif",
@@ -211,7 +225,7 @@ TFHRF_INLINE int32_t least(int32_t a, int32_t b)
 }"""
 
 
-def model_source(name, report, planned, write, kernels, body):
+def model_source(name, report, planned, write, kernels, body, resets):
     """The text of NAME.c.
 
     Args:
@@ -221,6 +235,7 @@ def model_source(name, report, planned, write, kernels, body):
         write: Writer that holds the constants of `body`.
         kernels: names of the headers to include.
         body: lines of the function.
+        resets: lines that keep and reset the state.
     """
     lines = [f"/* {banner('tfhrf.to_c')} */", f'#include "{name}.h"', ""]
     if write.any_scale:
@@ -244,29 +259,30 @@ def model_source(name, report, planned, write, kernels, body):
         "",
         prototype(name, report, "_invoke_in"),
         "{",
-        *memory_lines(planned, report["inputs"][0]["dtype"]),
+        *memory_lines(planned),
         *unread_lines(planned, report["inputs"]),
         *body,
         f"    return {'status' if fails else 0};",
         "}",
     ]
     arguments = argument_names("in", report["inputs"]) + argument_names("out", report["outputs"])
+    lines += ["", *resets, prototype(name, report), "{"]
+    lines += [f"    static tfhrf_pair memory[{max(1, report['arena_bytes'] // 4)}] TFHRF_ALIGNED;"]
+    if resets:
+        lines += ["    if (started == 0) {", f"        {name}_reset();", "    }"]
+        arguments.insert(0, "&kept")
     lines += [
-        "",
-        prototype(name, report),
-        "{",
-        f"    static tfhrf_pair memory[{max(1, report['arena_bytes'] // 4)}] TFHRF_ALIGNED;",
         f"    return {name}_invoke_in(memory, {', '.join(arguments)});",
         "}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def memory_lines(planned, dtype):
+def memory_lines(planned):
     """Lines that name the memory: as values of the arena, and as scratch."""
     lines = [] if planned.arena else ["    (void)memory;"]
-    if planned.offsets:
-        lines.append(f"    {dtype}_t *const arena = memory;")
+    if any(storage.dtype == arena_type(planned) for storage in planned.offsets):
+        lines.append(f"    {arena_type(planned)}_t *const arena = memory;")
     if any(step.scratch for step in planned.scratch):
         lines.append("    tfhrf_pair *const scratch = memory;")
     return lines
@@ -279,7 +295,7 @@ def unread_lines(planned, inputs):
     return [f"    (void){name};" for name in argument_names("in", inputs) if name not in read]
 
 
-def golden_header(name, ran, inputs, outputs):
+def golden_header(name, ran, inputs, outputs, resets):
     """The text of NAME_golden.h: one example, computed by TensorFlow Lite Micro if that `ran`."""
     source = (
         "TensorFlow Lite Micro" if ran else "TensorFlow Lite: TENSORFLOW LITE MICRO WAS NOT RUN"
@@ -306,6 +322,7 @@ def golden_header(name, ran, inputs, outputs):
         f"static inline int {name}_golden_test(void)",
         "{",
         *found,
+        *([f"    {name}_reset();"] if resets else []),
         f"    int equal = {name}_invoke({', '.join(arguments)}) == 0;",
         *(f"    equal = {comparison} ? equal : 0;" for comparison in equal),
         "    return equal;",

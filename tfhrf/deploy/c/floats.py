@@ -38,6 +38,8 @@ def conversions(name, report):
         (DEQUANTIZE, "dequantize", "outputs"),
     ):
         for position, tensor in enumerate(report[kind]):
+            if tensor["scale"] is None:
+                continue
             number = position if len(report[kind]) > 1 else ""
             limits = np.iinfo(tensor["dtype"])
             zero = tensor["zero_point"]

@@ -1,48 +1,24 @@
 """Joins operators of a quantized graph where the joint result is the same, bit by bit.
 
-- TABLE: what an int8 operator, or a chain of them, makes of one varying value.
+- TABLE: joined with the operator before it.
 - LAYER_NORM: mean, difference, squares, variance, RSQRT, product.
 - ATTENTION: product of queries and keys, SOFTMAX, product with values.
-
-What has no kernel with it is made two: CLAMP bounds 16-bit results. FULLY_CONNECTED with computed
-weights is a BATCH_MATMUL.
 """
-
-import copy
-import dataclasses
-import types
 
 import numpy as np
 
-from tfhrf.deploy.c.ir import (
-    BINARY,
-    BOUNDS,
-    CHOICES,
-    UNARY,
-    Operator,
-    activation,
-    bounds_of,
-    evaluate,
-    is_narrow,
-    product_scale,
-    refuse,
-    shrinks,
-    table_of,
-)
+from tfhrf.deploy.c.ir import BINARY, Operator, activation, is_narrow, product_scale, shrinks
+from tfhrf.deploy.c.simplify import IDENTITY, look_up, scalar
 
 # Operators whose kernels look their results up in a table at the end.
 WITH_TABLE = BINARY | {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D"}
-WITH_TABLE |= {"FULLY_CONNECTED", "LAYER_NORM", "TABLE"}
+WITH_TABLE |= {"FULLY_CONNECTED", "LAYER_NORM", "TABLE", "TRANSPOSE_CONV"}
 # What may compute the scores of attention before something is added to them.
 SCORES = ("TABLE", "MUL", "BATCH_MATMUL")
-IDENTITY = np.arange(-128, 128)
 
 
 def fuse(graph):
     """Changes a Graph in place."""
-    multiply_computed(graph)
-    make_tables(graph)
-    part_activations(graph)
     for operator in [op for op in graph.operators if op.name == "MUL"]:
         fuse_layer_norm(graph, operator)
     for operator in [op for op in graph.operators if op.name == "SOFTMAX"]:
@@ -51,93 +27,10 @@ def fuse(graph):
         append_table(graph, operator)
 
 
-def look_up(table, values):
-    return np.asarray(table)[np.asarray(values) + 128]
-
-
-def scalar(tensor):
-    """The value of a constant of one element, or None."""
-    return int(tensor.data.flat[0]) if tensor.data is not None and tensor.data.size == 1 else None
-
-
-def make_tables(graph):
-    """Makes a TABLE of each int8 operator that is a function of one varying tensor's elements."""
-    sources: dict[int, tuple] = {}
-    for position, operator in enumerate(graph.operators):
-        if operator.name not in BINARY | CHOICES | UNARY or operator.output.dtype != "int8":
-            continue
-        if any(tensor.dtype != "int8" for tensor in operator.inputs):
-            continue
-        if operator.name == "RSQRT" and operator.inputs[0].zero_point != -128:
-            refuse(operator, "its input can be negative: TFLM would stop", operator.inputs[0])
-        constants = [scalar(tensor) for tensor in operator.inputs]
-        varying = [t for t, c in zip(operator.inputs, constants, strict=True) if c is None]
-        if not varying or any(tensor.data is not None for tensor in varying):
-            continue
-        roots = [sources.get(id(tensor), (tensor, IDENTITY)) for tensor in varying]
-        if any(root[0] is not roots[0][0] for root in roots):
-            continue
-        source = roots[0][0]
-        if operator.output.shape != source.shape:
-            continue
-        if len(varying) == 1:
-            table = look_up(table_of(operator, constants), roots[0][1])
-        else:
-            table = evaluate(operator, roots[0][1], roots[1][1])
-        sources[id(operator.output)] = (source, table)
-        graph.operators[position] = Operator(
-            "TABLE", [source], operator.outputs, extra={"table": table}
-        )
-    drop_unread(graph)
-
-
-def multiply_computed(graph):
-    """Makes a BATCH_MATMUL of each FULLY_CONNECTED whose weights are computed."""
-    for operator in graph.operators:
-        if operator.name != "FULLY_CONNECTED" or operator.inputs[1].data is not None:
-            continue
-        x, weights, *bias = operator.inputs
-        if any(bias) or x.dtype != weights.dtype or operator.output.shape[:-1] != x.shape[:-1]:
-            continue
-        operator.name, operator.inputs = "BATCH_MATMUL", [x, weights]
-        fused = operator.options.fusedActivationFunction
-        operator.options = types.SimpleNamespace(
-            adjX=False, adjY=True, fusedActivationFunction=fused
-        )
-
-
-def part_activations(graph):
-    """Makes a CLAMP of each 16-bit activation that its operator's kernel has not."""
-    for operator in [op for op in graph.operators if op.output.dtype == "int16"]:
-        if operator.name == "RELU6":
-            operator.name, operator.extra = "CLAMP", {"kind": "RELU6"}
-        kind, output = activation(operator), operator.output
-        if kind not in BOUNDS:
-            continue
-        if bounds_of(kind, output)[1] == output.limits.max and operator.name != "BATCH_MATMUL":
-            continue
-        raw = dataclasses.replace(output)
-        operator.options = copy.copy(operator.options)
-        operator.options.fusedActivationFunction = 0
-        operator.outputs = [raw]
-        new = Operator("CLAMP", [raw], [output], extra={"kind": kind})
-        graph.operators.insert(graph.operators.index(operator) + 1, new)
-
-
-def drop_unread(graph):
-    """Removes operators whose outputs nothing reads."""
-    for operator in reversed(graph.operators):
-        read = any(
-            graph.consumers(t) or any(t is o for o in graph.outputs) for t in operator.outputs
-        )
-        if not read:
-            graph.operators.remove(operator)
-
-
 def only_consumer(graph, tensor):
     """The one operator that reads a tensor, if there is one and the tensor is no output."""
     readers = graph.consumers(tensor)
-    inner = not any(tensor is output for output in graph.outputs)
+    inner = not any(tensor is output for output in graph.kept)
     return readers[0] if len(readers) == 1 and inner else None
 
 
@@ -182,7 +75,7 @@ def is_named(operator, name):
 def fuse_layer_norm(graph, product):
     """Joins a MUL with what computes its second factor, if that is a LayerNormalization."""
     difference, inverse = product.inputs
-    if difference.shape[:-1] != inverse.shape[:-1] or inverse.shape[-1] != 1:
+    if difference.shape[:-1] != inverse.shape[:-1] or inverse.shape[-1:] != (1,):
         return
     subtract = graph.producer(difference)
     if not is_named(subtract, "SUB") or subtract.extra:
@@ -271,7 +164,7 @@ def join(graph, gone, new):
     readers = [op for op in graph.operators if any(id(t) in made for t in op.inputs)]
     if any(all(op is not other for other in gone) for op in readers):
         return
-    if any(id(t) in made for t in graph.outputs):
+    if any(id(t) in made for t in graph.kept):
         return
     graph.operators[graph.operators.index(last)] = new
     graph.operators = [op for op in graph.operators if all(op is not other for other in gone)]

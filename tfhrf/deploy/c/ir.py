@@ -1,4 +1,4 @@
-"""Quantized TensorFlow Lite graphs as plain data, and what their operators do to single values."""
+"""Quantized TensorFlow Lite graphs as plain data, and the scales of their operators."""
 
 import dataclasses
 import math
@@ -11,10 +11,12 @@ from tfhrf.deploy.tflite import graph as graphs
 
 ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
 BOUNDS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
-BINARY = {"ADD", "SUB", "MUL", "DIV", "SQUARED_DIFFERENCE"}
+BINARY = {"ADD", "SUB", "MUL", "DIV", "PRELU", "SQUARED_DIFFERENCE"}
 CHOICES = {"MAXIMUM", "MINIMUM"}
+COMPARISONS = {"EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"}
 UNARY = {
     "ABS",
+    "ELU",
     "LOGISTIC",
     "TANH",
     "RSQRT",
@@ -36,6 +38,7 @@ class Tensor:
     scales: np.ndarray
     zero_point: int = 0
     data: np.ndarray | None = None
+    variable: bool = False  # held by an operator from one call to the next
 
     @property
     def scale(self):
@@ -66,6 +69,14 @@ class Graph:
     operators: list[Operator]
     inputs: list[Tensor]
     outputs: list[Tensor]
+    # Variables, and pairs of one of them and what it becomes at the end: see `state`.
+    states: list[Any] = dataclasses.field(default_factory=list)
+    updates: list[tuple[Any, Tensor]] = dataclasses.field(default_factory=list)
+
+    @property
+    def kept(self):
+        """What is needed when the graph has run: outputs, and what variables become."""
+        return [*self.outputs, *(tensor for _, tensor in self.updates)]
 
     def consumers(self, tensor):
         return [op for op in self.operators if any(x is tensor for x in op.inputs)]
@@ -121,7 +132,7 @@ def read_tensor(model, tensor, index):
         data = np.frombuffer(raw, np.dtype(dtype).newbyteorder("<")).reshape(shape)
     name = graphs.tensor_name(tensor) or f"#{index}"
     zero_point = int(zero_points[0]) if zero_points is not None and len(zero_points) else 0
-    return Tensor(name, shape, dtype, scales, zero_point, data)
+    return Tensor(name, shape, dtype, scales, zero_point, data, bool(tensor.isVariable))
 
 
 def activation(operator):
@@ -179,6 +190,14 @@ def quotient_scale(operator):
     return exact.quantize_multiplier(a.scale / (b.scale * operator.output.scale))
 
 
+def slope_scales(operator):
+    """Quantized multipliers of PRELU: of values above zero, of values below times their slopes."""
+    x, alpha = operator.inputs[:2]
+    y = operator.output
+    reals = (x.scale / y.scale, x.scale * alpha.scale / y.scale)
+    return [exact.quantize_multiplier(real) for real in reals]
+
+
 def is_narrow(multiplier, shift):
     """Whether a tfhrf_narrow_scale of 16-bit kernels can hold a quantized multiplier."""
     return shift <= -2
@@ -197,142 +216,3 @@ def mean_scale(operator, count):
     multiplier, shift = exact.quantize_multiplier(x.scale / y.scale)
     bits = min(count.bit_length() - 1, 32, 31 + shift)
     return (multiplier << bits) // count, shift - bits
-
-
-def evaluate(operator, *values):
-    """What an elementwise operator makes of quantized values: arrays in, array out."""
-    arrays = [np.asarray(value, np.int64) for value in values]
-    centered = [
-        array - tensor.zero_point for array, tensor in zip(arrays, operator.inputs, strict=True)
-    ]
-    y = operator.output
-    if operator.name in CHOICES:
-        for tensor in operator.inputs:
-            check_same_scale(operator, tensor)
-        result = (np.maximum if operator.name == "MAXIMUM" else np.minimum)(*arrays)
-    elif operator.name in BINARY:
-        result = evaluate_binary(operator, *centered) + y.zero_point
-    else:
-        result = globals()[f"evaluate_{operator.name.lower()}"](operator, centered[0])
-    return clamp(operator, exact.saturate(result, y.limits))
-
-
-def evaluate_binary(operator, a, b):
-    if operator.name == "MUL":
-        return exact.rescale(a * b, *product_scale(operator))
-    if operator.name == "DIV":
-        return exact.divide(a, b, *quotient_scale(operator))
-    bits, (scale_a, scale_b, scale) = shared_scale(operator)
-    a, b = exact.rescale(a << bits, *scale_a), exact.rescale(b << bits, *scale_b)
-    raw = a + b if operator.name == "ADD" else a - b
-    return exact.rescale(raw * raw if operator.name == "SQUARED_DIFFERENCE" else raw, *scale)
-
-
-def fixed_point(operator, x):
-    """(values with four integer bits, whether they lie below, above the range of those)."""
-    multiplier, shift = exact.quantize_multiplier(operator.inputs[0].scale * 2**27)
-    radius = exact.input_radius(4, shift)
-    inside = np.clip(x, -radius + 1, radius - 1)
-    return exact.rescale(inside, multiplier, shift), x <= -radius, x >= radius
-
-
-def evaluate_abs(operator, x):
-    source, y = operator.inputs[0], operator.output
-    magnitude = np.abs(x)
-    if source.scale != y.scale:
-        magnitude = exact.rescale(magnitude, *exact.quantize_multiplier(source.scale / y.scale))
-    return magnitude + y.zero_point
-
-
-def evaluate_logistic(operator, x):
-    inside, below, above = fixed_point(operator, x)
-    result = exact.divide_by_power(exact.logistic(inside), 23) - 128
-    return np.where(below, -128, np.where(above, 127, result))
-
-
-def evaluate_tanh(operator, x):
-    inside, below, above = fixed_point(operator, x)
-    result = exact.divide_by_power(exact.tanh(inside), 24)
-    return np.where(below, -128, np.where(above, 127, result))
-
-
-def evaluate_rsqrt(operator, x):
-    source, y = operator.inputs[0], operator.output
-    multiplier, shift = exact.quantize_multiplier(1 / (math.sqrt(source.scale) * y.scale))
-
-    def one(value):
-        # TFLM stops below zero; where no input can be below, it does not matter.
-        if value <= 0:
-            return y.limits.max
-        inverse, right = exact.inverse_square_root(value)
-        data = exact.rescale(1, inverse, 20 - right)
-        return int(exact.rescale(data, multiplier, shift - 20)) + y.zero_point
-
-    return np.array([one(int(value)) for value in x.flat], np.int64).reshape(x.shape)
-
-
-def evaluate_relu(operator, x):
-    source, y = operator.inputs[0], operator.output
-    scale = exact.quantize_multiplier(source.scale / y.scale)
-    return np.maximum(y.zero_point, exact.rescale(x, *scale) + y.zero_point)
-
-
-def evaluate_relu6(operator, x):
-    # TFLM does not rescale: the bounds and the result are in steps of the input.
-    source = operator.inputs[0]
-    return np.clip(x + source.zero_point, *bounds_of("RELU6", source))
-
-
-def evaluate_leaky_relu(operator, x):
-    source, y = operator.inputs[0], operator.output
-    alpha = float(np.float32(operator.options.alpha))
-    identity = exact.quantize_multiplier(source.scale / y.scale)
-    sloped = exact.quantize_multiplier(source.scale * alpha / y.scale)
-    return y.zero_point + np.where(x >= 0, exact.rescale(x, *identity), exact.rescale(x, *sloped))
-
-
-def evaluate_quantize(operator, x):
-    source, y = operator.inputs[0], operator.output
-    scale = exact.quantize_multiplier(source.scale / y.scale)
-    return exact.rescale(x, *scale) + y.zero_point
-
-
-def evaluate_hard_swish(operator, x):
-    source, y = operator.inputs[0], operator.output
-    int16 = np.iinfo(np.int16)
-    high = np.float32(1 / 128) * np.float32(source.scale)
-    output_multiplier, output_shift = sixteen_bits(float(high) / y.scale)
-    relu_multiplier, relu_shift = sixteen_bits(float(high) / float(np.float32(3 / 32768)))
-
-    def doubled(a, b):
-        return exact.saturate((a * b + (1 << 14)) >> 15, int16)
-
-    fine = x * 128
-    outer = doubled(fine, output_multiplier)
-    inner = fine
-    if relu_shift > 0:
-        inner = exact.saturate(inner << (relu_shift - 1), int16)
-    inner = doubled(inner, relu_multiplier)
-    if relu_shift > 0:
-        inner = exact.saturate(inner << 1, int16)
-    if relu_shift < 0:
-        inner = exact.divide_by_power(inner, -relu_shift)
-    inner = (inner + (1 << 15)) >> 1
-    product = inner * outer
-    truncated = np.where(product < 0, -(-product >> 15), product >> 15)
-    return exact.divide_by_power(truncated, -output_shift) + y.zero_point
-
-
-def sixteen_bits(real):
-    multiplier, shift = exact.quantize_multiplier(real)
-    return min((multiplier + (1 << 15)) >> 16, 32767), shift
-
-
-def table_of(operator, constants):
-    """256 outputs of an int8 operator for the inputs -128 ... 127.
-
-    Args:
-        constants: for each input its value if it is a constant scalar, or None.
-    """
-    x = np.arange(-128, 128)
-    return evaluate(operator, *(x if c is None else np.full(256, c) for c in constants))

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import numpy as np
 
 from tfhrf.deploy.c import arithmetic as exact
-from tfhrf.deploy.c.fuse import IDENTITY, look_up, raw_output
+from tfhrf.deploy.c.fuse import raw_output
 from tfhrf.deploy.c.ir import activation, bounds_of, clamp, limits_of
+from tfhrf.deploy.c.simplify import IDENTITY, look_up
 
 
 @dataclasses.dataclass(frozen=True)

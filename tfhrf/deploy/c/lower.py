@@ -3,25 +3,38 @@
 Here lies what lowerings share, where tensors are, and the table of the lowerings.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
-from tfhrf.deploy.c.ir import refuse
+from tfhrf.deploy.c.ir import COMPARISONS, refuse
 from tfhrf.deploy.c.literals import INT8, INT16, Precision
 from tfhrf.deploy.c.operators.attention import lower_attention
-from tfhrf.deploy.c.operators.convolution import lower_conv, lower_pool
+from tfhrf.deploy.c.operators.convolution import (
+    lower_bilinear,
+    lower_conv,
+    lower_pool,
+    lower_transposed,
+)
 from tfhrf.deploy.c.operators.dense import lower_dense
-from tfhrf.deploy.c.operators.elementwise import lower_choice, lower_elementwise
+from tfhrf.deploy.c.operators.elementwise import (
+    lower_choice,
+    lower_comparison,
+    lower_elementwise,
+    lower_select,
+)
 from tfhrf.deploy.c.operators.matmul import lower_matmul
 from tfhrf.deploy.c.operators.movers import MOVERS, VIEWS, move, part_of, view_of
 from tfhrf.deploy.c.operators.normalization import lower_layer_norm, lower_reduce
-from tfhrf.deploy.c.operators.softmax import lower_softmax
+from tfhrf.deploy.c.operators.recurrent import lower_lstm, lower_svdf
+from tfhrf.deploy.c.operators.softmax import lower_log_softmax, lower_softmax
 from tfhrf.deploy.c.views import Storage, View, strides_of
 from tfhrf.deploy.memory_plan import round_up
 
+INTEGERS = {"int8", "int16", "int32", "int64", "bool"}
 # Kernels that write several matrices, each anywhere.
-IN_BATCHES = {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D"}
+IN_BATCHES = {"ATTENTION", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
 
 
 class Lowering:
@@ -36,21 +49,37 @@ class Lowering:
         self.views = {}
         self.candidates = {}
         self.parts = {}
+        self.kept = []
         for tensor, name in zip(graph.inputs, argument_names("in", graph.inputs), strict=True):
             storage = Storage("input", tensor.dtype, tensor_size(tensor), name)
             self.views[id(tensor)] = View(
                 storage, np.arange(tensor_size(tensor)).reshape(tensor.shape)
             )
+        for state in graph.states:
+            storage = Storage(
+                "state", state.tensor.dtype, tensor_size(state.tensor), f"state->{state.name}"
+            )
+            address = np.arange(storage.elements).reshape(state.tensor.shape)
+            self.views[id(state.tensor)] = View(storage, address)
         self.find_parts()
         for operator in graph.operators:
             lower_it = LOWERINGS[precision].get(operator.name)
             if lower_it is None:
                 refuse(operator, "there is no kernel")
             for tensor in (*operator.inputs, *operator.outputs):
-                if tensor is not None and tensor.dtype not in ("int8", "int32", "int16", "int64"):
+                if tensor is not None and tensor.dtype not in INTEGERS:
                     refuse(operator, "it is not quantized to integers", tensor)
+            others = VIEWS | COMPARISONS
+            if operator.output.dtype != precision.dtype and operator.name not in others:
+                refuse(operator, "its output has another type than the other values")
             lower_it(self, operator)
         self.write_outputs()
+        self.write_states()
+
+    def put(self, tensor, view):
+        """Makes a view the place of a tensor, which lives as long as the lowering."""
+        self.kept.append(tensor)
+        self.views[id(tensor)] = view
 
     def find_parts(self):
         """Inputs of CONCATENATION and PACK that can be computed right where they belong."""
@@ -77,6 +106,15 @@ class Lowering:
                 storage = Storage("output", tensor.dtype, tensor_size(tensor), name)
                 address = np.arange(tensor_size(tensor)).reshape(tensor.shape)
                 move(self, view, View(storage, address))
+
+    def write_states(self):
+        """Copies to variables, when nothing reads them any more."""
+        views = [self.view(tensor) for _, tensor in self.graph.updates]
+        views = [self.copy(view) if view.storage.role == "state" else view for view in views]
+        first = len(self.steps)
+        for (state, _), view in zip(self.graph.updates, views, strict=True):
+            move(self, view, self.views[id(state.tensor)])
+        self.steps[first:] = [dataclasses.replace(step, last=True) for step in self.steps[first:]]
 
     def view(self, tensor):
         """Where a tensor that is computed already, or constant, lies."""
@@ -209,14 +247,19 @@ BOTH = {
     "FULLY_CONNECTED": lower_dense,
     "LAYER_NORM": lower_layer_norm,
     "MEAN": lower_reduce,
+    "SELECT_V2": lower_select,
     "SOFTMAX": lower_softmax,
+    "TRANSPOSE_CONV": lower_transposed,
 }
-FUNCTIONS16 = ("LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
+FUNCTIONS16 = ("ABS", "LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
 # The lowering of each operator that has a kernel.
 LOWERINGS: dict[Precision, dict[str, Callable]] = {
     INT8: BOTH
-    | dict.fromkeys(("TABLE", "DIV"), lower_elementwise)
-    | dict.fromkeys(("REDUCE_MAX", "SUM"), lower_reduce),
+    | dict.fromkeys(COMPARISONS, lower_comparison)
+    | dict.fromkeys(("TABLE", "DIV", "PRELU"), lower_elementwise)
+    | dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN", "SUM"), lower_reduce)
+    | {"LOG_SOFTMAX": lower_log_softmax, "RESIZE_BILINEAR": lower_bilinear}
+    | {"UNIDIRECTIONAL_SEQUENCE_LSTM": lower_lstm, "SVDF": lower_svdf},
     INT16: BOTH | dict.fromkeys(FUNCTIONS16, lower_elementwise),
 }
 
@@ -229,6 +272,8 @@ def lower(graph):
     """
     kinds = {tensor.dtype for op in graph.operators for tensor in op.outputs}
     kinds |= {tensor.dtype for tensor in graph.inputs}
+    # Tokens, and where they lie, are beside the values.
+    kinds &= {"int8", "int16"}
     if len(kinds) > 1:
         raise ValueError(
             f"All computed tensors must have one type, int8 or int16. Received: {sorted(kinds)}"

@@ -48,7 +48,7 @@ def groups_of(steps):
     first, so that all else is computed as late as it can be.
     """
     result: list[Group] = []
-    remaining = list(steps)
+    remaining = [step for step in steps if not step.last]
     while remaining:
         batch = remaining
         for step in remaining:
@@ -65,7 +65,7 @@ def groups_of(steps):
             result += split(group, steps)
         chosen = set(map(id, batch))
         remaining = [step for step in remaining if id(step) not in chosen]
-    return result
+    return result + [Group([step], step.rows) for step in steps if step.last]
 
 
 def chain(steps):

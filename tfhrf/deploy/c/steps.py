@@ -46,6 +46,7 @@ class Step:
         scratch: bytes that the kernel needs besides.
         wish: bytes with which it is faster.
         numbered: whether the kernel must know which row of the output is the first.
+        last: whether it runs when all others have run.
         can_fail: whether the one line of `call` is an expression that is not 0 after an error.
     """
 
@@ -58,6 +59,7 @@ class Step:
     wish: int = 0
     numbered: bool = False
     can_fail: bool = False
+    last: bool = False
 
     @property
     def rows(self):

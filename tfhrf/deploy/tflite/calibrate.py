@@ -14,10 +14,18 @@ from tfhrf.deploy.tflite.interpreter import make_interpreter
 NO_WEIGHT = {"int8": 8.5, "int16x8": 13.5}
 
 
-def calibrate(graph, examples, precision, name_layer):
-    """Writes the range of each tensor of a float graph, over all examples, into the graph."""
+def calibrate(graph, content, examples, precision, name_layer):
+    """Writes the range of each tensor of a float graph, over all examples, into the graph.
+
+    Args:
+        graph: ModelT. Tensors that nothing touches are removed in the end.
+        content: bytes of a graph with the same tensors that computes their values.
+        examples: list with one float32 array for each model input.
+        precision: "int8" or "int16x8".
+        name_layer: maps a tensor's name to words that say which layer it belongs to.
+    """
     subgraph = graph.subgraphs[0]
-    low, high, peak = measure(graph, examples)
+    low, high, peak = measure(graph, content, examples)
     for index in low:
         name = graphs.tensor_name(subgraph.tensors[index])
         if not np.isfinite((low[index], high[index])).all():
@@ -36,32 +44,32 @@ def calibrate(graph, examples, precision, name_layer):
         quantization.min = np.array([low[index]], np.float32)
         quantization.max = np.array([high[index]], np.float32)
         subgraph.tensors[index].quantization = quantization
+    graphs.drop_unused_tensors(graph)
+    graphs.drop_unused_codes(graph)
 
 
-def measure(graph, examples):
+def measure(graph, content, examples):
     """Three dicts by index of a float tensor: least value, largest, and for scores of attention
     the least of the largest scores of all rows."""
     subgraph = graph.subgraphs[0]
-    interpreter = make_interpreter(graphs.write(graph), keep_all=True)
+    interpreter = make_interpreter(content, keep_all=True)
     # The converter names the inputs as `freeze` did; it may order them otherwise.
     order = [details["name"] for details in interpreter.get_input_details()]
     slots = [int(re.sub(r".*input_(\d+).*", r"\1", name)) for name in order]
-    where = [details["index"] for details in interpreter.get_input_details()]
+    where = [(details["index"], details["dtype"]) for details in interpreter.get_input_details()]
+    made = [index for operator in subgraph.operators for index in operator.outputs]
     measured = [
-        *subgraph.inputs,
-        *(
-            index
-            for operator in subgraph.operators
-            for index in operator.outputs
-            if graphs.type_name(subgraph.tensors[index]) == "float32"
-        ),
+        index
+        for index in (*subgraph.inputs, *made)
+        if graphs.type_name(subgraph.tensors[index]) == "float32"
     ]
     low = dict.fromkeys(measured, np.inf)
     high = dict.fromkeys(measured, -np.inf)
     peak = dict.fromkeys(scores_of(graph), np.inf)
     for example in range(len(examples[0])):
-        for slot, index in zip(slots, where, strict=True):
-            interpreter.set_tensor(index, examples[slot][example : example + 1])
+        for slot, (index, dtype) in zip(slots, where, strict=True):
+            values = examples[slot][example : example + 1]
+            interpreter.set_tensor(index, values.astype(dtype))
         interpreter.invoke()
         for index in measured:
             values = interpreter.get_tensor(index)

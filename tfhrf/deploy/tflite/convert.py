@@ -1,5 +1,6 @@
 """to_tflite: a folded Keras model as a TensorFlow Lite file that TensorFlow Lite Micro can run."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
@@ -18,7 +19,10 @@ from tfhrf.deploy.tflite.examples import check_inputs, read_examples
 from tfhrf.deploy.tflite.fidelity import warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
+from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
+from tfhrf.deploy.tflite.missing_operators import replace_missing
 from tfhrf.deploy.tflite.quantize import quantize, quiet
+from tfhrf.deploy.tflite.tokens import check_tokens, take_tokens
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
 
 Precision = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
@@ -44,8 +48,10 @@ def to_tflite(
     - "float16", "dynamic": 16-bit floats, or 8-bit weights with float activations. They are for
       phones; TFLM does not run them.
 
-    Dropout vanishes; LayerNormalization takes a form that stays integer; the rest must consist of
-    operators that TFLM has (relu, silu, sigmoid, tanh, softmax, but not gelu).
+    Dropout vanishes; LayerNormalization takes a form that stays integer; functions of one value
+    that TFLM has in float only (gelu, softplus, exp) are tables in int8; recurrent layers are
+    unrolled; the rest must consist of operators that TFLM has. Inputs of Embedding layers are
+    int32.
 
     The ranges of all tensors are measured here, on every example, and not by TensorFlow Lite's
     calibrator, which reads the input of an operator that works in place after the operator has
@@ -54,7 +60,7 @@ def to_tflite(
 
     Args:
         model: a built functional or Sequential model of stock Keras layers (`tfhrf.fold` makes
-            one) with float32 inputs, all of whose dimensions but the batch are fixed.
+            one) with inputs of floats or integers, all of whose dimensions but the batch are fixed.
         representative_data: for the integer precisions, examples that the model will meet: an
             array of shape (examples, ...input shape), or an iterable of such arrays or of single
             examples. For a model with several inputs a list with one array for each, or a dict
@@ -92,18 +98,24 @@ def to_tflite(
     if precision in ("float16", "dynamic"):
         return content
     graph = graphs.read(content)
+    take_tokens(graph)
+    if examples is not None:
+        check_tokens(graph, examples)
+    replace_missing(graph)
     graph_rewrites.slice_unequal_splits(graph)
     graph_rewrites.slice_fewer_axes(graph)
     if examples is not None:
         for_integers(graph, precision)
     graph_rewrites.multiply_computed(graph)
     graph_rewrites.rescale_bounds(graph)
-    graphs.check(graph, False, layer_namer(model), INTEGERS.get(precision))
     graph_rewrites.spare_arena(graph)
+    before = graphs.write(graph)
+    functions = stand_in(graph) if precision == "int8" else []
+    graphs.check(graph, False, layer_namer(model), INTEGERS.get(precision))
     if examples is not None:
-        before = graphs.write(graph)
-        calibrate(graph, examples, precision, layer_namer(model))
+        calibrate(graph, before, examples, precision, layer_namer(model))
         graph = quantize(graph, precision)
+        look_up(graph, functions) if precision == "int8" else narrow_tables(graph)
         graphs.check(graph, True, layer_namer(model))
         warn_of_loss(graphs.read(before), graph, examples, layer_namer(model))
     check_prepares(graph, layer_namer(model))
@@ -140,7 +152,24 @@ def freeze(model):
         outputs = model(tree.pack_sequence_as(functional.input, arguments), training=False)
         return tree.flatten(outputs)
 
-    return convert_variables_to_constants_v2(tf.function(call).get_concrete_function(*signature))
+    with unrolled(model):
+        function = tf.function(call).get_concrete_function(*signature)
+    return convert_variables_to_constants_v2(function)
+
+
+@contextlib.contextmanager
+def unrolled(model):
+    """Has recurrent layers compute step after step: TFLM has no loop for integers."""
+    loops = [
+        layer for layer in walk(model) if isinstance(layer, keras.layers.RNN) and not layer.unroll
+    ]
+    for layer in loops:
+        layer.unroll = True
+    try:
+        yield
+    finally:
+        for layer in loops:
+            layer.unroll = False
 
 
 def convert(function, precision, name_layer):

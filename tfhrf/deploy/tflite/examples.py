@@ -12,8 +12,10 @@ def check_inputs(inputs):
                 f"Input '{x.name}' must have fixed dimensions (all but the batch). "
                 f"Received: shape={x.shape}"
             )
-        if x.dtype != "float32":
-            raise ValueError(f"Input '{x.name}' must be float32. Received: dtype={x.dtype}")
+        if not x.dtype.startswith(("float32", "int", "uint")):
+            raise ValueError(
+                f"Input '{x.name}' must be float32 or of integers. Received: dtype={x.dtype}"
+            )
 
 
 def read_examples(data, inputs, precision):

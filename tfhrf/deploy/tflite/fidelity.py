@@ -71,7 +71,7 @@ def run(graph, examples):
     kept = [
         index
         for index in sorted(made | {int(i) for i in subgraph.inputs})
-        if graphs.type_name(subgraph.tensors[index]) in ("float32", "int8", "int16")
+        if graphs.type_name(subgraph.tensors[index]) in ("float32", "int8", "int16", "int32")
     ]
     scales = {index: graphs.describe(subgraph.tensors[index]) for index in kept}
     found: dict[int, list] = {index: [] for index in kept}
@@ -87,7 +87,7 @@ def run(graph, examples):
 
 def to_levels(values, tensor):
     if tensor["scale"] is None:
-        return values
+        return values.astype(tensor["dtype"])
     return levels.quantize(values, tensor["scale"], tensor["zero_point"], tensor["dtype"])
 
 

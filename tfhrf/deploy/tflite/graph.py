@@ -14,6 +14,10 @@ from tfhrf.deploy.tflite.tflm_operators import ALL, OPERATORS
 OPERATOR_NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
 }
+# `lookups.narrow_tables` writes this one otherwise.
+LOOKED_UP = ("GATHER", "int16")
+# What tokens may pass on their way to a table.
+VIEWS = {"EXPAND_DIMS", "RESHAPE", "SLICE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "SPLIT_V"}
 TYPE_NAMES = {
     code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")
 }
@@ -70,14 +74,31 @@ def interface(graph):
     """What the inputs and the outputs of a graph are.
 
     Returns:
-        Two lists of dicts "shape", "dtype", "scale", "zero_point"; the last two None for floats.
+        Two lists of dicts "shape", "dtype", "scale", "zero_point"; the last two None for floats
+        and tokens. Inputs of tokens, int32, have "tokens", how many there are.
     """
     subgraph = graph.subgraphs[0]
     inputs, outputs = (
         [describe(subgraph.tensors[index]) for index in indices]
         for indices in (subgraph.inputs, subgraph.outputs)
     )
+    for index, tensor in zip(subgraph.inputs, inputs, strict=True):
+        count = token_count(graph, int(index))
+        if tensor["dtype"] == "int32" and count:
+            tensor["tokens"] = count
     return inputs, outputs
+
+
+def token_count(graph, index):
+    """How many tokens there are in the least table that a tensor's values are places in, or 0."""
+    subgraph = graph.subgraphs[0]
+    counts = []
+    for operator in neighbors(graph, index)[1]:
+        if operator_name(graph, operator) == "GATHER" and operator.inputs[1] == index:
+            counts.append(shape_of(subgraph.tensors[operator.inputs[0]])[0])
+        elif operator_name(graph, operator) in VIEWS and operator.inputs[0] == index:
+            counts += [token_count(graph, int(output)) for output in operator.outputs]
+    return min(filter(None, counts), default=0)
 
 
 def check_scales(graph):
@@ -177,7 +198,7 @@ def check_operator(graph, operator, name_layer, becomes):
         raise ValueError(f"TensorFlow Lite Micro has no {name}{hint}: {where}. {received}")
     kind = type_name(subgraph.tensors[operator.outputs[0]])
     wanted = becomes if becomes and kind == "float32" else kind
-    if wanted in ALL and wanted not in OPERATORS[name][1]:
+    if wanted in ALL and wanted not in OPERATORS[name][1] and (name, becomes) != LOOKED_UP:
         raise ValueError(f"TensorFlow Lite Micro has no {name} for {wanted}: {where}. {received}")
     for index in (*operator.inputs, *operator.outputs):
         tensor = subgraph.tensors[index]
@@ -204,6 +225,19 @@ def any_batch(graph):
     subgraph = graph.subgraphs[0]
     signatures = [subgraph.tensors[index].shapeSignature for index in subgraph.inputs]
     return any(s is not None and len(s) and s[0] == -1 for s in signatures)
+
+
+def drop_unread(graph):
+    """Removes operators whose outputs nothing reads."""
+    subgraph = graph.subgraphs[0]
+    read = {int(index) for index in subgraph.outputs}
+    kept: list = []
+    for operator in reversed(subgraph.operators):
+        # What has no outputs assigns variables.
+        if not len(operator.outputs) or read & {int(index) for index in operator.outputs}:
+            read |= {int(index) for index in operator.inputs}
+            kept.insert(0, operator)
+    subgraph.operators = kept
 
 
 def drop_unused_tensors(graph):
@@ -238,7 +272,7 @@ def drop_names(graph):
 
 def drop_unused_codes(graph):
     """Removes entries of the operator table that no operator has: TFLM would look for them."""
-    operators = graph.subgraphs[0].operators
+    operators = [operator for subgraph in graph.subgraphs for operator in subgraph.operators]
     used = sorted({operator.opcodeIndex for operator in operators})
     graph.operatorCodes = [graph.operatorCodes[index] for index in used]
     for operator in operators:

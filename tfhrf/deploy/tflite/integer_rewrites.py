@@ -4,7 +4,6 @@ import numpy as np
 
 from tfhrf.deploy.tflite.graph import (
     add_constant,
-    add_tensor,
     constant_values,
     drop_unused_codes,
     drop_unused_tensors,
@@ -17,7 +16,9 @@ from tfhrf.deploy.tflite.graph import (
     shape_of,
     tensor_name,
 )
+from tfhrf.deploy.tflite.pieces import binary, like, unary
 from tfhrf.deploy.tflite.schema import schema
+from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 
 # Their outputs have fixed scales.
 FIXED_SCALES = {"LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "SOFTMAX", "TANH"}
@@ -31,36 +32,16 @@ def for_integers(graph, precision):
     """Rewrites a float graph in place before it is quantized."""
     subgraph = graph.subgraphs[0]
     for operator in list(subgraph.operators):
-        rewrite = REWRITES.get(operator_name(graph, operator))
+        name = operator_name(graph, operator)
+        rewrite = REWRITES.get(name)
         new = None if rewrite is None else rewrite(graph, operator, precision)
+        if precision == "int16x8" and name in WIDE_REWRITES:
+            new = WIDE_REWRITES[name](graph, operator)
         if new is not None:
             at = position(subgraph, operator)
             subgraph.operators[at : at + 1] = new
     drop_unused_tensors(graph)
     drop_unused_codes(graph)
-
-
-def like(graph, index, part, shape=None):
-    """Index of a new tensor of the type of another."""
-    tensor = graph.subgraphs[0].tensors[index]
-    shape = shape_of(tensor) if shape is None else shape
-    return add_tensor(graph, shape, tensor.type, f"{tensor_name(tensor)}/{part}")
-
-
-def binary(graph, name, a, b, result, activation=0):
-    """An ADD, SUB or MUL; a float instead of an index is a constant."""
-    word = tensor_name(graph.subgraphs[0].tensors[result])
-    inputs = [
-        add_constant(graph, np.array(x, np.float32), f"{word}/constant") if is_value(x) else x
-        for x in (a, b)
-    ]
-    options = getattr(schema, f"{name.capitalize()}OptionsT")()
-    options.fusedActivationFunction = activation
-    return make_operator(graph, name, options, inputs, [result])
-
-
-def is_value(x):
-    return isinstance(x, (float, np.ndarray))
 
 
 def square(graph, operator, precision):
@@ -78,7 +59,7 @@ def root(graph, operator, precision):
     above, inverse = like(graph, y, "above_zero"), like(graph, y, "inverse")
     return [
         binary(graph, "ADD", x, EPSILON, above),
-        make_operator(graph, "RSQRT", None, [above], [inverse]),
+        unary(graph, "RSQRT", above, inverse),
         binary(graph, "MUL", x, inverse, y),
     ]
 

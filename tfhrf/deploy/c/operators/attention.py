@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tfhrf.deploy.c.fuse import IDENTITY, raw_output
+from tfhrf.deploy.c.fuse import raw_output
 from tfhrf.deploy.c.ir import product_scale
 from tfhrf.deploy.c.literals import INT8, final_table, narrow_scale, scale16
 from tfhrf.deploy.c.operators.dense import pairs
@@ -18,6 +18,7 @@ from tfhrf.deploy.c.operators.matmul import (
     right_rows,
 )
 from tfhrf.deploy.c.operators.softmax import check_softmax, exponents, softmax16_body
+from tfhrf.deploy.c.simplify import IDENTITY
 from tfhrf.deploy.c.steps import Operand, Step, rows_first
 from tfhrf.deploy.c.views import View, strides_of
 

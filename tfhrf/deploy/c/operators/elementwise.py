@@ -9,6 +9,7 @@ from tfhrf.deploy.c import arithmetic as exact
 from tfhrf.deploy.c.fuse import raw_output
 from tfhrf.deploy.c.ir import (
     CHOICES,
+    COMPARISONS,
     bounds_of,
     check_same_scale,
     product_scale,
@@ -16,6 +17,7 @@ from tfhrf.deploy.c.ir import (
     refuse,
     shared_scale,
     shrinks,
+    slope_scales,
 )
 from tfhrf.deploy.c.literals import (
     INT8,
@@ -31,8 +33,10 @@ from tfhrf.deploy.c.views import strides_of
 
 WORDS = {"ADD": "add", "SUB": "subtract", "MUL": "multiply"}
 WORDS |= {"SQUARED_DIFFERENCE": "squared_difference"}
+WORDS |= {"PRELU": "prelu"}
 OWN_HEADERS = {"DIV": "divide", "RSQRT": "rsqrt", "MAXIMUM": "choose", "MINIMUM": "choose"}
-SLOPES = ("RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
+OWN_HEADERS |= {"PRELU": "prelu", "SELECT_V2": "select", **dict.fromkeys(COMPARISONS, "compare")}
+SLOPES = ("ABS", "RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
 
 
 def lower_elementwise(lowering, operator):
@@ -66,8 +70,38 @@ def lower_choice(lowering, operator):
     lower_elementwise(lowering, operator)
 
 
+def lower_select(lowering, operator):
+    """SELECT_V2, of values that share one scale."""
+    for tensor in operator.inputs[1:]:
+        check_same_scale(operator, tensor)
+    lower_elementwise(lowering, operator)
+
+
+def lower_comparison(lowering, operator):
+    """EQUAL, GREATER and the like, of two values."""
+    for tensor in operator.inputs:
+        if tensor.dtype != lowering.precision.dtype or tensor.scale >= 1:
+            refuse(operator, "it compares quantized values with scales below 1 only", tensor)
+    lower_elementwise(lowering, operator)
+
+
+def comparison_body(operator, columns):
+    """Initializer of a tfhrf_comparison."""
+    scales = [exact.quantize_multiplier(tensor.scale) for tensor in operator.inputs]
+    name = operator.name
+    equal = name in ("EQUAL", "GREATER_EQUAL", "LESS_EQUAL")
+    sides = [name == "NOT_EQUAL" or name.startswith(side) for side in ("GREATER", "LESS")]
+    body = [columns, *(tensor.zero_point for tensor in operator.inputs)]
+    body += [scale_literal(scale, 0) for scale in scales]
+    return f"{{{', '.join(map(str, [*body, int(equal), *map(int, sides)]))}}}"
+
+
 def kernel8(write, operator, columns):
     """(kernel, its last arguments) of TABLE, DIV and operators of two 8-bit values."""
+    if operator.name == "SELECT_V2":
+        return "select", str(columns)
+    if operator.name in COMPARISONS:
+        return "compare", f"&{write.struct('tfhrf_comparison', comparison_body(operator, columns))}"
     if operator.name in CHOICES:
         return "choose", f"{columns}, {int(operator.name == 'MAXIMUM')}"
     if operator.name == "TABLE":
@@ -86,6 +120,8 @@ def binary8_body(write, operator, columns):
     a, b = operator.inputs[:2]
     y = raw_output(operator)
     plain = dataclasses.replace(operator, outputs=[y])
+    if operator.name == "PRELU":
+        return prelu_body(write, operator, plain, columns)
     bits, scales = operand_scales(plain)
     body = [str(columns), str(bits), str(a.zero_point), str(b.zero_point)]
     # What is shifted left by 20 bits stays below 2**29, as does the sum of two halved values.
@@ -97,6 +133,15 @@ def binary8_body(write, operator, columns):
         literal = scale_literal(scale, zero_point)
         body.append(literal if exact_half else inner_scale(write, scale, zero_point, largest))
     body.append(table_pointer(write, final_table(operator)))
+    return f"{{{', '.join(body)}}}"
+
+
+def prelu_body(write, operator, plain, columns):
+    """Initializer of a tfhrf_binary for PRELU."""
+    a, b = operator.inputs
+    body = [str(columns), "0", str(a.zero_point), str(b.zero_point)]
+    body += [scale_literal(scale, plain.output.zero_point) for scale in slope_scales(plain)]
+    body += [scale_literal((0, 0), 0), table_pointer(write, final_table(operator))]
     return f"{{{', '.join(body)}}}"
 
 
@@ -121,6 +166,8 @@ def division_body(write, operator, columns):
 
 def kernel16(write, operator, columns):
     """(kernel, its last arguments) of an operator of 16-bit values."""
+    if operator.name == "SELECT_V2":
+        return "select16", str(columns)
     if operator.name in CHOICES:
         return "choose16", f"{columns}, {int(operator.name == 'MAXIMUM')}"
     if operator.name in ("LOGISTIC", "TANH"):
@@ -166,6 +213,8 @@ def slopes_body(operator, columns):
         y = x
     alpha = float(np.float32(operator.options.alpha)) if operator.name == "LEAKY_RELU" else 1.0
     scales = [exact.quantize_multiplier(x.scale * slope / y.scale) for slope in (1.0, alpha)]
+    if operator.name == "ABS":
+        scales[1] = (-scales[1][0], scales[1][1])
     parts = [scale_literal(scale, 0) for scale in scales]
     return f"{{{columns}, {', '.join(parts)}, {low}, {high}}}"
 

@@ -3,11 +3,14 @@
 import numpy as np
 
 from tfhrf.deploy.c.ir import refuse
-from tfhrf.deploy.c.steps import Operand, Step
-from tfhrf.deploy.c.views import Storage, View, nested_loops
+from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
+from tfhrf.deploy.c.views import Storage, View, nested_loops, strides_of
 
 VIEWS = {"RESHAPE", "TRANSPOSE", "SPLIT", "SPLIT_V", "SLICE", "STRIDED_SLICE", "GATHER"}
-VIEWS |= {"EXPAND_DIMS", "SQUEEZE", "UNPACK"}
+VIEWS |= {"EXPAND_DIMS", "SQUEEZE", "UNPACK", "REVERSE_V2", "TILE", "BROADCAST_TO", "GATHER_ND"}
+VIEWS |= {"MIRROR_PAD", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "RESIZE_NEAREST_NEIGHBOR"}
+# Copies that take more loops than these are made by a list of places instead.
+MOST_LOOPS = 16
 
 
 def part_of(operator, address, position):
@@ -35,9 +38,27 @@ def view_of(operator, address):
     if name == "UNPACK":
         return [np.take(address, i, axis=options.axis) for i in range(len(operator.outputs))]
     if name == "GATHER":
-        if inputs[1].data is None or options.batchDims:
-            refuse(operator, "its indices are not constant", inputs[1])
+        if options.batchDims:
+            refuse(operator, "its batches have indices of their own", inputs[1])
         return [np.take(address, inputs[1].data, axis=options.axis)]
+    if name == "GATHER_ND":
+        return [address[tuple(np.moveaxis(inputs[1].data, -1, 0))]]
+    if name == "REVERSE_V2":
+        return [np.flip(address, [int(axis) for axis in inputs[1].data.flat])]
+    if name == "TILE":
+        return [np.tile(address, inputs[1].data)]
+    if name == "BROADCAST_TO":
+        return [np.broadcast_to(address, operator.output.shape)]
+    if name == "MIRROR_PAD":
+        return [np.pad(address, inputs[1].data, "symmetric" if options.mode else "reflect")]
+    if name in ("DEPTH_TO_SPACE", "SPACE_TO_DEPTH"):
+        return [blocks_of(address, options.blockSize, name == "DEPTH_TO_SPACE")]
+    if name == "RESIZE_NEAREST_NEIGHBOR":
+        lines, columns = (
+            nearest(length, new, options)
+            for length, new in zip(address.shape[1:3], operator.output.shape[1:3], strict=True)
+        )
+        return [address[:, lines][:, :, columns]]
     if name == "SLICE":
         begin, size = (tensor.data for tensor in inputs[1:3])
         ends = [s if n == -1 else b + n for b, n, s in zip(begin, size, address.shape, strict=True)]
@@ -56,6 +77,29 @@ def view_of(operator, address):
     return [address[tuple(index)].reshape(operator.output.shape)]
 
 
+def blocks_of(address, size, spread):
+    """Blocks of size x size pixels out of channels, or channels out of such blocks."""
+    batch, height, width, depth = address.shape
+    if spread:
+        parts = address.reshape(batch, height, width, size, size, depth // size**2)
+        shape = (batch, height * size, width * size, -1)
+        return parts.transpose(0, 1, 3, 2, 4, 5).reshape(shape)
+    parts = address.reshape(batch, height // size, size, width // size, size, depth)
+    return parts.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // size, width // size, -1)
+
+
+def nearest(length, new, options):
+    """Which of `length` lines or columns each of `new` ones is, in single precision."""
+    factor = np.float32(length) / np.float32(new)
+    if options.alignCorners and new > 1:
+        factor = np.float32(length - 1) / np.float32(new - 1)
+    offset = np.float32(0.5 if options.halfPixelCenters else 0)
+    places = (np.arange(new, dtype=np.float32) + offset) * factor
+    # Halves away from zero; none is below it.
+    places = np.floor(places + np.float32(0.5)) if options.alignCorners else np.floor(places)
+    return np.clip(places.astype(int), 0, length - 1)
+
+
 def lower_view(lowering, operator):
     source = operator.inputs[1 if operator.name == "SPLIT" else 0]
     for operand in operator.inputs:
@@ -63,13 +107,25 @@ def lower_view(lowering, operator):
             refuse(operator, "it depends on computed values", operand)
     view = lowering.view(source)
     for tensor, address in zip(operator.outputs, view_of(operator, view.address), strict=True):
-        if any(tensor is output for output in lowering.graph.outputs):
-            lowering.move(View(view.storage, address), lowering.allocate(tensor))
-        else:
-            lowering.views[id(tensor)] = View(view.storage, address)
+        put_view(lowering, tensor, View(view.storage, address))
+
+
+def put_view(lowering, tensor, view):
+    """Makes a view what is read as a tensor, or copies it to an output."""
+    if any(tensor is output for output in lowering.graph.outputs):
+        lowering.move(view, lowering.allocate(tensor))
+    else:
+        lowering.views[id(tensor)] = view
 
 
 def lower_concatenation(lowering, operator):
+    first = operator.inputs[0]
+    if all(tensor is first for tensor in operator.inputs) and operator.name == "CONCATENATION":
+        # What TILE is written as.
+        view, times = lowering.view(first), len(operator.inputs)
+        address = np.concatenate([view.address] * times, operator.options.axis)
+        put_view(lowering, operator.output, View(view.storage, address))
+        return
     whole = lowering.allocate(operator.output)
     for position, tensor in enumerate(operator.inputs):
         if lowering.parts.get(id(tensor)) != (operator, position):
@@ -78,11 +134,12 @@ def lower_concatenation(lowering, operator):
 
 
 def lower_pad(lowering, operator):
-    x, amounts = operator.inputs[:2]
-    if amounts.data is None or len(operator.inputs) > 2:
-        refuse(operator, "its amounts are not constant", amounts)
+    x, amounts, *values = operator.inputs
+    for tensor in (amounts, *values):
+        if tensor.data is None:
+            refuse(operator, "its amounts are not constant", tensor)
     target = lowering.allocate(operator.output)
-    value = np.array([operator.output.zero_point])
+    value = values[0].data.ravel() if values else np.array([operator.output.zero_point])
     filler = Storage("constant", x.dtype, 1, "padding", value)
     move(lowering, View(filler, np.zeros_like(target.address)), target)
     inner = tuple(
@@ -93,15 +150,52 @@ def lower_pad(lowering, operator):
 
 
 def move(lowering, source, target):
-    """A step that copies the elements of a view to another."""
-    loops = nested_loops(source.address, target.address)
-    if loops is None:
-        # Line by line: each innermost run is affine by itself.
-        if source.address.ndim > 1:
-            for low, high in zip(source.address, target.address, strict=True):
-                move(lowering, View(source.storage, low), View(target.storage, high))
-            return
-        raise ValueError(f"Cannot copy element by element. Received: {source.storage.name}")
+    """Steps that copy the elements of a view to another."""
+    parts = affine_parts(source.address, target.address)
+    if parts is None:
+        copy_listed(lowering, source, target)
+        return
+    for low, high, loops in parts:
+        copy_in_loops(lowering, View(source.storage, low), View(target.storage, high), loops)
+
+
+def affine_parts(source, target):
+    """[(part of source, of target, loops over both)], or None where those are too many."""
+    loops = nested_loops(source, target)
+    if loops is not None:
+        return [(source, target, loops)]
+    if source.ndim == 1 or len(source) > MOST_LOOPS:
+        return None
+    # Line by line: each innermost run is affine by itself.
+    lines = [affine_parts(low, high) for low, high in zip(source, target, strict=True)]
+    if any(line is None for line in lines) or sum(map(len, lines)) > MOST_LOOPS:
+        return None
+    return [part for line in lines for part in line]
+
+
+def copy_listed(lowering, source, target):
+    """A step that copies runs of elements from one list of places to another."""
+    places = np.stack([source.address.ravel(), target.address.ravel()])
+    breaks = np.flatnonzero((np.diff(places) != 1).any(axis=0)) + 1
+    run = int(np.gcd.reduce([*breaks, places.shape[1]]))
+    size = source.storage.itemsize
+    reads = [Operand(View(source.storage, source.address.reshape(1, -1)), False)]
+    write = Operand(View(target.storage, target.address.reshape(1, -1)), False)
+
+    def call(write, pointers, rows):
+        # The pointers are those of the first elements.
+        lists = (places - places[:, :1])[:, ::run] * size
+        names = [write.array("int32_t", each, "places") for each in lists]
+        return [
+            f"tfhrf_copy_listed({pointers[0]}, {names[0]}, {pointers[1]}, {names[1]}, "
+            f"{lists.shape[1]}, {run * size});"
+        ]
+
+    lowering.steps.append(Step("copy", reads, write, call, ("copy",)))
+
+
+def copy_in_loops(lowering, source, target, loops):
+    """A step that copies the elements of a view to another in nested loops."""
     reads = [Operand(View(source.storage, source.address.reshape(1, -1)), False)]
     write = Operand(View(target.storage, target.address.reshape(1, -1)), False)
 
@@ -124,9 +218,43 @@ def move(lowering, source, target):
     lowering.steps.append(Step("copy", reads, write, call))
 
 
+def lower_gather(lowering, operator):
+    """Rows of a table at constant or computed places."""
+    table, places = operator.inputs
+    if places.data is not None:
+        lower_view(lowering, operator)
+        return
+    axis = operator.options.axis % len(table.shape)
+    if operator.options.batchDims or axis or places.dtype != "int32":
+        refuse(operator, "only rows of a table can be looked up at int32 places", places)
+    columns = int(np.prod(table.shape[1:]))
+    rows, row = lowering.matrix(lowering.view(table), columns)
+    source = lowering.view(places).reshape(-1, 1)
+    if strides_of(source.address) is None:
+        source = lowering.copy(source)
+    step = strides_of(source.address)[0]
+    target = lowering.allocate(operator.output).reshape(-1, columns)
+    out_row, out_step = matrix_strides(operator, target)
+    if out_step != 1 and columns > 1:
+        refuse(operator, "its output's rows are not dense")
+    size = rows.storage.itemsize
+
+    def call(write, pointers, count):
+        return [
+            f"tfhrf_gather({pointers[0]}, {step}, {pointers[1]}, {row * size}, {table.shape[0]}, "
+            f"{pointers[2]}, {out_row * size}, {columns * size}, {count});"
+        ]
+
+    reads = [Operand(source), Operand(View(rows.storage, rows.address.reshape(1, -1)), False)]
+    step_of = Step("gather", reads, Operand(target), call, ("gather",), can_fail=True)
+    lowering.steps.append(step_of)
+
+
 MOVERS = {
     **dict.fromkeys(VIEWS, lower_view),
     "CONCATENATION": lower_concatenation,
+    "GATHER": lower_gather,
     "PACK": lower_concatenation,
     "PAD": lower_pad,
+    "PADV2": lower_pad,
 }

@@ -24,6 +24,8 @@ from tfhrf.deploy.c.operators.elementwise import (
 from tfhrf.deploy.c.steps import Operand, Step, add_rows, matrix_strides
 from tfhrf.deploy.c.views import View, strides_of
 
+REDUCTIONS = {"MEAN": "mean", "SUM": "mean", "REDUCE_MAX": "maximum", "REDUCE_MIN": "minimum"}
+
 
 def reduced_view(lowering, operator):
     """(input view of shape (rows, columns, counts...), its strides, counts, output view)."""
@@ -49,7 +51,7 @@ def reduced_view(lowering, operator):
 
 
 def lower_reduce(lowering, operator):
-    """MEAN, SUM and REDUCE_MAX."""
+    """MEAN, SUM, REDUCE_MAX and REDUCE_MIN."""
     mean, suffix = operator.name in ("MEAN", "SUM"), lowering.precision.suffix
     if not mean:
         check_same_scale(operator)
@@ -72,7 +74,7 @@ def lower_reduce(lowering, operator):
             body.append(table_pointer(write, final_table(operator)))
         name = write.struct(f"tfhrf_reduce{suffix}", f"{{{', '.join(body)}}}")
         return [
-            f"tfhrf_{'mean' if mean else 'maximum'}{suffix}_rows({pointers[0]}, {strides[0]}, "
+            f"tfhrf_{REDUCTIONS[operator.name]}{suffix}_rows({pointers[0]}, {strides[0]}, "
             f"{strides[1]}, {pointers[1]}, {out_stride}, {out_step}, {rows}, &{name});"
         ]
 

@@ -1,10 +1,10 @@
-"""Lowers SOFTMAX, and makes the tables of its kernels."""
+"""Lowers SOFTMAX and LOG_SOFTMAX, and makes the tables of their kernels."""
 
 import numpy as np
 
 from tfhrf.deploy.c import arithmetic as exact
 from tfhrf.deploy.c.ir import refuse
-from tfhrf.deploy.c.literals import INT8, scale16
+from tfhrf.deploy.c.literals import INT8, scale16, scale_literal
 from tfhrf.deploy.c.steps import add_rows
 
 
@@ -35,15 +35,37 @@ def check_softmax(operator):
 
 def exponents(write, operator):
     """Name of a table of exp(-difference) as 31-bit fractions, for differences 0 ... 255."""
-    x = operator.inputs[0]
-    beta = float(np.float32(operator.options.beta))
-    real = min(beta * x.scale * 2**26, 2.0**31 - 1)
-    multiplier, shift = exact.quantize_multiplier(real)
+    beta = float(np.float32(getattr(operator.options, "beta", 1.0)))
+    multiplier, shift = scale_of_differences(operator.inputs[0], beta)
     differences = -np.arange(256)
     inside = differences >= -exact.input_radius(5, shift)
     scaled = exact.high_multiply(np.where(inside, differences, 0) << shift, multiplier)
     table = np.where(inside, exact.exp_on_negative(scaled, 5), 0)
     return write.array("uint32_t", table, "exponentials")
+
+
+def scale_of_differences(x, beta=1.0):
+    """Quantized multiplier from differences of inputs to five integer bits."""
+    return exact.quantize_multiplier(min(beta * x.scale * 2**26, 2.0**31 - 1))
+
+
+def lower_log_softmax(lowering, operator):
+    x, y = operator.inputs[0], operator.output
+    if y.zero_point != 127 or y.scale != 16 / 256:
+        refuse(operator, "its output has not the scale 16/256 and the zero point 127")
+    if x.scale * 2**26 <= 1 or x.shape[-1] > 4096:
+        refuse(operator, "its input's scale is too small, or its rows are too long", x)
+
+    def last(write):
+        multiplier, shift = scale_of_differences(x)
+        back = exact.quantize_multiplier(2.0 ** (31 - shift) / multiplier)
+        body = [str(x.shape[-1]), exponents(write, operator)]
+        body += [scale_literal(scale, 0) for scale in ((multiplier, shift), back)]
+        body.append(str(-exact.input_radius(5, shift) - 1))
+        initializer = f"{{{', '.join(body)}}}"
+        return f"&{write.struct('tfhrf_log_softmax', initializer)}"
+
+    add_rows(lowering, operator, "log_softmax", last)
 
 
 def softmax16_body(write, operator):

@@ -1,0 +1,115 @@
+"""Functions of one value that TensorFlow Lite Micro has no integers for, as tables."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from generated_c import compare, needs_compiler
+from keras import activations, layers, ops
+from needs import needs_tflm
+from tflite_graphs import operators
+from tiny_models import chain, forward, normal, signal_to_noise
+
+import tfhrf
+from tfhrf.deploy import levels, runners
+from tfhrf.deploy.tflite import graph as graphs
+
+FUNCTIONS = {
+    name: getattr(activations, name)
+    for name in (
+        *("elu", "selu", "softplus", "gelu", "mish", "exponential", "celu", "log_sigmoid"),
+        *("hard_shrink", "soft_shrink", "sparse_plus", "sparse_sigmoid"),
+    )
+} | {
+    name: getattr(ops, name)
+    for name in ("sin", "cos", "expm1", "exp2", "sign", "floor", "ceil", "round")
+}
+FUNCTIONS |= {
+    "tanh gelu": lambda x: activations.gelu(x, approximate=True),
+    "log": lambda x: ops.log(ops.abs(x) + 0.3),
+    "reciprocal": lambda x: 1 / (ops.abs(x) + 0.5),
+    "power": lambda x: ops.power(ops.abs(x) + 0.1, 1.7),
+    "where": lambda x: ops.where(x > 0.2, x * x, -0.5),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("name", list(FUNCTIONS))
+def test_each_level_becomes_the_nearest_one(name, tmp_path):
+    model = chain(FUNCTIONS[name], shape=(256, 1))
+    data = np.linspace(-3, 3, 2560, dtype="float32").reshape(10, 256, 1)
+    content = tfhrf.to_tflite(model, data)
+    assert operators(content) == ["CAST", "ADD", "GATHER"]
+    every = np.arange(-128, 128).astype(np.int8).reshape(1, 256, 1)
+    compare(content, tmp_path, 1, examples=[[every]])
+    assert "tfhrf_table_rows(" in (tmp_path / "model.c").read_text()
+    (given,), (made,) = graphs.interface(graphs.read(content))
+    reals = levels.dequantize(every, given["scale"], given["zero_point"])
+    exact = forward(model, reals)[0] / made["scale"] + made["zero_point"]
+    found = runners.invoke(content, every)[0]
+    # Where a function jumps, TensorFlow and TensorFlow Lite may stand on either side.
+    error = np.abs(np.clip(exact, -128, 127) - found)
+    assert np.quantile(error, 0.97) < 0.51
+
+
+@needs_compiler
+@needs_tflm
+def test_chains_share_their_places_and_join_their_neighbors(tmp_path):
+    x = keras.Input((6, 4))
+    hidden = layers.Dense(8)(x)
+    parts = [ops.exp(ops.sin(hidden)), layers.Activation("gelu")(hidden)]
+    y = layers.Add()([layers.Dense(2)(part) for part in parts])
+    content = tfhrf.to_tflite(keras.Model(x, y), normal(40, 6, 4))
+    assert operators(content).count("CAST") == 1
+    assert operators(content).count("GATHER") == 2
+    compare(content, tmp_path, 20)
+    # GELU behind a Dense layer of its own needs no step.
+    dense = chain(layers.Dense(8, activation="gelu"), layers.Dense(2), shape=(6, 4))
+    compare(tfhrf.to_tflite(dense, normal(40, 6, 4)), tmp_path / "dense", 20)
+    assert "tfhrf_table_rows(" not in (tmp_path / "dense/model.c").read_text()
+
+
+WIDE = {
+    "gelu": activations.gelu,
+    "elu": activations.elu,
+    "hard_swish": activations.hard_swish,
+    "prelu": layers.PReLU(shared_axes=[1]),
+    "max": lambda x: ops.max(x, 1),
+    "min": lambda x: ops.min(x, (1, 2)),
+    "last max": lambda x: ops.max(x, -1),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("name", list(WIDE))
+def test_what_16_bits_lack_is_written_with_what_they_have(name, tmp_path):
+    model = chain(WIDE[name])
+    data = normal(40, 12, 8)
+    content = tfhrf.to_tflite(model, data, precision="int16x8")
+    compare(content, tmp_path, 10)
+    # Measured: 71 dB and more.
+    assert signal_to_noise(forward(model, data), runners.predict(content, data)) > 65
+
+
+GROWING = {
+    "tile": lambda x: tf.tile(x, (1, 2, 3)),
+    "many": lambda x: tf.tile(x[:, :1], (1, 37, 1)),
+    "repeat": lambda x: ops.repeat(x, 3, axis=1),
+    "upsampling": layers.UpSampling1D(2),
+    "vector": lambda x: layers.RepeatVector(12)(x[:, 0]),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+@pytest.mark.parametrize("name", list(GROWING))
+def test_repetitions(name, precision, tmp_path):
+    model = chain(GROWING[name], layers.Dense(3))
+    data = normal(40, 12, 8)
+    content = tfhrf.to_tflite(model, data, precision=precision)
+    compare(content, tmp_path, 10)
+    decibels = signal_to_noise(forward(model, data), runners.predict(content, data))
+    assert decibels > {"int8": 33, "int16x8": 40}[precision]

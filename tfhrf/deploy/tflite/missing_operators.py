@@ -1,0 +1,74 @@
+"""Operators that TFLM has for no type, written with those that it has."""
+
+from tfhrf.deploy.tflite.graph import (
+    add_tensor,
+    constant_values,
+    drop_unused_codes,
+    drop_unused_tensors,
+    is_constant,
+    make_operator,
+    operator_name,
+    position,
+    shape_of,
+    tensor_name,
+)
+from tfhrf.deploy.tflite.schema import schema
+
+# TFLM's CONCATENATION takes ten inputs.
+MOST_INPUTS = 10
+
+
+def replace_missing(graph):
+    """Rewrites a float graph in place."""
+    subgraph = graph.subgraphs[0]
+    for operator in list(subgraph.operators):
+        name = operator_name(graph, operator)
+        if name == "TILE" and is_constant(graph, subgraph.tensors[operator.inputs[1]]):
+            at = position(subgraph, operator)
+            subgraph.operators[at : at + 1] = concatenated(graph, operator)
+        elif name == "SELECT":
+            choose_by_element(graph, operator)
+    drop_unused_tensors(graph)
+    drop_unused_codes(graph)
+
+
+def concatenated(graph, tile):
+    """CONCATENATIONs of a tensor with itself, axis after axis; a RESHAPE where none is needed."""
+    new: list = []
+    subgraph, index = graph.subgraphs[0], int(tile.inputs[0])
+    kind, name = subgraph.tensors[index].type, tensor_name(subgraph.tensors[tile.outputs[0]])
+
+    def join(parts, axis):
+        shape = shape_of(subgraph.tensors[parts[0]])
+        shape[axis] = sum(shape_of(subgraph.tensors[part])[axis] for part in parts)
+        joined = add_tensor(graph, shape, kind, f"{name}/part_{len(new)}")
+        options = schema.ConcatenationOptionsT()
+        options.axis = axis
+        new.append(make_operator(graph, "CONCATENATION", options, parts, [joined]))
+        return joined
+
+    def repeat(part, times, axis):
+        if times <= MOST_INPUTS:
+            return part if times == 1 else join([part] * times, axis)
+        whole, rest = divmod(times, MOST_INPUTS)
+        longer = repeat(join([part] * MOST_INPUTS, axis), whole, axis)
+        return join([longer] + [part] * rest, axis) if rest else longer
+
+    for axis, times in enumerate(constant_values(graph, tile.inputs[1]).tolist()):
+        index = repeat(index, times, axis)
+    if not new:
+        return [make_operator(graph, "RESHAPE", schema.ReshapeOptionsT(), [index], tile.outputs)]
+    new[-1].outputs = list(tile.outputs)
+    return new
+
+
+def choose_by_element(graph, select):
+    """Makes a SELECT_V2 of a SELECT whose condition has the shape of the values."""
+    tensors = graph.subgraphs[0].tensors
+    condition, result = (shape_of(tensors[i]) for i in (select.inputs[0], select.outputs[0]))
+    if condition in (result, [1], []):
+        at = position(graph.subgraphs[0], select)
+        options = schema.SelectV2OptionsT()
+        graph.subgraphs[0].operators[at] = make_operator(
+            graph, "SELECT_V2", options, list(select.inputs), list(select.outputs)
+        )

@@ -1,0 +1,40 @@
+"""Operators and tensors that rewrites of float graphs are made of."""
+
+import numpy as np
+
+from tfhrf.deploy.tflite.graph import (
+    add_constant,
+    add_tensor,
+    make_operator,
+    shape_of,
+    tensor_name,
+)
+from tfhrf.deploy.tflite.schema import schema
+
+
+def unary(graph, name, x, result):
+    """An operator of one value that needs no options."""
+    return make_operator(graph, name, None, [x], [result])
+
+
+def like(graph, index, part, shape=None):
+    """Index of a new tensor of the type of another."""
+    tensor = graph.subgraphs[0].tensors[index]
+    shape = shape_of(tensor) if shape is None else shape
+    return add_tensor(graph, shape, tensor.type, f"{tensor_name(tensor)}/{part}")
+
+
+def binary(graph, name, a, b, result, activation=0):
+    """An ADD, SUB or MUL; a float instead of an index is a constant."""
+    word = tensor_name(graph.subgraphs[0].tensors[result])
+    inputs = [
+        add_constant(graph, np.array(x, np.float32), f"{word}/constant") if is_value(x) else x
+        for x in (a, b)
+    ]
+    options = getattr(schema, f"{name.capitalize()}OptionsT")()
+    options.fusedActivationFunction = activation
+    return make_operator(graph, name, options, inputs, [result])
+
+
+def is_value(x):
+    return isinstance(x, (float, np.ndarray))

@@ -1,0 +1,79 @@
+"""Inputs that are places in tables, as those of Embedding layers: int32, as TFLM's GATHER needs."""
+
+import re
+
+import numpy as np
+
+from tfhrf.deploy.tflite.graph import (
+    drop_unread,
+    drop_unused_codes,
+    drop_unused_tensors,
+    neighbors,
+    operator_name,
+    tensor_name,
+    token_count,
+    type_name,
+)
+from tfhrf.deploy.tflite.schema import schema
+
+
+def take_tokens(graph):
+    """Rewrites a float graph in place: no negative places, and no casts behind inputs."""
+    subgraph = graph.subgraphs[0]
+    for operator in subgraph.operators:
+        if operator_name(graph, operator) == "GATHER":
+            skip_negative(graph, operator)
+    drop_unread(graph)
+    for place, index in enumerate(subgraph.inputs):
+        readers = neighbors(graph, int(index))[1]
+        if [operator_name(graph, reader) for reader in readers] == ["CAST"]:
+            exchange_input(graph, place, readers[0])
+    for operator in subgraph.operators:
+        for index in (*operator.inputs, *operator.outputs):
+            if index >= 0 and type_name(subgraph.tensors[index]) == "int64":
+                subgraph.tensors[index].type = schema.TensorType.INT32
+    drop_unused_tensors(graph)
+    drop_unused_codes(graph)
+
+
+def skip_negative(graph, gather):
+    """Lets a GATHER read places themselves: Keras counts negative ones from the end."""
+    select = neighbors(graph, gather.inputs[1])[0]
+    if select is None or operator_name(graph, select) not in ("SELECT", "SELECT_V2"):
+        return
+    condition, other, places = (int(index) for index in select.inputs)
+    less, add = neighbors(graph, condition)[0], neighbors(graph, other)[0]
+    named = [op is not None and operator_name(graph, op) for op in (less, add)]
+    if named == ["LESS", "ADD"] and less.inputs[0] == add.inputs[0] == places:
+        gather.inputs[1] = places
+
+
+def exchange_input(graph, place, cast):
+    """Makes what a CAST makes of an input the input."""
+    subgraph = graph.subgraphs[0]
+    old, new = int(subgraph.inputs[place]), int(cast.outputs[0])
+    subgraph.tensors[new].name = tensor_name(subgraph.tensors[old])
+    subgraph.inputs[place] = new
+    subgraph.operators = [op for op in subgraph.operators if op is not cast]
+    for signature in graph.signatureDefs or ():
+        for entry in signature.inputs or ():
+            if entry.tensorIndex == old:
+                entry.tensorIndex = new
+
+
+def check_tokens(graph, examples):
+    """Raises ValueError where examples of places lie outside of the table.
+
+    Args:
+        graph: float ModelT, its inputs with the names that `freeze` gave them.
+        examples: list with one float32 array for each model input.
+    """
+    for index in graph.subgraphs[0].inputs:
+        count = token_count(graph, int(index))
+        name = tensor_name(graph.subgraphs[0].tensors[index])
+        values = examples[int(re.sub(r".*input_(\d+).*", r"\1", name))]
+        if count and ((values != np.floor(values)) | (values < 0) | (values >= count)).any():
+            raise ValueError(
+                f"`representative_data` of tokens must be integers from 0 to {count - 1}. "
+                f"Received: values in [{values.min()}, {values.max()}]"
+            )

@@ -1,0 +1,150 @@
+"""Rewrites of float graphs for what TFLM has in 8 bits, but not in 16."""
+
+import math
+
+import numpy as np
+
+from tfhrf.deploy.tflite.graph import (
+    constant_values,
+    float_values,
+    is_constant,
+    make_operator,
+    shape_of,
+)
+from tfhrf.deploy.tflite.graph_rewrites import reshape
+from tfhrf.deploy.tflite.pieces import binary, like, unary
+from tfhrf.deploy.tflite.schema import schema
+
+
+def gelu(graph, operator):
+    """x times a sigmoid, which is within 0.0005 of GELU with the error function."""
+    (x,), (y,) = operator.inputs, operator.outputs
+    square, bent, argument, share = (
+        like(graph, y, part) for part in ("square", "bent", "argument", "share")
+    )
+    factor = math.sqrt(8 / math.pi)
+    return [
+        binary(graph, "MUL", x, x, square),
+        binary(graph, "MUL", square, 0.044715 * factor, bent),
+        binary(graph, "ADD", bent, factor, argument),
+        binary(graph, "MUL", argument, x, bent_x := like(graph, y, "bent_x")),
+        unary(graph, "LOGISTIC", bent_x, share),
+        binary(graph, "MUL", x, share, y),
+    ]
+
+
+def elu(graph, operator):
+    """relu(x) + exp(-r) - 1 with r = relu(-x); exp(-r) is s / (1 - s) of the sigmoid s of -r."""
+    (x,), (y,) = operator.inputs, operator.outputs
+    parts = (
+        "minus",
+        "below",
+        "argument",
+        "share",
+        "rest",
+        "root",
+        "product",
+        "power",
+        "above",
+        "sum",
+    )
+    minus, below, argument, share, rest, root, product, power, above, total = (
+        like(graph, y, part) for part in parts
+    )
+    return [
+        binary(graph, "MUL", x, -1.0, minus),
+        unary(graph, "RELU", minus, below),
+        binary(graph, "MUL", below, -1.0, argument),
+        unary(graph, "LOGISTIC", argument, share),
+        binary(graph, "SUB", 1.0, share, rest),
+        unary(graph, "RSQRT", rest, root),
+        binary(graph, "MUL", share, root, product),
+        binary(graph, "MUL", product, root, power),
+        unary(graph, "RELU", x, above),
+        binary(graph, "ADD", above, power, total),
+        binary(graph, "SUB", total, 1.0, y),
+    ]
+
+
+def hard_swish(graph, operator):
+    """x * relu6(x + 3) / 6."""
+    (x,), (y,) = operator.inputs, operator.outputs
+    moved, bounded, share = (like(graph, y, part) for part in ("moved", "bounded", "share"))
+    return [
+        binary(graph, "ADD", x, 3.0, moved),
+        unary(graph, "RELU6", moved, bounded),
+        binary(graph, "MUL", bounded, 1 / 6, share),
+        binary(graph, "MUL", x, share, y),
+    ]
+
+
+def prelu(graph, operator):
+    """relu(x) - alpha * relu(-x)."""
+    (x, alpha), (y,) = operator.inputs, operator.outputs
+    tensor = graph.subgraphs[0].tensors[alpha]
+    if not is_constant(graph, tensor):
+        return None
+    slopes = float_values(graph, alpha).reshape(shape_of(tensor))
+    minus, below, sloped, above = (
+        like(graph, y, part) for part in ("minus", "below", "sloped", "above")
+    )
+    return [
+        binary(graph, "MUL", x, -1.0, minus),
+        unary(graph, "RELU", minus, below),
+        binary(graph, "MUL", below, slopes, sloped),
+        unary(graph, "RELU", x, above),
+        binary(graph, "SUB", above, sloped, y),
+    ]
+
+
+def largest(graph, operator):
+    """MAX_POOL_2D over neighboring axes."""
+    (x, axes), (y,) = operator.inputs, operator.outputs
+    shape = shape_of(graph.subgraphs[0].tensors[x])
+    reduced = sorted({int(axis) % len(shape) for axis in constant_values(graph, axes)})
+    if reduced != list(range(reduced[0], reduced[-1] + 1)):
+        return None
+    before, length, after = (
+        int(np.prod(part))
+        for part in (
+            shape[: reduced[0]],
+            shape[reduced[0] : reduced[-1] + 1],
+            shape[reduced[-1] + 1 :],
+        )
+    )
+    image = like(graph, x, "image", [1, before * length, 1, after])
+    pooled = like(graph, y, "pooled", [1, before, 1, after])
+    options = schema.Pool2DOptionsT()
+    options.padding = schema.Padding.VALID
+    options.strideH = options.filterHeight = length
+    options.strideW = options.filterWidth = 1
+    return [
+        reshape(graph, x, image),
+        make_operator(graph, "MAX_POOL_2D", options, [image], [pooled]),
+        reshape(graph, pooled, y),
+    ]
+
+
+def smallest(graph, operator):
+    """Minus the largest of the negative values."""
+    (x, axes), (y,) = operator.inputs, operator.outputs
+    minus, most = like(graph, x, "minus"), like(graph, y, "most")
+    inner = make_operator(graph, "REDUCE_MAX", operator.builtinOptions, [minus, axes], [most])
+    found = largest(graph, inner)
+    if found is None:
+        return None
+    return [
+        binary(graph, "MUL", x, -1.0, minus),
+        *found,
+        binary(graph, "MUL", most, -1.0, y),
+    ]
+
+
+WIDE_REWRITES = {
+    "ELU": elu,
+    "GELU": gelu,
+    "HARD_SWISH": hard_swish,
+    "PRELU": prelu,
+    "REDUCE_MAX": largest,
+    "REDUCE_MIN": smallest,
+}
