@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tfhrf.version import __version__
 
 if TYPE_CHECKING:
+    from tfhrf.compression.pipeline import compress
     from tfhrf.deploy.c.compile import to_c
     from tfhrf.deploy.tflite.convert import to_tflite
     from tfhrf.deploy.tflm_sources import to_tflm
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HRFDense",
     "__version__",
+    "compress",
     "expand",
     "fold",
     "pretrained",
@@ -32,6 +34,7 @@ __all__ = [
 # Imported on first use: TensorFlow takes seconds to load.
 _HOMES = {
     "HRFDense": "tfhrf.hrf.layers",
+    "compress": "tfhrf.compression.pipeline",
     "expand": "tfhrf.hrf.expand",
     "fold": "tfhrf.hrf.fold",
     "pretrained": "tfhrf.recognition.packaged",
