@@ -7,6 +7,7 @@ from tfhrf.version import __version__
 
 if TYPE_CHECKING:
     from tfhrf.compression.pipeline import compress
+    from tfhrf.compression.report import quantization_report
     from tfhrf.deploy.c.compile import to_c
     from tfhrf.deploy.tflite.convert import to_tflite
     from tfhrf.deploy.tflm_sources import to_tflm
@@ -24,6 +25,7 @@ __all__ = [
     "expand",
     "fold",
     "pretrained",
+    "quantization_report",
     "recognize",
     "summary",
     "to_c",
@@ -38,6 +40,7 @@ _HOMES = {
     "expand": "tfhrf.hrf.expand",
     "fold": "tfhrf.hrf.fold",
     "pretrained": "tfhrf.recognition.packaged",
+    "quantization_report": "tfhrf.compression.report",
     "recognize": "tfhrf.recognition.recognize",
     "summary": "tfhrf.hrf.summary",
     "to_c": "tfhrf.deploy.c.compile",

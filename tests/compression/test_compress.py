@@ -11,7 +11,7 @@ from needs import needs_tflm, needs_tfmot
 from tiny_models import chain, encoder, forward, normal, signal_to_noise, sounds
 
 import tfhrf
-from tfhrf.compression import library, network
+from tfhrf.compression import constants, library, network
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import convert
 from tfhrf.deploy.tflite import graph as graphs
@@ -38,7 +38,7 @@ def kernels_of(content):
             tensor = subgraph.tensors[operator.inputs[1]]
             data = bytes(graph.buffers[tensor.buffer].data)
             found.append(np.frombuffer(data, np.int8).reshape(graphs.shape_of(tensor)))
-    return [kernel for kernel in found if kernel.size >= network.LARGE]
+    return [kernel for kernel in found if kernel.size >= constants.LARGE]
 
 
 @needs_tfmot

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from tfhrf.compression.constants import is_large
 from tfhrf.compression.library import load
-from tfhrf.compression.network import is_large, rebuild, write_back
+from tfhrf.compression.network import rebuild, write_back
 from tfhrf.compression.structure import Structure, of_clustered
 from tfhrf.compression.tuning import Lessons, tune
 

@@ -7,21 +7,20 @@ is what is deployed, whatever layers the Keras model had.
 
 import dataclasses
 import functools
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfhrf.compression.constants import float_array, in_graph, in_layout, is_constant_float
 from tfhrf.compression.library import load
 from tfhrf.compression.operators import OPERATORS, PRODUCTS, options_of
 from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.fidelity import input_slots
 
 # Of the largest output; float32 kernels sum in another order.
 TOLERANCE = 1e-4
-# Weights of a kernel: smaller ones hardly count, and suffer most.
-LARGE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,38 +185,6 @@ def layer_of(graph: Any, number: int, operator: Any) -> tuple[Any, list]:
     return layer, list(arrays.values())
 
 
-def is_large(graph: Any, operator: Any) -> bool:
-    """Whether an operator has a kernel that is worth pruning and clustering."""
-    if graphs.operator_name(graph, operator) not in ("CONV_2D", "FULLY_CONNECTED"):
-        return False
-    index = operator.inputs[1]
-    return is_constant_float(graph, index) and float_array(graph, index).size >= LARGE
-
-
-def is_constant_float(graph: Any, index: int) -> bool:
-    tensor = graph.subgraphs[0].tensors[index]
-    return graphs.type_name(tensor) == "float32" and graphs.is_constant(graph, tensor)
-
-
-def float_array(graph: Any, index: int) -> np.ndarray:
-    shape = graphs.shape_of(graph.subgraphs[0].tensors[index])
-    return graphs.float_values(graph, index).reshape(shape)
-
-
-def in_layout(kind: str, place: int, array: np.ndarray) -> np.ndarray:
-    """A constant of the graph in its layer: kernels as matrices (depth, outputs)."""
-    if kind not in PRODUCTS or place != 1:
-        return array
-    if kind == "DEPTHWISE_CONV_2D":
-        return array.reshape(-1, array.shape[-1])
-    return array.reshape(len(array), -1).T
-
-
-def in_graph(kind: str, matrix: np.ndarray, shape: list[int]) -> np.ndarray:
-    """A kernel of a layer in the graph."""
-    return np.reshape(matrix if kind == "DEPTHWISE_CONV_2D" else np.transpose(matrix), shape)
-
-
 def write_back(network: Network, kernels: Mapping[str, np.ndarray]) -> None:
     """Gives the products of the graph the weights of their layers.
 
@@ -240,12 +207,6 @@ def write_back(network: Network, kernels: Mapping[str, np.ndarray]) -> None:
                 graph, np.ascontiguousarray(values, np.float32), graphs.tensor_name(old)
             )
         part.operator.inputs = inputs
-
-
-def input_slots(graph: Any) -> list[int]:
-    """Which input of the Keras model each input of the graph is."""
-    names = [graphs.tensor_name(graph.subgraphs[0].tensors[i]) for i in graph.subgraphs[0].inputs]
-    return [int(re.sub(r".*input_(\d+).*", r"\1", name)) for name in names]
 
 
 def compare(network: Network, expected: list[np.ndarray], inputs: list[np.ndarray]) -> None:

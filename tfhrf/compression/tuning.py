@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfhrf.compression.library import load
-from tfhrf.compression.network import Network, input_slots
+from tfhrf.compression.network import Network
+from tfhrf.deploy.tflite.fidelity import input_slots
 
 BATCH = 32
 CLIP = 1.0  # norm of the gradient

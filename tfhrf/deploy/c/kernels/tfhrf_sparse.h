@@ -67,19 +67,23 @@ TFHRF_INLINE void tfhrf_sparse_four(const tfhrf_pair *x, const tfhrf_dense *dens
     const int8_t *w = dense->weights;
     const int32_t *bias = dense->bias;
     const tfhrf_scale *scale = dense->scales;
+    const int32_t scale_step = dense->scale_step;
+    const int8_t *const final = dense->final;
     for (int32_t left = dense->outputs; left > 0; left -= 2) {
         int32_t sums[8];
         sums[0] = bias[0];
         sums[1] = bias[1];
         tfhrf_sparse_dot(w, x, w + 8 * *counts, sums, skipped);
-        tfhrf_put(sums, scale, dense->final, out, next);
-        tfhrf_put(sums + 2, scale, dense->final, out + 2 * next, next);
-        scale += dense->scale_step;
+        /* Copies: a value that is written might change what pointers point to. */
+        const tfhrf_scale first = scale[0];
+        tfhrf_put(sums, &first, final, out, next);
+        tfhrf_put(sums + 2, &first, final, out + 2 * next, next);
         if (left > 1) {
-            tfhrf_put(sums + 4, scale, dense->final, out + out_step, next);
-            tfhrf_put(sums + 6, scale, dense->final, out + out_step + 2 * next, next);
+            const tfhrf_scale second = scale[scale_step];
+            tfhrf_put(sums + 4, &second, final, out + out_step, next);
+            tfhrf_put(sums + 6, &second, final, out + out_step + 2 * next, next);
         }
-        scale += dense->scale_step;
+        scale += 2 * scale_step;
         out += 2 * out_step;
         w += 8 * *counts;
         skipped += *counts;
@@ -87,7 +91,64 @@ TFHRF_INLINE void tfhrf_sparse_four(const tfhrf_pair *x, const tfhrf_dense *dens
         bias += 2;
     }
 }
-#endif
+
+/* As tfhrf_dot_two of `count` blocks; x is behind the last of them then. */
+TFHRF_INLINE void tfhrf_sparse_two(const int8_t *w, const tfhrf_pair *x, const uint8_t *skipped,
+                                   int32_t count, int32_t sums[4])
+{
+    const int8_t *const end = w + 8 * count;
+    int32_t a0 = sums[0];
+    int32_t a1 = sums[1];
+    int32_t b0 = sums[2];
+    int32_t b1 = sums[3];
+    for (; w != end; w += 8) {
+        x += 4 * *skipped++;
+        const uint32_t a = tfhrf_load_word(w);
+        const uint32_t b = tfhrf_load_word(w + 4);
+        const uint32_t a_even = tfhrf_extend_even(a);
+        const uint32_t b_even = tfhrf_extend_even(b);
+        const uint32_t a_odd = tfhrf_extend_odd(a);
+        const uint32_t b_odd = tfhrf_extend_odd(b);
+        a0 = tfhrf_dual(a_odd, x[2].word, tfhrf_dual(a_even, x[0].word, a0));
+        a1 = tfhrf_dual(a_odd, x[3].word, tfhrf_dual(a_even, x[1].word, a1));
+        b0 = tfhrf_dual(b_odd, x[2].word, tfhrf_dual(b_even, x[0].word, b0));
+        b1 = tfhrf_dual(b_odd, x[3].word, tfhrf_dual(b_even, x[1].word, b1));
+        x += 4;
+    }
+    sums[0] = a0;
+    sums[1] = a1;
+    sums[2] = b0;
+    sums[3] = b1;
+}
+
+/* Two rows that are laid out, times all weights; one row where `next` is 0. */
+TFHRF_INLINE void tfhrf_sparse_pair(const tfhrf_pair *x, const tfhrf_dense *dense,
+                                    const uint8_t *skipped, const uint8_t *counts, int8_t *out,
+                                    ptrdiff_t next, ptrdiff_t out_step)
+{
+    const int8_t *w = dense->weights;
+    const int32_t *bias = dense->bias;
+    const tfhrf_scale *scale = dense->scales;
+    const int32_t scale_step = dense->scale_step;
+    const int8_t *const final = dense->final;
+    for (int32_t left = dense->outputs; left > 0; left -= 2) {
+        int32_t sums[4] = {bias[0], bias[0], bias[1], bias[1]};
+        tfhrf_sparse_two(w, x, skipped, *counts, sums);
+        const tfhrf_scale first = scale[0];
+        tfhrf_put(sums, &first, final, out, next);
+        if (left > 1) {
+            const tfhrf_scale second = scale[scale_step];
+            tfhrf_put(sums + 2, &second, final, out + out_step, next);
+        }
+        scale += 2 * scale_step;
+        out += 2 * out_step;
+        w += 8 * *counts;
+        skipped += *counts;
+        ++counts;
+        bias += 2;
+    }
+}
+#else
 
 /* Writes a pair of rows of weights with their zeros. */
 TFHRF_INLINE void tfhrf_sparse_unpack(const int8_t *w, const uint8_t *skipped, int32_t count,
@@ -102,7 +163,40 @@ TFHRF_INLINE void tfhrf_sparse_unpack(const int8_t *w, const uint8_t *skipped, i
     }
 }
 
-/* `scratch` has room for `room` rows: four of them alone, two behind a pair of rows of weights. */
+/* Two rows, or one where they are not apart, pair after pair of rows of weights. */
+TFHRF_INLINE void tfhrf_sparse_slowly(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                      const uint8_t *skipped, const uint8_t *counts, int8_t *out,
+                                      ptrdiff_t next, ptrdiff_t out_step, tfhrf_pair *scratch)
+{
+    const int32_t blocks = tfhrf_blocks(dense->depth);
+    int8_t *const weights = (int8_t *)(void *)scratch;
+    const int8_t *w = dense->weights;
+    tfhrf_dense part = *dense;
+    part.weights = weights;
+#if !TFHRF_MVE
+    tfhrf_pair *const x = scratch + 2 * ((blocks + 3) / 4 * 4);
+    tfhrf_lay(x0, dense->depth, 2, x);
+    tfhrf_lay(x1, dense->depth, 2, x + 1);
+#endif
+    for (int32_t left = dense->outputs; left > 0; left -= 2) {
+        part.outputs = left > 1 ? 2 : 1;
+        tfhrf_sparse_unpack(w, skipped, *counts, blocks, weights);
+#if TFHRF_MVE
+        tfhrf_dense_bytes(x0, x1, &part, out, next, out_step);
+#else
+        tfhrf_dense_pair(x, &part, out, next, out_step);
+#endif
+        w += 8 * *counts;
+        skipped += *counts;
+        ++counts;
+        part.bias += 2;
+        part.scales += 2 * dense->scale_step;
+        out += 2 * out_step;
+    }
+}
+#endif
+
+/* `scratch` has room for `room` rows, or for two behind a pair of rows of weights. */
 TFHRF_KERNEL void tfhrf_sparse_rows(const int8_t *in, ptrdiff_t in_stride, int8_t *out,
                                     ptrdiff_t out_stride, ptrdiff_t out_step, int32_t rows,
                                     const tfhrf_dense *dense, const uint8_t *skipped,
@@ -119,39 +213,16 @@ TFHRF_KERNEL void tfhrf_sparse_rows(const int8_t *in, ptrdiff_t in_stride, int8_
     }
 #endif
     (void)room;
-    const int32_t blocks = tfhrf_blocks(dense->depth);
-    int8_t *const weights = (int8_t *)(void *)scratch;
-    tfhrf_dense part = *dense;
-    part.weights = weights;
     for (; rows > 0; rows -= 2) {
         const ptrdiff_t both = rows > 1 ? 1 : 0;
-        const int8_t *w = dense->weights;
-        const uint8_t *gaps = skipped;
-        int8_t *to = out;
-#if !TFHRF_MVE
-        tfhrf_pair *const x = scratch + 2 * ((blocks + 3) / 4 * 4);
-        tfhrf_lay(in, dense->depth, 2, x);
-        if (both != 0) {
-            tfhrf_lay(in + in_stride, dense->depth, 2, x + 1);
-        }
-#endif
-        part.bias = dense->bias;
-        part.scales = dense->scales;
-        for (int32_t left = dense->outputs; left > 0; left -= 2) {
-            const int32_t count = counts[(dense->outputs - left) / 2];
-            part.outputs = left > 1 ? 2 : 1;
-            tfhrf_sparse_unpack(w, gaps, count, blocks, weights);
-#if TFHRF_MVE
-            tfhrf_dense_bytes(in, in + both * in_stride, &part, to, both * out_stride, out_step);
+#if TFHRF_FOUR
+        tfhrf_lay(in, dense->depth, 2, scratch);
+        tfhrf_lay(in + both * in_stride, dense->depth, 2, scratch + 1);
+        tfhrf_sparse_pair(scratch, dense, skipped, counts, out, both * out_stride, out_step);
 #else
-            tfhrf_dense_pair(x, &part, to, both * out_stride, out_step);
+        tfhrf_sparse_slowly(in, in + both * in_stride, dense, skipped, counts, out,
+                            both * out_stride, out_step, scratch);
 #endif
-            w += 8 * count;
-            gaps += count;
-            part.bias += 2;
-            part.scales += 2 * dense->scale_step;
-            to += 2 * out_step;
-        }
         in += 2 * in_stride;
         out += 2 * out_stride;
     }

@@ -45,10 +45,10 @@ def compact(precision, matrix):
     return best if best is not None and best.bytes + 512 < matrix.size else None
 
 
-def scratch_of(matrix, rows):
-    """Bytes of rows that are laid out, behind a pair of rows of weights."""
+def scratch_of(matrix):
+    """Bytes of two rows that are laid out, behind a pair of rows of weights."""
     depth = round_up(matrix.shape[1], BLOCK)
-    return 2 * rows * depth + 2 * round_up(depth, 16)
+    return 4 * depth + 2 * round_up(depth, 16)
 
 
 def blocks_of(matrix):
@@ -69,16 +69,10 @@ def clustered(matrix):
     even, odd = (numbers[..., i] | numbers[..., i + 2] << 4 for i in (0, 1))
     arrangement = np.stack([even, odd], axis=2).astype(np.uint8).view(np.int8).ravel()
     table = np.append(table, np.zeros(VALUES - len(table), np.int8)).astype(np.int8)
-    rows = 4 * 2 * round_up(matrix.shape[1], BLOCK)
-    four = max(4 * 256 + rows, scratch_of(matrix, 2))
-    return Compact(
-        "clustered",
-        arrangement,
-        [("int8_t", table)],
-        arrangement.size + VALUES,
-        scratch_of(matrix, 2),
-        four,
-    )
+    pairs, row = 4 * VALUES**2, 2 * round_up(matrix.shape[1], BLOCK)
+    two, four = (max(pairs + rows * row, scratch_of(matrix)) for rows in (2, 4))
+    size = arrangement.size + VALUES
+    return Compact("clustered", arrangement, [("int8_t", table)], size, two, four)
 
 
 def sparse(matrix):
@@ -98,6 +92,6 @@ def sparse(matrix):
         arrangement,
         [("uint8_t", skipped), ("uint8_t", counts)],
         arrangement.size + len(skipped) + len(counts),
-        scratch_of(matrix, 2),
-        max(scratch_of(matrix, 2), 4 * 2 * round_up(matrix.shape[1], BLOCK)),
+        scratch_of(matrix),
+        max(scratch_of(matrix), 4 * 2 * round_up(matrix.shape[1], BLOCK)),
     )
