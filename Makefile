@@ -97,7 +97,7 @@ tools:
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(call make_venv,$(VENV))
-	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[recipes,ray,docs,dev]"
+	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[recipes,tfmot,ray,docs,dev]"
 	touch $@
 
 $(NEWEST)/installed: setup.cfg pyproject.toml

@@ -5,10 +5,13 @@ import platform
 
 import keras
 import pytest
+import tensorflow as tf
 from places import SHARED
 
 # Why a test may be skipped where everything that can be installed is.
 EXPECTED_SKIPS = ["Keras 3.12 ", "Linux's /proc"]
+if tuple(map(int, tf.__version__.split(".")[:2])) > (2, 16):
+    EXPECTED_SKIPS.append("tensorflow-model-optimization goes with")
 if not SHARED.is_dir():
     EXPECTED_SKIPS.append("not beside th")
 if platform.machine() != "x86_64":

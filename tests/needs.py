@@ -1,6 +1,7 @@
 """Marks of tests that need what is not everywhere."""
 
 import functools
+import importlib.util
 import shutil
 import subprocess
 import tempfile
@@ -9,6 +10,10 @@ import pytest
 
 from tfhrf.deploy import runners
 
+needs_tfmot = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow_model_optimization") is None,
+    reason="tensorflow-model-optimization goes with TensorFlow 2.16",
+)
 needs_tflm = pytest.mark.skipif(not runners.available(), reason="tflite-micro has no wheel here")
 # The Debian package of each tool.
 PACKAGES = {

@@ -4,9 +4,9 @@ import dataclasses
 
 import flatbuffers
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
 
 from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.schema import schema
 
 TYPES = {"int8": schema.TensorType.INT8, "int16": schema.TensorType.INT16}
 TYPES |= {"int32": schema.TensorType.INT32, "int64": schema.TensorType.INT64}

@@ -15,9 +15,10 @@ MAY_IMPORT = {
     "models": {"hrf", "log_mel"},
     "data": {"endpoint", "log_mel", *SERVICES},
     "deploy": {"hrf", "endpoint", "log_mel", *SERVICES},
+    "compression": {"hrf", "deploy", *SERVICES},
     "recognition": {"hrf", "models", "data", "deploy", "endpoint", "log_mel", *SERVICES},
     "studies": {
-        *("hrf", "models", "data", "deploy", "recognition", "endpoint", "log_mel"),
+        *("hrf", "models", "data", "deploy", "compression", "recognition", "endpoint", "log_mel"),
         *SERVICES,
     },
     "command": {

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from tfhrf.version import __version__
 
 if TYPE_CHECKING:
+    from tfhrf.compression.pipeline import compress
+    from tfhrf.compression.report import quantization_report
     from tfhrf.deploy.c.compile import to_c
     from tfhrf.deploy.tflite.convert import to_tflite
     from tfhrf.deploy.tflm_sources import to_tflm
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
 __all__ = [
     "HRFDense",
     "__version__",
+    "compress",
     "expand",
     "fine_tune",
     "fold",
     "pretrained",
+    "quantization_report",
     "recognize",
     "summary",
     "to_c",
@@ -34,10 +38,12 @@ __all__ = [
 # Imported on first use: TensorFlow takes seconds to load.
 _HOMES = {
     "HRFDense": "tfhrf.hrf.layers",
+    "compress": "tfhrf.compression.pipeline",
     "expand": "tfhrf.hrf.expand",
     "fine_tune": "tfhrf.studies.fine_tune",
     "fold": "tfhrf.hrf.fold",
     "pretrained": "tfhrf.recognition.packaged",
+    "quantization_report": "tfhrf.compression.report",
     "recognize": "tfhrf.recognition.recognize",
     "summary": "tfhrf.hrf.summary",
     "to_c": "tfhrf.deploy.c.compile",

@@ -23,11 +23,11 @@ from keras import layers
 from needs import needs, needs_tflm, skip_without
 from places import EXAMPLE
 from single_operators import Spec, single
-from tensorflow.lite.python import schema_py_generated as schema
 from tiny_models import disturb, encoder, sounds
 
 import tfhrf
 from tfhrf.deploy import runners
+from tfhrf.deploy.tflite.schema import schema
 from tfhrf.models import Conformer, ConvTransformer, SpeechFormer
 
 BACKBONES = (ConvTransformer, Conformer, SpeechFormer)

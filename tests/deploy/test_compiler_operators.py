@@ -5,9 +5,9 @@ import pytest
 from generated_c import compare, needs_compiler
 from needs import needs_tflm
 from single_operators import Spec, chained, constant, single
-from tensorflow.lite.python import schema_py_generated as schema
 
 from tfhrf.deploy.c.operators.softmax import interpolation_table
+from tfhrf.deploy.tflite.schema import schema
 
 pytestmark = [needs_compiler, needs_tflm]
 SEEDS = range(3)

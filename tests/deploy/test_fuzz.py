@@ -8,10 +8,10 @@ import pytest
 from needs import skip_without
 from places import TFLM
 from single_operators import Spec, single
-from tensorflow.lite.python import schema_py_generated as schema
 from tiny_models import encoder, sounds
 
 import tfhrf
+from tfhrf.deploy.tflite.schema import schema
 
 SCRIPT = runpy.run_path(str(TFLM / "fuzz.py"))
 

@@ -10,10 +10,10 @@ import pytest
 from needs import needs_tflm
 from places import ROOT
 from single_operators import Spec, chained, constant, single
-from tensorflow.lite.python import schema_py_generated as schema
 
 import tfhrf
 from tfhrf.deploy import runners
+from tfhrf.deploy.tflite.schema import schema
 from tfhrf.deploy.tflite.tflm_operators import ALL, OPERATORS
 
 SHAPE = (1, 4, 4, 8)

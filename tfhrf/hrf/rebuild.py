@@ -284,8 +284,7 @@ def copy_state(old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Oper
     """Copies variables one at a time, to layers below too unless they are among those made."""
     if old.built and not new.built:
         new.build_from_config(old.get_build_config())
-    # Some layers derive more from their variables (Normalization), some save other values than
-    # they hold (LoRA): first Keras's protocol, then the values themselves.
+    # Normalization derives more from its variables: first Keras's protocol, then the values.
     store: dict[str, object] = {}
     if getattr(old, "lora_enabled", False) and not new.lora_enabled:
         old.save_own_variables(store)

@@ -38,6 +38,19 @@ def calibrate(graph, content, examples, precision, name_layer):
     cut = [index for index in peak if peak[index] - NO_WEIGHT[precision] > low[index]]
     low.update({index: peak[index] - NO_WEIGHT[precision] for index in cut})
     ranges.cut_masks(graph, low, high, cut, precision)
+    write_ranges(graph, low, high, precision)
+
+
+def write_ranges(graph, low, high, precision):
+    """Writes ranges into a graph, such that all operators can work with them.
+
+    Args:
+        graph: float ModelT.
+        low, high: dicts of the least and the largest value of each computed float tensor by its
+            index; they are changed.
+        precision: "int8" or "int16x8".
+    """
+    subgraph = graph.subgraphs[0]
     ranges.settle(graph, low, high, precision)
     for index in low:
         quantization = graphs.schema.QuantizationParametersT()
@@ -46,6 +59,19 @@ def calibrate(graph, content, examples, precision, name_layer):
         subgraph.tensors[index].quantization = quantization
     graphs.drop_unused_tensors(graph)
     graphs.drop_unused_codes(graph)
+
+
+def read_ranges(graph):
+    """(low, high) that `write_ranges` wrote."""
+    written = {
+        index: tensor.quantization
+        for index, tensor in enumerate(graph.subgraphs[0].tensors)
+        if tensor.quantization is not None and tensor.quantization.min is not None
+    }
+    return (
+        {index: float(found.min[0]) for index, found in written.items()},
+        {index: float(found.max[0]) for index, found in written.items()},
+    )
 
 
 def measure(graph, content, examples):

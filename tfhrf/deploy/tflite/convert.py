@@ -82,43 +82,76 @@ def to_tflite(
         raise ValueError(
             f"`precision` must be one of {get_args(Precision)}. Received: {precision!r}"
         )
+    check_folded(model)
+    examples = None
+    if precision in INTEGERS:
+        examples = read_examples(representative_data, graph_of(model).inputs, precision)
+    name_layer = layer_namer(model)
+    if precision in ("float16", "dynamic"):
+        return convert(freeze(lower(model)), precision, name_layer)
+    graph = float_graph(model, precision)
+    if examples is None:
+        graphs.check(graph, False, name_layer)
+        return finish(graph, name_layer)
+    return integers_of(graph, examples, precision, name_layer)
+
+
+def check_folded(model):
+    """Raises ValueError unless a model can be converted."""
     check_model(model)
-    inputs = graph_of(model).inputs
-    check_inputs(inputs)
+    check_inputs(graph_of(model).inputs)
     for layer in walk(model):
         if callable(getattr(layer, "fold", None)):
             raise ValueError(
                 f"Layer '{layer.name}' can still be folded; call tfhrf.fold(model) first. "
                 f"Received: {type(layer).__name__}"
             )
-    examples = None
-    if precision in INTEGERS:
-        examples = read_examples(representative_data, inputs, precision)
-    content = convert(freeze(lower(model)), precision, layer_namer(model))
-    if precision in ("float16", "dynamic"):
-        return content
-    graph = graphs.read(content)
+
+
+def float_graph(model, precision):
+    """ModelT of a Keras model in floats, rewritten for what it is going to become."""
+    graph = graphs.read(convert(freeze(lower(model)), precision, layer_namer(model)))
     take_tokens(graph)
-    if examples is not None:
-        check_tokens(graph, examples)
     replace_missing(graph)
     graph_rewrites.slice_unequal_splits(graph)
     graph_rewrites.slice_fewer_axes(graph)
-    if examples is not None:
+    if precision in INTEGERS:
         for_integers(graph, precision)
     graph_rewrites.multiply_computed(graph)
     graph_rewrites.rescale_bounds(graph)
     graph_rewrites.spare_arena(graph)
+    return graph
+
+
+def integers_of(graph, examples, precision, name_layer, ranges=None):
+    """bytes of the integer graph of a float graph, which is changed.
+
+    Args:
+        graph: ModelT, as of `float_graph`.
+        examples: list with one array for each model input.
+        precision: "int8" or "int16x8".
+        name_layer: maps a tensor's name to words that say which layer it belongs to.
+        ranges: function that writes the ranges of all tensors into the graph; `calibrate` on the
+            examples if None.
+    """
+    check_tokens(graph, examples)
     before = graphs.write(graph)
     functions = stand_in(graph) if precision == "int8" else []
-    graphs.check(graph, False, layer_namer(model), INTEGERS.get(precision))
-    if examples is not None:
-        calibrate(graph, before, examples, precision, layer_namer(model))
-        graph = quantize(graph, precision)
-        look_up(graph, functions) if precision == "int8" else narrow_tables(graph)
-        graphs.check(graph, True, layer_namer(model))
-        warn_of_loss(graphs.read(before), graph, examples, layer_namer(model))
-    check_prepares(graph, layer_namer(model))
+    graphs.check(graph, False, name_layer, INTEGERS[precision])
+    if ranges is None:
+        calibrate(graph, before, examples, precision, name_layer)
+    else:
+        ranges(graph)
+    graph = quantize(graph, precision)
+    look_up(graph, functions) if precision == "int8" else narrow_tables(graph)
+    graphs.check(graph, True, name_layer)
+    warn_of_loss(graphs.read(before), graph, examples, name_layer)
+    return finish(graph, name_layer)
+
+
+def finish(graph, name_layer):
+    """bytes of a graph that TFLM can prepare, without what only takes flash."""
+    check_prepares(graph, name_layer)
     graphs.drop_names(graph)
     graphs.drop_unused_codes(graph)
     order_tensors(graph)

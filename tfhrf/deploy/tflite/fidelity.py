@@ -85,6 +85,12 @@ def run(graph, examples):
     return {index: np.stack(values) for index, values in found.items()}
 
 
+def input_slots(graph):
+    """Which input of the Keras model each input of a float graph is, as `freeze` named them."""
+    names = [graphs.tensor_name(graph.subgraphs[0].tensors[i]) for i in graph.subgraphs[0].inputs]
+    return [int(re.sub(r".*input_(\d+).*", r"\1", name)) for name in names]
+
+
 def to_levels(values, tensor):
     if tensor["scale"] is None:
         return values.astype(tensor["dtype"])

@@ -12,6 +12,7 @@ from tfhrf.deploy.c import arithmetic as exact
 from tfhrf.deploy.c.fuse import raw_output
 from tfhrf.deploy.c.ir import is_narrow, refuse
 from tfhrf.deploy.c.literals import INT8, inner_scale, narrow_scale, wide_scale
+from tfhrf.deploy.c.operators.compact import compact
 from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
 from tfhrf.deploy.memory_plan import round_up
 
@@ -169,13 +170,20 @@ def lower_dense(lowering, operator):
     source, stride = lowering.matrix(lowering.view(operator.inputs[0]), depth)
     target = lowering.allocate(operator.output).reshape(-1, outputs)
     out_stride, out_step = matrix_strides(operator, target)
-    alone = lowering.precision is INT8 and len(target.address) == 1
+    form = compact(lowering.precision, weights.matrix)
+    if form is not None:
+        weights = weights._replace(arrangement=form.arrangement)
+    alone = lowering.precision is INT8 and len(target.address) == 1 and form is None
 
     def call(write, pointers, rows):
         name = dense_struct(write, lowering, operator, weights)
         if alone:
             return [f"tfhrf_dense_row({pointers[0]}, {pointers[1]}, {out_step}, &{name});"]
         place = f"{pointers[0]}, {stride}, {pointers[1]}, {out_stride}, {out_step}, {rows}, &{name}"
+        if form is not None:
+            more = [write.array(ctype, values, form.kernel) for ctype, values in form.more]
+            room = f"{write.scratch}, {rows_at_once(form.four, write)}"
+            return [f"tfhrf_{form.kernel}_rows({place}, {', '.join(more)}, {room});"]
         scratch = "" if weights.wide else f", {write.scratch}, {rows_at_once(four, write)}"
         return [f"{weights.struct}_rows({place}{scratch});"]
 
@@ -183,6 +191,8 @@ def lower_dense(lowering, operator):
     kernel = "dense_row" if alone else kernel
     two, four = (rows_scratch(lowering.precision, depth, rows) for rows in (2, 4))
     scratch = (0, 0) if alone or weights.wide else (two, four)
+    if form is not None:
+        kernel, scratch = form.kernel, (form.two, form.four)
     lowering.steps.append(
         Step("dense", [Operand(source)], Operand(target), call, (kernel,), *scratch)
     )

@@ -1,0 +1,170 @@
+"""compress: what is pruned, clustered and trained for integers is what TFLM and C compute."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from generated_c import compare, needs_compiler
+from needs import needs_tflm, needs_tfmot
+from tiny_models import chain, encoder, forward, normal, signal_to_noise, sounds
+
+import tfhrf
+from tfhrf.compression import constants, library, network
+from tfhrf.deploy import runners
+from tfhrf.deploy.tflite import convert
+from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.models import Conformer, ConvTransformer, SpeechFormer
+
+
+@pytest.fixture(scope="module")
+def model():
+    return encoder(width=32, hidden=64, blocks=1)
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return sounds(96)
+
+
+def kernels_of(content):
+    """Integer kernels of a graph's Dense layers, large ones."""
+    graph = graphs.read(content)
+    subgraph = graph.subgraphs[0]
+    found = []
+    for operator in subgraph.operators:
+        if graphs.operator_name(graph, operator) == "FULLY_CONNECTED":
+            tensor = subgraph.tensors[operator.inputs[1]]
+            data = bytes(graph.buffers[tensor.buffer].data)
+            found.append(np.frombuffer(data, np.int8).reshape(graphs.shape_of(tensor)))
+    return [kernel for kernel in found if kernel.size >= constants.LARGE]
+
+
+@needs_tfmot
+@pytest.mark.parametrize("backbone", [ConvTransformer, Conformer, SpeechFormer])
+def test_a_backbone_is_rebuilt_operator_by_operator(backbone):
+    model = backbone((60, 16), 4)
+    rebuilt = network.rebuild(convert.float_graph(model, "int8"))
+    x = normal(3, 60, 16)
+    network.compare(rebuilt, [forward(model, x)], [x])
+    rebuilt.parts[2].weights["kernel"].assign_add(tf.ones_like(rebuilt.parts[2].weights["kernel"]))
+    with pytest.raises(ValueError, match="something else than the model"):
+        network.compare(rebuilt, [forward(model, x)], [x])
+
+
+OPERATIONS = {
+    "strided": lambda x: x[:, 1:9:2, ::-1][:, :, 0] + x[:, 2:6, 3],
+    "padded": lambda x: tf.pad(x, [[0, 0], [1, 2], [0, 1]]) * 2.0,
+    "stacked": lambda x: tf.stack([x, 2.0 * x], axis=2),
+    "reduced": lambda x: tf.reduce_max(x, 1) - tf.reduce_sum(x, 1) / 3.0,
+    "divided": lambda x: x / (1.5 + tf.abs(x)),
+    "chosen": lambda x: tf.maximum(x, 0.1 * x) - tf.minimum(x, 0.5 * x - 0.1),
+    "curves": lambda x: tf.sigmoid(x) * tf.tanh(x) + tf.nn.leaky_relu(x) + tf.nn.relu6(x),
+    "pools": lambda x: tf.nn.max_pool1d(x, 2, 2, "VALID") + tf.nn.avg_pool1d(x, 2, 2, "SAME"),
+    "products": lambda x: tf.matmul(x, x, transpose_b=True) / 8.0,
+}
+
+
+@needs_tfmot
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operators_compute_what_the_model_does(name):
+    model = chain(OPERATIONS[name])
+    rebuilt = network.rebuild(convert.float_graph(model, "int8"))
+    x = normal(5, 12, 8)
+    network.compare(rebuilt, [forward(model, x)], [x])
+
+
+@needs_tfmot
+@needs_tflm
+@needs_compiler
+def test_pruned_and_trained_for_integers(model, examples, tmp_path):
+    found = tfhrf.compress(model, examples, prune=0.5, quantize="qat", steps=8)
+    assert list(found.steps) == ["folded", "pruned", "qat"]
+    assert found.content == found.steps["qat"]
+    for step in ("pruned", "qat"):
+        kernels = kernels_of(found.steps[step])
+        assert len(kernels) > 3
+        for kernel in kernels:
+            outputs, depth = kernel.shape
+            blocks = kernel.reshape(outputs // 2, 2, depth // 4, 4).swapaxes(1, 2)
+            assert (blocks == 0).all(axis=(2, 3)).mean() >= 0.5
+    report = compare(found.content, tmp_path, 20)
+    assert "tfhrf_sparse.h" in report["files"]
+
+
+@needs_tfmot
+@needs_tflm
+@needs_compiler
+def test_clustered_and_trained_for_integers(model, examples, tmp_path):
+    batches = tf.data.Dataset.from_tensor_slices((examples, np.zeros(96))).batch(32)
+    found = tfhrf.compress(model, examples, cluster=9, quantize="qat", steps=8, batches=batches)
+    assert list(found.steps) == ["folded", "clustered", "qat"]
+    for step in ("clustered", "qat"):
+        assert all(len(np.unique(kernel)) <= 9 for kernel in kernels_of(found.steps[step]))
+    # It still computes what the model does.
+    expected = forward(model, examples)
+    assert signal_to_noise(expected, runners.predict(found.content, examples)) > 15
+    report = compare(found.content, tmp_path, 20)
+    assert "tfhrf_clustered.h" in report["files"]
+
+
+@needs_tfmot
+@needs_tflm
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", [ConvTransformer, Conformer, SpeechFormer])
+def test_backbones_trained_for_integers(backbone, tmp_path):
+    model, x = backbone((60, 16), 4), sounds(64, 60, 16)
+    found = tfhrf.compress(model, x, quantize="qat", steps=30)
+    compare(found.content, tmp_path, 20)
+    expected = forward(model, x)
+    before, after = (
+        signal_to_noise(expected, runners.predict(content, x)) for content in found.steps.values()
+    )
+    assert after > before - 1
+
+
+def test_nothing_to_train_is_what_to_tflite_makes(model, examples):
+    assert tfhrf.compress(model, examples).content == tfhrf.to_tflite(model, examples)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prune": 1.0}, "`prune` must be"),
+        ({"cluster": 17}, "`cluster` must be"),
+        ({"cluster": 4, "prune": 0.5}, "pruned or clustered"),
+        ({"quantize": "int4"}, "`quantize` must be"),
+        ({"quantize": "qat", "steps": 0}, "`steps` must be"),
+    ],
+)
+def test_wrong_arguments(model, examples, arguments, message):
+    with pytest.raises(ValueError, match=message + ".*Received: "):
+        tfhrf.compress(model, examples, **arguments)
+
+
+@needs_tfmot
+def test_wrong_batches(model, examples):
+    with pytest.raises(ValueError, match=r"tf\.data\.Dataset.*Received: ndarray"):
+        tfhrf.compress(model, examples, prune=0.5, batches=examples)
+
+
+def test_without_the_library_one_line_says_so(model, examples, monkeypatch):
+    library.load.cache_clear()
+    monkeypatch.setitem(sys.modules, "tensorflow_model_optimization", None)
+    with pytest.raises(library.LibraryError) as caught:
+        tfhrf.compress(model, examples, quantize="qat")
+    assert "pip install tfhrf[tfmot]" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    library.load.cache_clear()
+    # Post-training quantization needs none of it.
+    tfhrf.compress(model, examples)
+
+
+def test_the_library_is_loaded_where_it_is_needed():
+    program = (
+        "import sys, tfhrf; tfhrf.compress; tfhrf.fold; tfhrf.to_tflite;"
+        "sys.exit('tf_keras' in sys.modules or 'tensorflow_model_optimization' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,100 @@
+"""quantization_report: where an integer graph loses what, and that its figures are TFLM's."""
+
+import numpy as np
+import pytest
+from keras import layers
+from needs import needs_tflm
+from tiny_models import chain, disturb, encoder, forward, normal, signal_to_noise, sounds
+
+import tfhrf
+from tfhrf.deploy import runners
+
+
+@pytest.fixture(scope="module")
+def model():
+    return encoder(blocks=1)
+
+
+@pytest.fixture(scope="module")
+def content(model):
+    return tfhrf.to_tflite(model, sounds(64))
+
+
+@pytest.fixture(scope="module")
+def report(model, content):
+    x = sounds(40, seed=1)
+    return tfhrf.quantization_report(model, content, x, labels=forward(model, x).argmax(axis=1))
+
+
+@needs_tflm
+def test_steps_are_what_tflm_computes(model, content, report):
+    x = sounds(40, seed=1)
+    steps = {step.name: step for step in report.steps}
+    found, expected = runners.predict(content, x), forward(model, x)
+    step = steps["int8 in TensorFlow Lite Micro"]
+    agreement = np.mean(found.argmax(axis=1) == expected.argmax(axis=1))
+    assert step.agreement == step.accuracy == agreement
+    assert step.decibels == pytest.approx(signal_to_noise(expected, found), abs=0.05)
+    assert steps["as given (float32)"].accuracy == 1
+    # Either alone loses less than both, and 16 bits less than 8.
+    alone = [steps[f"{name} of 8 bits alone"].decibels for name in ("kernels", "activations")]
+    assert min(alone) > step.decibels - 0.5
+    both = -10 * np.log10(sum(10 ** (-decibels / 10) for decibels in alone))
+    assert both == pytest.approx(step.decibels, abs=3)
+    assert steps["int16x8 in TensorFlow Lite Micro"].decibels > step.decibels + 3
+
+
+def test_layers_are_named_in_order_and_none_is_clipped(report):
+    names = [layer.name for layer in report.layers]
+    assert names[0] == "stem"
+    assert names[-1] == "classifier"
+    assert {"attention_norm_0", "hidden_0", "shrink_0"} <= {*names}
+    for layer in report.layers:
+        assert layer.low <= layer.high
+        assert layer.levels > 0.9
+        assert layer.decibels > 5
+        assert (layer.weight_decibels is None) == (layer.weight_peak is None)
+    text = str(report)
+    assert all(name in text for name in names)
+    assert "int8 in" in text
+
+
+def test_an_outlier_is_seen_where_it_is():
+    model = chain(layers.Dense(16, name="first"), layers.Dense(4, name="second"))
+    kernel = model.get_layer("second").kernel
+    values = np.array(kernel)
+    values[3, 1] = 40 * np.abs(values).max()
+    kernel.assign(values)
+    x = normal(64, 12, 8)
+    report = tfhrf.quantization_report(model, tfhrf.to_tflite(model, x), x)
+    first, second = report.layers
+    assert first.weight_peak < 4 < second.weight_peak
+    assert first.weight_decibels > second.weight_decibels + 10
+
+
+def test_a_model_that_can_be_folded_has_a_step_more(tmp_path):
+    plain = chain(layers.Dense(16), layers.LayerNormalization(), layers.Dense(4))
+    model = tfhrf.expand(plain, expansion=2)
+    x = normal(64, 12, 8)
+    content = tfhrf.to_tflite(tfhrf.fold(model), x)
+    report = tfhrf.quantization_report(model, content, x)
+    steps = {step.name: step.decibels for step in report.steps}
+    assert list(steps)[:2] == ["as given (float32)", "folded (float32)"]
+    assert steps["folded (float32)"] > 90
+    assert report.steps[0].accuracy is None
+    pytest.importorskip("matplotlib")
+    report.draw(tmp_path / "report.png")
+    assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_does_not_go_together_is_refused(model, content):
+    x = sounds(8)
+    with pytest.raises(ValueError, match=r"as many as the 8 examples.*Received: 2"):
+        tfhrf.quantization_report(model, content, x, labels=[1, 2])
+    other = encoder(blocks=2)
+    disturb(other)
+    with pytest.raises(ValueError, match=r"not made of this model.*Received: "):
+        tfhrf.quantization_report(other, content, x)
+    wide = tfhrf.to_tflite(model, x, precision="int16x8")
+    with pytest.raises(ValueError, match=r"must be int8.*Received: "):
+        tfhrf.quantization_report(model, wide, x)

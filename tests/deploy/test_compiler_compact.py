@@ -1,0 +1,86 @@
+"""Weights that take less flash: C equals TensorFlow Lite Micro, whatever the shapes."""
+
+import keras
+import numpy as np
+import pytest
+from generated_c import compare, compare_on_boards, needs_boards, needs_compiler, random_inputs
+from keras import layers
+from needs import needs_tflm
+from tiny_models import disturb, normal
+
+import tfhrf
+from tfhrf.deploy.c.literals import INT8
+from tfhrf.deploy.c.operators.compact import compact
+
+pytestmark = [needs_compiler, needs_tflm]
+# Rows of the input, depth, outputs: whole and broken blocks, pairs, fours and vectors.
+SHAPES = [(12, 64, 48), (7, 61, 37), (1, 300, 21), (6, 48, 96), (5, 130, 16)]
+
+
+def few_values(kernel, count, rng):
+    values = rng.standard_normal(count)
+    return values[rng.integers(0, count, kernel.shape)]
+
+
+def blocks_of_zeros(kernel, share, rng):
+    """Blocks of four inputs of two outputs are zero; of one pair of outputs all are."""
+    depth, outputs = kernel.shape
+    keep = rng.random((-(-depth // 4), -(-outputs // 2))) >= share
+    keep[:, 1] = False
+    return kernel * np.kron(keep, np.ones((4, 2)))[:depth, :outputs]
+
+
+MAKE = {
+    "clustered": lambda kernel, rng: few_values(kernel, 16, rng),
+    "three values": lambda kernel, rng: few_values(kernel, 3, rng),
+    "sparse": lambda kernel, rng: blocks_of_zeros(kernel, 0.5, rng),
+    "hardly any": lambda kernel, rng: blocks_of_zeros(kernel, 0.97, rng),
+}
+KERNELS = {"three values": "clustered", "hardly any": "sparse"}
+
+
+def converted(rows, depth, outputs, kind, seed=0):
+    model = keras.Sequential(
+        [keras.Input((rows, depth)), layers.Dense(outputs, "relu"), layers.Dense(5)]
+    )
+    disturb(model)
+    first, rng = model.layers[0], np.random.default_rng(seed)
+    first.kernel.assign(MAKE[kind](first.kernel.numpy(), rng))
+    return tfhrf.to_tflite(model, normal(40, rows, depth))
+
+
+@pytest.mark.parametrize("kind", MAKE)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_outputs_are_equal_and_weights_smaller(shape, kind, tmp_path):
+    content = converted(*shape, kind)
+    report = compare(content, tmp_path, 20)
+    kernel = KERNELS.get(kind, kind)
+    assert f"tfhrf_{kernel}.h" in report["files"]
+    text = (tmp_path / "model.c").read_text()
+    assert f"tfhrf_{kernel}_rows(" in text
+    # Bias and scales are 8 bytes of 24 for each output; the second layer has five.
+    plain = shape[1] * shape[2]
+    assert report["constant_bytes"] < 0.72 * plain + 12 * shape[2] + 1000
+
+
+@needs_boards
+@pytest.mark.parametrize("kind", ["clustered", "sparse"])
+def test_boards_compute_the_same(kind, tmp_path):
+    for shape in [(11, 61, 37), (8, 64, 32)]:
+        content = converted(*shape, kind)
+        inputs = np.concatenate([example[0] for example in random_inputs(content, 20)])
+        compare_on_boards(content, tmp_path, inputs)
+
+
+def test_plain_weights_stay_plain():
+    rng = np.random.default_rng(0)
+    many = rng.integers(-127, 128, (64, 64)).astype(np.int8)
+    assert compact(INT8, many) is None
+    few = rng.integers(-8, 8, (64, 64)).astype(np.int8)
+    assert compact(INT8, few).kernel == "clustered"
+    # Not worth a kernel.
+    assert compact(INT8, few[:8]) is None
+    many[np.kron(rng.random((32, 16)) < 0.5, np.ones((2, 4))) > 0] = 0
+    found = compact(INT8, many)
+    assert found.kernel == "sparse"
+    assert found.bytes < 0.65 * many.size

@@ -1,0 +1,1 @@
+"""From a folded model to a smaller one: pruned, clustered, trained for integers, reported on."""

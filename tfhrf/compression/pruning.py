@@ -1,0 +1,52 @@
+"""Pruning: zeros in blocks that the C code skips, chosen and trained around by the library."""
+
+from typing import Any
+
+import numpy as np
+
+from tfhrf.compression.constants import is_large
+from tfhrf.compression.library import load
+from tfhrf.compression.network import rebuild, write_back
+from tfhrf.compression.structure import Structure, of_pruned
+from tfhrf.compression.tuning import Lessons, tune
+
+# Of a kernel (depth, outputs): what one step of the C kernels multiplies by.
+BLOCK = (4, 2)
+# Share of the steps in which zeros grow, and after which they stay where they are.
+GROWING = 0.6
+
+
+def prune(
+    graph: Any, lessons: Lessons, share: float, steps: int, rate: float
+) -> dict[int, Structure]:
+    """Sets a share of each large kernel of a float graph to zero, in blocks, and trains the rest.
+
+    Args:
+        graph: ModelT; its weights are changed.
+        lessons: Lessons of the float model.
+        share: of the blocks, between 0 and 1.
+        steps, rate: of training.
+
+    Returns:
+        {number of an operator: what later training must keep of its kernel}.
+    """
+    sparsity = load().tfmot.sparsity.keras
+    last = max(2, int(GROWING * steps))
+    every = max(1, last // 20)
+
+    def wrap(number: int, operator: Any, layer: Any) -> Any:
+        if not is_large(graph, operator):
+            return layer
+        schedule = sparsity.PolynomialDecay(0.0, share, 0, last, frequency=every)
+        return sparsity.prune_low_magnitude(layer, schedule, block_size=BLOCK)
+
+    network = rebuild(graph, wrap)
+    tune(network, lessons, steps, rate, [sparsity.UpdatePruningStep()])
+    stripped = sparsity.strip_pruning(network.model)
+    kernels = {
+        number: np.asarray(stripped.get_layer(part.name).kernel)
+        for number, part in enumerate(network.parts)
+        if part.caller is not part.layer
+    }
+    write_back(network, {network.parts[number].name: kernel for number, kernel in kernels.items()})
+    return {number: of_pruned(kernel) for number, kernel in kernels.items()}

@@ -1,0 +1,96 @@
+"""Trains a network on: what it computes shall stay near what the float model computes."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfhrf.compression.library import load
+from tfhrf.compression.network import Network
+from tfhrf.deploy.tflite.fidelity import input_slots
+
+BATCH = 32
+CLIP = 1.0  # norm of the gradient
+
+
+class Lessons:
+    """Batches of a network's inputs and of what the float network makes of them.
+
+    Args:
+        batches: tf.data.Dataset without end of one float32 array (examples, ...) for each model
+            input, in a tuple.
+        teacher: Network in floats.
+    """
+
+    def __init__(self, batches: tf.data.Dataset, teacher: Network) -> None:
+        slots = input_slots(teacher.graph)
+        # Once traced: a graph of hundreds of operators.
+        answer = tf.function(lambda *inputs: teacher.model(list(inputs), training=False))
+
+        def lesson(*inputs: Any) -> tuple:
+            given = [tf.expand_dims(inputs[slot], 1) for slot in slots]
+            return tuple(given), answer(*given)
+
+        self.dataset = batches.map(lesson)
+
+    def through(self, ranges: Sequence[tuple[float, float]]) -> "Lessons":
+        """The same with inputs rounded to the levels of 8 bits in ranges, one for each input."""
+
+        def rounded(inputs: tuple, answers: Any) -> tuple:
+            levels = [
+                tf.quantization.fake_quant_with_min_max_vars(x, min(low, 0.0), max(high, 0.0))
+                for x, (low, high) in zip(inputs, ranges, strict=True)
+            ]
+            return tuple(levels), answers
+
+        new = copy.copy(self)
+        new.dataset = self.dataset.map(rounded)
+        return new
+
+
+def batches_of(arrays: Sequence[np.ndarray], seed: int) -> tf.data.Dataset:
+    """Shuffled batches without end of arrays, one for each model input."""
+    whole = tf.data.Dataset.from_tensor_slices(tuple(arrays))
+    count = len(arrays[0])
+    return whole.shuffle(count, seed).repeat().batch(min(BATCH, count), drop_remainder=True)
+
+
+def inputs_only(batches: Any, count: int) -> tf.data.Dataset:
+    """A user's dataset of batches, without labels, as tuples of `count` inputs, without end.
+
+    Raises:
+        ValueError: it is no dataset, or its elements are not such batches.
+    """
+    spec = getattr(batches, "element_spec", None)
+    if spec is None:
+        raise ValueError(f"`batches` must be a tf.data.Dataset. Received: {type(batches).__name__}")
+    if isinstance(spec, tuple) and len(spec) == 2 and (count == 1 or isinstance(spec[0], tuple)):
+        batches = batches.map(lambda inputs, labels: inputs)
+    if not isinstance(batches.element_spec, tuple):
+        batches = batches.map(lambda inputs: (inputs,))
+    if len(batches.element_spec) != count:
+        raise ValueError(f"`batches` must have {count} inputs, and labels if any. Received: {spec}")
+    return batches.repeat()
+
+
+def tune(
+    network: Network, lessons: Lessons, steps: int, rate: float, callbacks: Sequence[Any] = ()
+) -> float:
+    """Trains a network by Adam, whose rate falls from `rate` to zero in a cosine.
+
+    The loss is the mean squared difference of the outputs.
+
+    Returns:
+        The mean loss.
+    """
+    keras = load().keras
+    schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
+    network.model.compile(
+        keras.optimizers.Adam(schedule, global_clipnorm=CLIP), keras.losses.MeanSquaredError()
+    )
+    history = network.model.fit(
+        lessons.dataset.prefetch(2), steps_per_epoch=steps, callbacks=list(callbacks), verbose=0
+    )
+    return float(history.history["loss"][-1])
