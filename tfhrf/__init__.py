@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tfhrf.hrf.expand import expand
     from tfhrf.hrf.fold import fold
     from tfhrf.hrf.layers import HRFDense
+    from tfhrf.hrf.parallel import ParallelDense
     from tfhrf.hrf.summary import summary
     from tfhrf.recognition.packaged import pretrained
     from tfhrf.recognition.recognize import recognize
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HRFDense",
+    "ParallelDense",
     "__version__",
     "compress",
     "expand",
@@ -38,6 +40,7 @@ __all__ = [
 # Imported on first use: TensorFlow takes seconds to load.
 _HOMES = {
     "HRFDense": "tfhrf.hrf.layers",
+    "ParallelDense": "tfhrf.hrf.parallel",
     "compress": "tfhrf.compression.pipeline",
     "expand": "tfhrf.hrf.expand",
     "fine_tune": "tfhrf.studies.fine_tune",
