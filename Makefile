@@ -102,7 +102,8 @@ $(NEWEST)/installed: setup.cfg pyproject.toml
 	touch $@
 
 # The tools of a release, and what they look at: the wheel in an environment of its own.
-$(RELEASE)/installed: dist
+$(RELEASE)/installed: setup.cfg pyproject.toml constraints.txt
+	$(MAKE) dist
 	$(call make_venv,$(RELEASE))
 	$(RELEASE)/bin/python $(PIP_INSTALL) pip-licenses==5.5.5 cyclonedx-bom==7.5.0 pip-audit==2.10.1
 	$(PYTHON) -m venv --clear $(RELEASE)/wheel
