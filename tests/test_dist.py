@@ -18,6 +18,8 @@ from sounds import write_wav
 
 import tfhrf
 
+pytestmark = pytest.mark.slow  # once, not on every TensorFlow
+
 for needed in ("build", "twine"):
     pytest.importorskip(needed, reason=f"{needed} is in the extra dev")
 

@@ -143,6 +143,13 @@ def test_studies_side_by_side(studies, tmp_path):
         assert f"--out={folder}" in "".join(page.words)
 
 
+def test_folds_that_were_not_asked_for_do_not_count(studies, tmp_path):
+    folders = [str(studies / name) for name in ("0-0", "4-0")]
+    comparison_page.write(tmp_path / "a.html", results.group(folders, ["ann"]), folders)
+    rows = read(tmp_path / "a.html").tables["Classes and speakers: hrf=0"]
+    assert [row[:2] for row in rows if row[0] in ("ann", "<b>", "cem")] == [["ann", "6"]]
+
+
 def test_studies_that_cannot_be_paired_say_why(studies, tmp_path):
     folders = [str(studies / name) for name in ("0-0", "0-1", "4-0")]
     groups = results.group(folders)

@@ -71,6 +71,7 @@ def test_recipe_trains_reports_and_resumes(corpus, tmp_path):
     deployed = sorted(path.name for path in (out / "deployed").iterdir())
     assert {"trained.keras", "folded.keras", "int8.tflite", "tflm", "tensorboard"} <= set(deployed)
     assert (out / "confusion_folded.png").read_bytes().startswith(b"\x89PNG")
+    assert "deployed sound.wav" in (out / "report.html").read_text()
 
     # As if killed while the second fold was running: only that fold is trained again.
     kept = (out / SPEAKERS[0] / "fold.json").stat().st_mtime_ns

@@ -190,6 +190,7 @@ def test_recipe_prints_the_table_or_one_line(tmp_path):
     assert good.stdout.splitlines()[-3].startswith("hrf=4")
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
         "comparison-emodb.png",
+        "report-emodb.html",
         *(
             f"{kind}-conv_transformer-{hrf}-emodb.png"
             for kind in ("confusion", "learning_curves")

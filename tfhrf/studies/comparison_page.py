@@ -107,7 +107,7 @@ def _pairs(groups, names, runs, kind):
     rows, speakers = [], {}
     for name, some in list(zip(names, runs, strict=True))[1:]:
         try:
-            one = paired.compare([runs[0]], [some], kind=kind)
+            one = paired.compare([runs[0]], [some], kind=kind, folds=groups[0][1][0]["folds"])
         except ResultsError as error:
             rows.append([name, "-", str(error), ""])
             continue

@@ -30,12 +30,13 @@ class Difference(NamedTuple):
     speakers: dict
 
 
-def counts_of(runs, kind="int8"):
+def counts_of(runs, kind="int8", folds=None):
     """Confusions of every seed and speaker.
 
     Args:
         runs: folders of finished studies that differ in their seeds alone.
         kind: "trained", "folded" or "int8".
+        folds: names of the folds that count; all if None.
 
     Returns:
         Integer array of shape (runs, speakers, classes, classes), and the speakers' names.
@@ -44,7 +45,7 @@ def counts_of(runs, kind="int8"):
         ResultsError: a study keeps no decisions on single utterances, or studies did not test
             the same speakers.
     """
-    found = [_by_speaker(run, kind) for run in runs]
+    found = [_by_speaker(run, kind, folds) for run in runs]
     names = sorted(found[0])
     for run, counts in zip(runs, found, strict=True):
         if sorted(counts) != names:
@@ -52,14 +53,14 @@ def counts_of(runs, kind="int8"):
     return np.stack([[counts[name] for name in names] for counts in found]), names
 
 
-def compare(first, second, seed=0, kind="int8"):
+def compare(first, second, seed=0, kind="int8", folds=None):
     """How the second arm differs from the first one.
 
     Args:
         first, second: per corpus a list of the arm's runs, both in the same order of seeds. The
             differences on several corpora are averaged.
         seed: of the draws.
-        kind: of model, as of `counts_of`.
+        kind, folds: as of `counts_of`.
 
     Returns:
         Difference.
@@ -68,7 +69,7 @@ def compare(first, second, seed=0, kind="int8"):
     means, draws = [], []
     speakers: dict[str, float] = {}
     for before, after in zip(first, second, strict=True):
-        (a, names), (b, others) = counts_of(before, kind), counts_of(after, kind)
+        (a, names), (b, others) = (counts_of(side, kind, folds) for side in (before, after))
         if a.shape != b.shape or names != others:
             raise ResultsError(
                 f"Arms did not test the same seeds and speakers. Received: {after[0]}"
@@ -103,11 +104,11 @@ def draw(sides, rng, draws=DRAWS):
     ]
 
 
-def _by_speaker(run, kind):
+def _by_speaker(run, kind, folds):
     counts: dict[str, np.ndarray] = {}
     for record in complete(run).values():
         side = record.get("test")
-        if side is None:
+        if side is None or (folds is not None and record["fold"] not in folds):
             continue
         if "groups" not in side or kind not in side["posteriors"]:
             raise ResultsError(f"No decisions on each utterance are kept. Received: {run}")

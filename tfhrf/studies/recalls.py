@@ -24,7 +24,7 @@ def confusions(runs, results, kind):
         they are: "speaker" or "fold".
     """
     with contextlib.suppress(ResultsError):
-        counts, names = counts_of(runs, kind)
+        counts, names = counts_of(runs, kind, results[0]["folds"])
         if names:
             return counts, names, "speaker"
     names = sorted(results[0]["folds"])
