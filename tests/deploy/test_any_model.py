@@ -145,6 +145,12 @@ MODELS = {
     "lstm": recurrent(lambda: layers.LSTM(5)),
     "gru": recurrent(lambda: layers.GRU(5, unroll=True, return_sequences=True)),
     "both ways": recurrent(lambda: layers.Bidirectional(layers.LSTM(3))),
+    "norm of time": recurrent(lambda: layers.LayerNormalization(axis=1)),
+    "norm of all": recurrent(lambda: layers.LayerNormalization(axis=(1, 2))),
+    "norm of an image": lambda: chain(
+        layers.LayerNormalization(axis=(1, 3)), layers.Dense(3), shape=(7, 4, 3)
+    ),
+    "unit": recurrent(lambda: layers.UnitNormalization(axis=1)),
     "rms": recurrent(lambda: layers.RMSNormalization()),
     "groups": recurrent(lambda: layers.GroupNormalization(2)),
     "standard deviation": lambda: chain(lambda x: tf.math.reduce_std(x, 1), shape=(7, 4)),

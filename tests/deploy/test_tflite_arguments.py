@@ -93,10 +93,6 @@ def text_input():
             lambda: chain(layers.Lambda(tf.math.erf, name="culprit"), layers.Dense(4)),
             "(?s)layer 'culprit', operator Erf: .*neither a custom op nor a flex op.*Received",
         ),
-        (
-            lambda: chain(layers.LayerNormalization(axis=1, name="culprit")),
-            r"'culprit' \(LayerNormalization\) is lowered over the last axis only. .*axis=\[1\]",
-        ),
     ],
 )
 @pytest.mark.parametrize("precision", ["float32", "int8", "int16x8"])

@@ -32,7 +32,7 @@ def lower(model):
 
 
 class LoweredLayerNormalization(keras.layers.Layer):
-    """LayerNormalization over the last axis, written for quantized kernels.
+    """LayerNormalization, written for quantized kernels. Other axes than the last become the last.
 
     With d = x - mean(x) and n elements it computes `d * rsqrt(sum(d²) + n eps) * √n gamma + beta`,
     the same function. Keras's own form leaves a NEG in float between quantized operators. The sum
@@ -45,11 +45,6 @@ class LoweredLayerNormalization(keras.layers.Layer):
     def __init__(self, layer):
         axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
         rank = len(layer.get_build_config()["input_shape"])
-        if [axis % rank for axis in axes] != [rank - 1]:
-            raise ValueError(
-                f"Layer '{layer.name}' (LayerNormalization) is lowered over the last axis only. "
-                f"Received: axis={layer.axis}"
-            )
         if getattr(layer, "rms_scaling", False):
             raise ValueError(
                 f"Layer '{layer.name}' (LayerNormalization) cannot be lowered with `rms_scaling`. "
@@ -57,12 +52,30 @@ class LoweredLayerNormalization(keras.layers.Layer):
             )
         super().__init__(name=layer.name, dtype="float32")
         self.epsilon = layer.epsilon
-        self.gamma = to_float64(layer.gamma) if layer.scale else np.float64(1.0)
-        self.beta = to_float64(layer.beta) if layer.center else None
+        self.axes = sorted(axis % rank for axis in axes)
+        self.gamma = to_float64(layer.gamma).ravel() if layer.scale else np.float64(1.0)
+        self.beta = to_float64(layer.beta).ravel() if layer.center else None
         self.supports_masking = True
         self.built = True
 
     def call(self, inputs):
+        rank = len(inputs.shape)
+        if self.axes == [rank - 1]:
+            return self.normalized(inputs)
+        kept = [axis for axis in range(rank) if axis not in self.axes]
+        order = [*kept, *self.axes]
+        moved = ops.transpose(inputs, order)
+        rows = ops.reshape(
+            moved, (-1, *(inputs.shape[axis] for axis in kept[1:]), self.size(inputs))
+        )
+        outputs = ops.reshape(self.normalized(rows), (-1, *moved.shape[1:]))
+        return ops.transpose(outputs, [order.index(axis) for axis in range(rank)])
+
+    def size(self, inputs):
+        return int(np.prod([inputs.shape[axis] for axis in self.axes]))
+
+    def normalized(self, inputs):
+        """What the rows of the last axis become."""
         size = inputs.shape[-1]
         centered = inputs - ops.mean(inputs, axis=-1, keepdims=True)
         row = ops.reshape(centered, (-1, 1, size))
