@@ -1,12 +1,11 @@
 """The range of each tensor of a float graph over examples, as its quantization needs it."""
 
-import re
-
 import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite import ranges
-from tfhrf.deploy.tflite.interpreter import make_interpreter
+from tfhrf.deploy.tflite.clipping import clip, sampler
+from tfhrf.deploy.tflite.interpreter import input_places, make_interpreter
 
 # So far below the largest of its row a score has no weight: about a twentieth of the least that
 # the output of SOFTMAX can hold. Cut off there, its range leaves levels to the scores that count,
@@ -14,10 +13,19 @@ from tfhrf.deploy.tflite.interpreter import make_interpreter
 NO_WEIGHT = {"int8": 8.5, "int16x8": 13.5}
 
 
-def calibrate(graph, examples, precision, name_layer):
-    """Writes the range of each tensor of a float graph, over all examples, into the graph."""
+def calibrate(graph, examples, precision, name_layer, how="minmax"):
+    """Writes the range of each tensor of a float graph, over all examples, into the graph.
+
+    Args:
+        graph: float ModelT.
+        examples: list with one float32 array for each model input.
+        precision: "int8" or "int16x8".
+        name_layer: maps a tensor's name to words that say which layer it belongs to.
+        how: "minmax", or what `clip` takes.
+    """
     subgraph = graph.subgraphs[0]
-    low, high, peak = measure(graph, examples)
+    samples: dict = {}
+    low, high, peak = measure(graph, examples, None if how == "minmax" else samples)
     for index in low:
         name = graphs.tensor_name(subgraph.tensors[index])
         if not np.isfinite((low[index], high[index])).all():
@@ -26,6 +34,9 @@ def calibrate(graph, examples, precision, name_layer):
                 f"{name_layer(name)}tensor '{name}'. "
                 f"Received: values in [{low[index]}, {high[index]}]"
             )
+    if how != "minmax":
+        samples = {index: np.concatenate(values) for index, values in samples.items()}
+        clip(graph, low, high, samples, how, precision)
     cap_rsqrt(graph, low, high, precision)
     cut = [index for index in peak if peak[index] - NO_WEIGHT[precision] > low[index]]
     low.update({index: peak[index] - NO_WEIGHT[precision] for index in cut})
@@ -64,15 +75,14 @@ def read_ranges(graph):
     )
 
 
-def measure(graph, examples):
+def measure(graph, examples, samples=None):
     """Three dicts by index of a float tensor: least value, largest, and for scores of attention
-    the least of the largest scores of all rows."""
+    the least of the largest scores of all rows.
+
+    Lists of some values of each example are added to `samples`, a dict by index, if it is given.
+    """
     subgraph = graph.subgraphs[0]
     interpreter = make_interpreter(graphs.write(graph), keep_all=True)
-    # The converter names the inputs as `freeze` did; it may order them otherwise.
-    order = [details["name"] for details in interpreter.get_input_details()]
-    slots = [int(re.sub(r".*input_(\d+).*", r"\1", name)) for name in order]
-    where = [details["index"] for details in interpreter.get_input_details()]
     measured = [
         *subgraph.inputs,
         *(
@@ -85,14 +95,17 @@ def measure(graph, examples):
     low = dict.fromkeys(measured, np.inf)
     high = dict.fromkeys(measured, -np.inf)
     peak = dict.fromkeys(scores_of(graph), np.inf)
+    pick = sampler()
     for example in range(len(examples[0])):
-        for slot, index in zip(slots, where, strict=True):
+        for slot, index in input_places(interpreter):
             interpreter.set_tensor(index, examples[slot][example : example + 1])
         interpreter.invoke()
         for index in measured:
             values = interpreter.get_tensor(index)
             low[index] = min(low[index], values.min())
             high[index] = max(high[index], values.max())
+            if samples is not None:
+                samples.setdefault(index, []).append(pick(values))
             if index in peak:
                 peak[index] = min(peak[index], values.max(axis=-1).min())
     return low, high, peak
