@@ -42,12 +42,14 @@ def run(program, target):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tflite", type=pathlib.Path)
+    parser.add_argument("--target", choices=TARGETS, help="of these alone; all if not given")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report = tfhrf.to_c(arguments.tflite.read_bytes(), folder)
         print(f"static memory without input and output: {report['arena_bytes']} bytes")
         print(f"constants: {report['constant_bytes']} bytes")
-        for target, (cpu, flags) in TARGETS.items():
+        for target in [arguments.target] if arguments.target else TARGETS:
+            cpu, flags = TARGETS[target]
             equal, instructions = run(build(folder, target), target)
             code = emulator.code_bytes(cpu, [pathlib.Path(folder) / "model.c"], folder, flags)
             print(
