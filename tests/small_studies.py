@@ -22,6 +22,13 @@ def small(shape, classes):
     return keras.Sequential([keras.Input(shape), pooling, keras.layers.Dense(classes)])
 
 
+def larger(shape, classes):
+    """With a kernel that is worth clustering."""
+    pooling = keras.layers.GlobalAveragePooling1D()
+    hidden = [keras.layers.Dense(64, "relu"), keras.layers.Dense(32, "relu")]
+    return keras.Sequential([keras.Input(shape), pooling, *hidden, keras.layers.Dense(classes)])
+
+
 def recordings(folder, speakers=SPEAKERS, takes=2):
     """Utterances of noise; the same arguments give the same bytes."""
     found = []
@@ -34,9 +41,9 @@ def recordings(folder, speakers=SPEAKERS, takes=2):
     return found
 
 
-def run(out, utterances, settings=None, training=TRAINING, config=CONFIG, **given):
+def run(out, utterances, settings=None, training=TRAINING, config=CONFIG, build=small, **given):
     settings = settings or {"model": "small", "dataset": "own", "seed": 0}
-    one = study.Study(small, settings, out)
+    one = study.Study(build, settings, out)
     held_out = folds.leave_one_speaker_out(utterances)
     (found,) = study.run(
         [one], CORPUS, utterances, held_out, training, config=config, engine=Local(1), **given

@@ -36,6 +36,10 @@ tfhrf.summary(wide).folded.megabytes  # attr-defined
 content: bytes = tfhrf.to_tflite(folded, precision="int8")
 tfhrf.to_tflite(folded, None, "int8")  # call-arg
 tfhrf.to_tflite(folded, precision="int4")  # arg-type
+tfhrf.to_tflite(folded, ranges="all")  # arg-type
+small: bytes = tfhrf.compress(folded, [], prune=0.5, quantize="qat", ranges="best").content
+tfhrf.compress(folded, [], 0.5)  # call-arg
+decibels: float = tfhrf.quantization_report(folded, small, [], labels=[1]).steps[0].decibels
 tfhrf.to_tflm(content, "firmware", name="emotion", labels=["calm", "angry"])
 tfhrf.to_tflm(content, "firmware", "emotion")  # call-arg
 tfhrf.to_c(content, "firmware", labels=["calm", "angry"])

@@ -50,13 +50,15 @@ def main():
     parser.add_argument(
         "--write", action="store_true", help=f"also into {INSTRUCTIONS} beside it, for reports"
     )
+    parser.add_argument("--target", choices=TARGETS, help="of these alone; all if not given")
     arguments = parser.parse_args()
     counted = {}
     with tempfile.TemporaryDirectory() as folder:
         report = tfhrf.to_c(arguments.tflite.read_bytes(), folder)
         print(f"static memory without input and output: {report['arena_bytes']} bytes")
         print(f"constants: {report['constant_bytes']} bytes")
-        for target, (cpu, flags) in TARGETS.items():
+        for target in [arguments.target] if arguments.target else TARGETS:
+            cpu, flags = TARGETS[target]
             equal, counted[target] = run(build(folder, target), target)
             code = emulator.code_bytes(cpu, [pathlib.Path(folder) / "model.c"], folder, flags)
             print(

@@ -13,7 +13,14 @@ from tfhrf.compression.network import Network, compare, rebuild
 from tfhrf.compression.tuning import Lessons, batches_of, inputs_only
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.calibrate import calibrate
-from tfhrf.deploy.tflite.convert import check_folded, float_graph, integers_of, layer_namer
+from tfhrf.deploy.tflite.convert import (
+    Ranges,
+    best_ranges,
+    check_folded,
+    float_graph,
+    integers_of,
+    layer_namer,
+)
 from tfhrf.deploy.tflite.examples import read_examples
 from tfhrf.deploy.tflite.quantize import quantize as quantize_graph
 from tfhrf.hrf.rebuild import graph_of
@@ -42,6 +49,7 @@ def compress(
     prune: float = 0.0,
     cluster: int = 0,
     quantize: Literal["ptq", "qat"] = "ptq",
+    ranges: Ranges = "minmax",
     batches: Any = None,
     steps: int = 500,
     seed: int = 0,
@@ -64,6 +72,7 @@ def compress(
         prune: share of the weights, from 0 (none) to below 1.
         cluster: number of values, 2 to 16, or 0: as many as there are.
         quantize: "ptq", ranges measured after training, or "qat".
+        ranges: as of `to_tflite`; of "qat", those where training begins.
         batches: tf.data.Dataset of batches to train on, (examples, ...input shape), a tuple of
             them where the model has several inputs, with labels or without; or None: batches of
             the representative data.
@@ -83,8 +92,12 @@ def compress(
     check_folded(model)
     examples = read_examples(representative_data, graph_of(model).inputs, "int8")
     name_layer = layer_namer(model)
-    graph = float_graph(model, "int8")
-    found = {"folded": integers_of(copy.deepcopy(graph), examples, "int8", name_layer)}
+    graph: Any = float_graph(model, "int8")
+    how: str = ranges
+    if ranges == "best":
+        # Once: balancing later would part what clustering made equal.
+        graph, how = best_ranges(graph, examples, "int8", name_layer)
+    found = {"folded": integers_of(copy.deepcopy(graph), examples, "int8", name_layer, how)}
     if not prune and not cluster and quantize == "ptq":
         return Compressed(found["folded"], found)
     keras.utils.set_random_seed(seed)
@@ -94,16 +107,16 @@ def compress(
     structures: dict = {}
     if prune:
         structures = pruning.prune(graph, lessons, prune, steps, RATE)
-        found["pruned"] = integers_of(copy.deepcopy(graph), examples, "int8", name_layer)
+        found["pruned"] = integers_of(copy.deepcopy(graph), examples, "int8", name_layer, how)
     if cluster:
         structures = clustering.cluster(graph, lessons, cluster, steps, RATE)
-        found["clustered"] = integers_of(copy.deepcopy(graph), examples, "int8", name_layer)
+        found["clustered"] = integers_of(copy.deepcopy(graph), examples, "int8", name_layer, how)
     if quantize == "qat":
-        calibrate(graph, graphs.write(graph), examples, "int8", name_layer)
+        calibrate(graph, graphs.write(graph), examples, "int8", name_layer, how)
         integer = quantize_graph(copy.deepcopy(graph), "int8")
         channels = quantization_aware.scales_of_channels(graph, integer)
         quantization_aware.train(graph, channels, lessons, steps, RATE_OF_ROUNDING, structures)
-        found["qat"] = integers_of(graph, examples, "int8", name_layer, ranges=lambda graph: None)
+        found["qat"] = integers_of(graph, examples, "int8", name_layer, ranges=None)
     return Compressed([*found.values()][-1], found)
 
 

@@ -1,5 +1,6 @@
 """What becomes of a trained model: folded, quantized, tested on held-out speakers, recorded."""
 
+import functools
 import json
 import shutil
 import time
@@ -9,13 +10,13 @@ import numpy as np
 
 from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
-from tfhrf.deploy.tflite.convert import to_tflite
 from tfhrf.deploy.tflm_sources import to_tflm
 from tfhrf.files import cleaning_up, finish_folder, write_bytes, write_text
 from tfhrf.hrf.fold import fold
 from tfhrf.hrf.summary import summary
 from tfhrf.studies.metrics import confusion_counts
 from tfhrf.studies.results import record_of
+from tfhrf.studies.shrink import measured, shrink
 from tfhrf.studies.training import inference
 
 CALIBRATION_WINDOWS = 200
@@ -32,7 +33,7 @@ def assess(advance, work, folder, record, calibration, sides, corpus, settings, 
         work: folder that `begin_folder` made; trained.keras lies in it.
         folder: what it becomes.
         record: dict with "fold" and "seconds"; what is found here is added.
-        calibration: what `calibration_windows` returns for the training utterances.
+        calibration: Calibration of the training utterances.
         sides: dict of ("validation", "test") to (features, targets, groups) of their utterances.
         corpus: tfhrf.data.corpora.Corpus, for its classes and how they are scored.
         settings: dict with "dataset" and "model", for names.
@@ -52,13 +53,21 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
     trained = keras.saving.load_model(work / "trained.keras", compile=False)
     folded = fold(trained)
     folded.save(work / "folded.keras")
-    content = to_tflite(folded, calibration, precision="int8")
+    made = shrink(folded, calibration, settings)
+    content = [*made.values()][-1]
     write_bytes(work / "int8.tflite", content)
+    if not corpus.confidential:
+        write_text(work / "calibration.json", json.dumps(calibration.clips) + "\n")
     models = {"trained": inference(trained), "folded": inference(folded)}
-    expected = models["trained"](calibration)
-    difference = np.abs(models["folded"](calibration) - expected).max()
+    expected = models["trained"](calibration.windows)
+    difference = np.abs(models["folded"](calibration.windows) - expected).max()
     if runners.available():
-        models["int8"] = lambda windows: runners.predict(content, windows)
+        # The last step is what is deployed.
+        kinds = [*(f"int8 {name}" for name in made)][:-1]
+        for kind, graph in zip([*kinds, "int8"], made.values(), strict=True):
+            models[kind] = functools.partial(runners.predict, graph)
+    if len(made) > 1:
+        record["steps"] = {name: measured(graph) for name, graph in made.items()}
     record |= {
         "folding error": float(difference / np.abs(expected).max()),
         "int8 bytes": len(content),
@@ -76,21 +85,32 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
     write_text(work / "fold.json", json.dumps(record) + "\n")
 
 
+def calibration_places(features, frames, config):
+    """Windows evenly spaced among all test windows of some utterances.
+
+    Returns:
+        List of (place of the utterance, number of its window), at most CALIBRATION_WINDOWS.
+    """
+    counts = [1 + max(0, -(-(len(one) - frames) // config.hop_frames)) for one in features]
+    ends = np.cumsum(counts)
+    picked = np.linspace(0, ends[-1] - 1, min(ends[-1], CALIBRATION_WINDOWS)).astype(int)
+    places = np.searchsorted(ends, picked, side="right")
+    return [
+        (int(place), int(pick - ends[place] + counts[place]))
+        for pick, place in zip(picked, places, strict=True)
+    ]
+
+
 def calibration_windows(features, frames, config):
-    """Windows evenly spaced among all test windows of some utterances, without making them all.
+    """The windows of `calibration_places`, without making all.
 
     Returns:
         float32 array of shape (at most CALIBRATION_WINDOWS, frames, mels).
     """
-    hop = config.hop_frames
-    counts = [1 + max(0, -(-(len(one) - frames) // hop)) for one in features]
-    ends = np.cumsum(counts)
-    picked = np.linspace(0, ends[-1] - 1, min(ends[-1], CALIBRATION_WINDOWS)).astype(int)
-    places = np.searchsorted(ends, picked, side="right")
     return np.stack(
         [
-            evaluation_windows(features[place], frames, hop, config)[pick - ends[place]]
-            for pick, place in zip(picked, places, strict=True)
+            evaluation_windows(features[place], frames, config.hop_frames, config)[number]
+            for place, number in calibration_places(features, frames, config)
         ]
     )
 

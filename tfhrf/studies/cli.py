@@ -11,6 +11,7 @@ import warnings
 import tensorflow as tf
 from absl import app, flags
 
+from tfhrf.compression.library import LibraryError
 from tfhrf.data.corpora import CorpusError, CorpusWarning
 from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import FoldError
@@ -20,7 +21,7 @@ from tfhrf.log_mel import LogMelConfig
 from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
 from tfhrf.recognition.packaged import ModelError
-from tfhrf.studies import material, study, tables
+from tfhrf.studies import material, shrink, study, tables
 from tfhrf.studies.defaults import EPOCHS, FINE, TAUGHT, WHERE, settings_for
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
@@ -37,6 +38,7 @@ ERRORS = (
     CorpusError,
     EngineError,
     FoldError,
+    LibraryError,
     ModelError,
     TrainingError,
     ResultsError,
@@ -109,6 +111,7 @@ def train(model, backbone, variants=("light", "large"), arguments=None, about=No
         "A packaged model, or a folder such as runs/STUDY/deployed, whose weights training starts "
         "from.",
     )
+    shrink.define_flags()
     flags.DEFINE_bool("trim", False, "Silence at both ends of a recording is cut.")
     flags.DEFINE_bool("restart", False, "Removes what the study's folder holds of an earlier one.")
     flags.DEFINE_enum(
@@ -205,6 +208,7 @@ def _build(backbone, settings, begun, labels):
 def _asked(given, model, training, made_of, begun):
     """The settings of each study that the user asked for, without repetitions."""
     asked = []
+    smaller = shrink.asked(given)
     taught = {"teacher": name_teachers(given.teacher)} if given.teacher else {}
     cut = {"trim": True} if given.trim else {}
     for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
@@ -220,6 +224,7 @@ def _asked(given, model, training, made_of, begun):
             **cut,
             **taught,
             **begun,
+            **smaller,
         }
         if settings not in asked:
             asked.append(settings)

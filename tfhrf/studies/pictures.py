@@ -25,7 +25,12 @@ def save_study(out, results):
     """
     for kind, score in results["scores"].items():
         title = f"{results['settings']['dataset']}, {kind}: UA {score['ua']:.3f}"
-        save_confusion(out / f"confusion_{kind}.png", score["confusion"], results["labels"], title)
+        save_confusion(
+            out / f"confusion_{kind.replace(' ', '_')}.png",
+            score["confusion"],
+            results["labels"],
+            title,
+        )
     if results["history"].keys() - {DEPLOYED}:
         save_learning_curves(out / "learning_curves.png", [results], out.name)
 

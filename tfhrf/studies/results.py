@@ -17,6 +17,9 @@ _FILES = ("trained.keras", "folded.keras", "int8.tflite")
 KINDS = {
     "trained": "as trained (float32)",
     "folded": "folded (float32)",
+    "int8 folded": "int8 of the folded model",
+    "int8 pruned": "int8, pruned",
+    "int8 clustered": "int8, clustered",
     "int8": "int8 in TensorFlow Lite Micro",
 }
 # Studies that have these settings in common tested the same.
@@ -55,6 +58,7 @@ def collect(out, corpus):
         "int8 bytes": max(record["int8 bytes"] for record in records),
         "parameters": records[0]["parameters"],
         "tflm": deployed[0]["tflm"] if deployed else None,
+        "steps": records[0].get("steps", {}),
         "seconds": {record["fold"]: record["seconds"] for record in records},
         "missing folds": sorted(asked.keys() - {record["fold"] for record in records}),
         "history": {record["fold"]: record["history"] for record in records if "history" in record},

@@ -167,12 +167,16 @@ def _shared(corpus, features, utterances, training, config, soft):
     """What all folds of all studies share, as `run_folds` takes it."""
     targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
     groups = [utterance.group for utterance in utterances]
-    return corpus, features, targets, groups, training, config, soft
+    names = [
+        utterance.path.name if utterance.span is None else f"{utterance.path.name} {utterance.span}"
+        for utterance in utterances
+    ]
+    return corpus, features, targets, groups, names, training, config, soft
 
 
 def _train_missing(studies, missing, data, engine, strategy):
     """Runs the missing folds of every study; yields the place of each study that is complete."""
-    features, training = data[1], data[4]
+    features, training = data[1], data[5]
     sent, shards = engine.send(data), engine.send_folder(features[0].shard.parent)
     places, tasks = [], []
     for place, study in enumerate(studies):

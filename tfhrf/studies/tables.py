@@ -37,6 +37,7 @@ def table(results):
         f"folding error   {results['folding error']:.1e} of the largest logit",
         f"int8 file       {results['int8 bytes']:,} bytes",
     ]
+    lines += _step_lines(results)
     tflm = results["tflm"]
     if tflm:
         measured = "" if tflm["tflm_ran"] else " (an upper bound: tflite-micro has no wheel here)"
@@ -44,6 +45,20 @@ def table(results):
     if not runners.available():
         lines.append("TensorFlow Lite Micro was not run: tflite-micro has no wheel here")
     return "\n".join(lines)
+
+
+def _step_lines(results):
+    """UA, flash, RAM and instructions of a Cortex-M4 after every step behind the fold."""
+    if not results["steps"]:
+        return []
+    lines = ["", f"{'int8, in C':16}{'UA':>8}{'flash':>10}{'RAM':>9}{'M4 instructions':>18}"]
+    for place, (name, found) in enumerate(results["steps"].items(), start=1):
+        kind = "int8" if place == len(results["steps"]) else f"int8 {name}"
+        scores = results["scores"].get(kind)
+        ua = "-" if scores is None else f"{scores['ua']:.3f}"
+        count = "-" if found["instructions"] is None else f"{found['instructions'] / 1e6:.2f} M"
+        lines.append(f"{name:16}{ua:>8}{found['flash']:10,}{found['ram']:9,}{count:>18}")
+    return lines
 
 
 def _score_lines(title, scores, metrics):

@@ -11,9 +11,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfhrf.data.windows import training_batches
 from tfhrf.files import begin_folder, cleaning_up, safe_name
-from tfhrf.studies.assess import assess, calibration_windows
+from tfhrf.studies.assess import assess, calibration_places, calibration_windows
 from tfhrf.studies.results import DEPLOYED
+from tfhrf.studies.shrink import Calibration, tuning_steps
 from tfhrf.studies.training import compile_model, fit, restart
 from tfhrf.workers import worker_pool
 
@@ -58,14 +60,14 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
         advance: called with how many steps of training are done, utterances tested, and folds
             complete.
         data: function that returns what all studies share: corpus, features (StoredFrames),
-            class indices and groups of all utterances, TrainingSettings, LogMelConfig, soft targets
-            of each fold by its name, as of `soft_targets`, if there are teachers.
+            class indices, groups and names of all utterances, TrainingSettings, LogMelConfig, soft
+            targets of each fold by its name, as of `soft_targets`, if there are teachers.
         shards: function that returns the folder in which the features' shards are here.
         build, settings: of the Study.
         strategy: a key of STRATEGIES.
         folds: list of Fold.
     """
-    corpus, features, targets, groups, training, config, soft = data()
+    corpus, features, targets, groups, names, training, config, soft = data()
     here = shards()
     features = [dataclasses.replace(one, shard=here / one.shard.name) for one in features]
     seed, shape = settings["seed"], (training.frames, config.mels)
@@ -74,6 +76,21 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
         pickle.dumps((build, shape, len(corpus.labels), training, steps_per_epoch, seed, strategy))
     )
     count = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: advance(steps_per_epoch))
+
+    def calibration(fold):
+        chosen = [features[i] for i in fold.train]
+        places = calibration_places(chosen, training.frames, config)
+        classes, seed_here = len(corpus.labels), seed_of(seed, fold)
+        # What trains on after folding learns from the folded model: labels count for nothing.
+        labels = np.zeros(len(chosen), np.int64)
+        return Calibration(
+            calibration_windows(chosen, training.frames, config),
+            [(names[fold.train[place]], number) for place, number in places],
+            functools.partial(
+                training_batches, chosen, labels, training, classes, config, seed_here
+            ),
+            tuning_steps(training.epochs * steps_per_epoch),
+        )
 
     def side(indices):
         some = [features[i] for i in indices]
@@ -107,13 +124,12 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                     "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},
                     "history": history,
                 }
-            chosen = [features[i] for i in fold.train]
             sides = {"validation": fold.validation, "test": fold.test}
             assess_later(
                 work,
                 done,
                 record,
-                calibration_windows(chosen, training.frames, config),
+                calibration(fold),
                 {name: side(indices) for name, indices in sides.items() if indices},
                 corpus,
                 settings,

@@ -1,12 +1,11 @@
 """The range of each tensor of a float graph over examples, as its quantization needs it."""
 
-import re
-
 import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite import ranges
-from tfhrf.deploy.tflite.interpreter import make_interpreter
+from tfhrf.deploy.tflite.clipping import clip, sampler
+from tfhrf.deploy.tflite.interpreter import feed, make_interpreter
 
 # So far below the largest of its row a score has no weight: about a twentieth of the least that
 # the output of SOFTMAX can hold. Cut off there, its range leaves levels to the scores that count,
@@ -14,18 +13,20 @@ from tfhrf.deploy.tflite.interpreter import make_interpreter
 NO_WEIGHT = {"int8": 8.5, "int16x8": 13.5}
 
 
-def calibrate(graph, content, examples, precision, name_layer):
+def calibrate(graph, content, examples, precision, name_layer, how="minmax"):
     """Writes the range of each tensor of a float graph, over all examples, into the graph.
 
     Args:
-        graph: ModelT. Tensors that nothing touches are removed in the end.
+        graph: float ModelT. Tensors that nothing touches are removed in the end.
         content: bytes of a graph with the same tensors that computes their values.
-        examples: list with one float32 array for each model input.
+        examples: list with one array for each model input.
         precision: "int8" or "int16x8".
         name_layer: maps a tensor's name to words that say which layer it belongs to.
+        how: "minmax", or what `clip` takes.
     """
     subgraph = graph.subgraphs[0]
-    low, high, peak = measure(graph, content, examples)
+    samples: dict = {}
+    low, high, peak = measure(graph, content, examples, None if how == "minmax" else samples)
     for index in low:
         name = graphs.tensor_name(subgraph.tensors[index])
         if not np.isfinite((low[index], high[index])).all():
@@ -34,6 +35,9 @@ def calibrate(graph, content, examples, precision, name_layer):
                 f"{name_layer(name)}tensor '{name}'. "
                 f"Received: values in [{low[index]}, {high[index]}]"
             )
+    if how != "minmax":
+        samples = {index: np.concatenate(values) for index, values in samples.items()}
+        clip(graph, low, high, samples, how, precision)
     cap_rsqrt(graph, low, high, precision)
     cut = [index for index in peak if peak[index] - NO_WEIGHT[precision] > low[index]]
     low.update({index: peak[index] - NO_WEIGHT[precision] for index in cut})
@@ -74,15 +78,14 @@ def read_ranges(graph):
     )
 
 
-def measure(graph, content, examples):
+def measure(graph, content, examples, samples=None):
     """Three dicts by index of a float tensor: least value, largest, and for scores of attention
-    the least of the largest scores of all rows."""
+    the least of the largest scores of all rows.
+
+    Lists of some values of each example are added to `samples`, a dict by index, if it is given.
+    """
     subgraph = graph.subgraphs[0]
     interpreter = make_interpreter(content, keep_all=True)
-    # The converter names the inputs as `freeze` did; it may order them otherwise.
-    order = [details["name"] for details in interpreter.get_input_details()]
-    slots = [int(re.sub(r".*input_(\d+).*", r"\1", name)) for name in order]
-    where = [(details["index"], details["dtype"]) for details in interpreter.get_input_details()]
     made = [index for operator in subgraph.operators for index in operator.outputs]
     measured = [
         index
@@ -92,15 +95,16 @@ def measure(graph, content, examples):
     low = dict.fromkeys(measured, np.inf)
     high = dict.fromkeys(measured, -np.inf)
     peak = dict.fromkeys(scores_of(graph), np.inf)
+    pick = sampler()
     for example in range(len(examples[0])):
-        for slot, (index, dtype) in zip(slots, where, strict=True):
-            values = examples[slot][example : example + 1]
-            interpreter.set_tensor(index, values.astype(dtype))
+        feed(interpreter, examples, example)
         interpreter.invoke()
         for index in measured:
             values = interpreter.get_tensor(index)
             low[index] = min(low[index], values.min())
             high[index] = max(high[index], values.max())
+            if samples is not None:
+                samples.setdefault(index, []).append(pick(values))
             if index in peak:
                 peak[index] = min(peak[index], values.max(axis=-1).min())
     return low, high, peak

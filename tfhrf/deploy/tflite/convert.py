@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import tree
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -14,9 +15,10 @@ from tfhrf.deploy import tflm_process
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite import graph_rewrites
 from tfhrf.deploy.tflite.arena import order_tensors
+from tfhrf.deploy.tflite.balance import balance
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
-from tfhrf.deploy.tflite.fidelity import warn_of_loss
+from tfhrf.deploy.tflite.fidelity import output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
 from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
@@ -26,6 +28,7 @@ from tfhrf.deploy.tflite.tokens import check_tokens, take_tokens
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
 
 Precision = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
+Ranges = Literal["minmax", "percentile", "mse", "best"]
 INTEGERS = {"int8": "int8", "int16x8": "int16"}
 
 
@@ -34,6 +37,7 @@ def to_tflite(
     representative_data: Iterable[Any] | Mapping[str, Any] | None = None,
     *,
     precision: Precision = "int8",
+    ranges: Ranges = "minmax",
 ) -> bytes:
     """Converts a Keras model to the bytes of a .tflite file with batch 1 and static shapes.
 
@@ -68,6 +72,12 @@ def to_tflite(
             an iterator over lists with an array for each input, or the iterator; and so will a
             dataset of (features, labels). Other precisions do not look at it.
         precision: "float32", "float16", "dynamic", "int8" or "int16x8".
+        ranges: of the integers: "minmax", from the least to the largest value of the examples;
+            "percentile", what 99.98 % of them lie in; "mse", what leaves the least squared error;
+            the last two keep inputs, outputs, scores of attention and what inverse roots are taken
+            of whole. "best" tries these three with and without exact range balancing between
+            linear neighbors (`tfhrf.deploy.tflite.balance`), and takes what comes nearest to the
+            float model's outputs on the examples; that takes six times as long.
 
     Returns:
         bytes.
@@ -82,6 +92,8 @@ def to_tflite(
         raise ValueError(
             f"`precision` must be one of {get_args(Precision)}. Received: {precision!r}"
         )
+    if ranges not in get_args(Ranges):
+        raise ValueError(f"`ranges` must be one of {get_args(Ranges)}. Received: {ranges!r}")
     check_folded(model)
     examples = None
     if precision in INTEGERS:
@@ -93,7 +105,7 @@ def to_tflite(
     if examples is None:
         graphs.check(graph, False, name_layer)
         return finish(graph, name_layer)
-    return integers_of(graph, examples, precision, name_layer)
+    return integers_of(graph, examples, precision, name_layer, ranges)
 
 
 def check_folded(model):
@@ -123,7 +135,7 @@ def float_graph(model, precision):
     return graph
 
 
-def integers_of(graph, examples, precision, name_layer, ranges=None):
+def integers_of(graph, examples, precision, name_layer, ranges="minmax"):
     """bytes of the integer graph of a float graph, which is changed.
 
     Args:
@@ -131,22 +143,42 @@ def integers_of(graph, examples, precision, name_layer, ranges=None):
         examples: list with one array for each model input.
         precision: "int8" or "int16x8".
         name_layer: maps a tensor's name to words that say which layer it belongs to.
-        ranges: function that writes the ranges of all tensors into the graph; `calibrate` on the
-            examples if None.
+        ranges: as of `to_tflite`; None: those that are in the graph already.
     """
     check_tokens(graph, examples)
+    if ranges == "best":
+        graph, ranges = best_ranges(graph, examples, precision, name_layer)
     before = graphs.write(graph)
-    functions = stand_in(graph) if precision == "int8" else []
-    graphs.check(graph, False, name_layer, INTEGERS[precision])
-    if ranges is None:
-        calibrate(graph, before, examples, precision, name_layer)
-    else:
-        ranges(graph)
-    graph = quantize(graph, precision)
-    look_up(graph, functions) if precision == "int8" else narrow_tables(graph)
+    graph = quantized(graph, before, examples, precision, name_layer, ranges)
     graphs.check(graph, True, name_layer)
     warn_of_loss(graphs.read(before), graph, examples, name_layer)
     return finish(graph, name_layer)
+
+
+def quantized(graph, content, examples, precision, name_layer, ranges):
+    """ModelT in integers of a float graph, which is changed; `content` holds the float graph."""
+    functions = stand_in(graph) if precision == "int8" else []
+    graphs.check(graph, False, name_layer, INTEGERS[precision])
+    if ranges is not None:
+        calibrate(graph, content, examples, precision, name_layer, ranges)
+    graph = quantize(graph, precision)
+    look_up(graph, functions) if precision == "int8" else narrow_tables(graph)
+    return graph
+
+
+def best_ranges(graph, examples, precision, name_layer):
+    """(graph, balanced or not, ranges as of `to_tflite`) with the best outputs on the examples."""
+    balanced = graphs.read(graphs.write(graph))
+    balance(balanced, examples)
+    best, found = -np.inf, (graph, "minmax")
+    for tried in (graph, balanced):
+        for how in get_args(Ranges)[:3]:
+            content = graphs.write(tried)
+            new = quantized(graphs.read(content), content, examples, precision, name_layer, how)
+            decibels = output_decibels(graph, new, examples)
+            if decibels > best:
+                best, found = decibels, (tried, how)
+    return found
 
 
 def finish(graph, name_layer):

@@ -7,11 +7,30 @@ import numpy as np
 
 from tfhrf.deploy import levels
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.interpreter import make_interpreter
+from tfhrf.deploy.tflite.interpreter import input_places, make_interpreter
 
 LEAST_DECIBELS = 15.0
 # Enough to tell a graph that lost its values from one that rounds them.
 EXAMPLES = 32
+
+
+def output_decibels(before, after, examples):
+    """Signal to noise of the worst output of an integer graph; -inf where it cannot be run here."""
+    try:
+        runs = [run(graph, some_of(examples)) for graph in (before, after)]
+    except RuntimeError:
+        return -np.inf
+    outputs = [map(int, graph.subgraphs[0].outputs) for graph in (before, after)]
+    return min(
+        signal_to_noise(runs[0][old], runs[1][new]) for old, new in zip(*outputs, strict=True)
+    )
+
+
+def some_of(examples):
+    """At most EXAMPLES of the examples, evenly spaced."""
+    count = len(examples[0])
+    chosen = np.unique(np.linspace(0, count - 1, min(count, EXAMPLES)).astype(int))
+    return [array[chosen] for array in examples]
 
 
 def warn_of_loss(before, after, examples, name_layer):
@@ -22,10 +41,8 @@ def warn_of_loss(before, after, examples, name_layer):
         examples: list with one float32 array for each model input.
         name_layer: maps a tensor's name to words that say which layer it belongs to.
     """
-    count = len(examples[0])
-    chosen = np.unique(np.linspace(0, count - 1, min(count, EXAMPLES)).astype(int))
     try:
-        runs = [run(graph, [array[chosen] for array in examples]) for graph in (before, after)]
+        runs = [run(graph, some_of(examples)) for graph in (before, after)]
     except RuntimeError:
         # TensorFlow Lite lacks some that TensorFlow Lite Micro has: 16-bit SQUARED_DIFFERENCE.
         return
@@ -62,11 +79,7 @@ def run(graph, examples):
     """{index: real values, examples first} of all tensors that operators make, and of inputs."""
     subgraph = graph.subgraphs[0]
     interpreter = make_interpreter(graphs.write(graph), keep_all=True)
-    # The converter names the inputs as `freeze` did; it may order them otherwise.
-    inputs = [
-        (int(re.sub(r".*input_(\d+).*", r"\1", details["name"])), details["index"])
-        for details in interpreter.get_input_details()
-    ]
+    inputs = input_places(interpreter)
     made = {int(i) for operator in subgraph.operators for i in operator.outputs}
     kept = [
         index

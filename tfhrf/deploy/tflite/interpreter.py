@@ -1,5 +1,6 @@
 """TensorFlow Lite's interpreter on this machine."""
 
+import re
 import warnings
 
 import tensorflow as tf
@@ -27,3 +28,22 @@ def make(content, keep_all, kind):
         experimental_op_resolver_type=kind,
         experimental_preserve_all_tensors=keep_all,
     )
+
+
+def input_places(interpreter):
+    """[(which input of the Keras model, index of its tensor)], as `freeze` named them.
+
+    The converter may order them otherwise.
+    """
+    return [
+        (int(re.sub(r".*input_(\d+).*", r"\1", details["name"])), details["index"])
+        for details in interpreter.get_input_details()
+    ]
+
+
+def feed(interpreter, examples, example):
+    """Gives an interpreter of a float graph one of the examples, a list of an array per input."""
+    kinds = {details["index"]: details["dtype"] for details in interpreter.get_input_details()}
+    for slot, index in input_places(interpreter):
+        values = examples[slot][example : example + 1]
+        interpreter.set_tensor(index, values.astype(kinds[index]))
