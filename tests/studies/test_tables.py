@@ -37,6 +37,7 @@ def write_study(
         "labels": ["sad", "happy"],
         "parameters": {"trained": 4000, "folded": 1000},
         "int8 bytes": 2048,
+        "tflm": None,
         "scores": {kind: {} for kind in kinds},
         "metrics": list(metrics),
         "decisions": "utterances",

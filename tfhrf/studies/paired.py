@@ -42,11 +42,13 @@ def counts_of(runs, kind="int8", folds=None):
         Integer array of shape (runs, speakers, classes, classes), and the speakers' names.
 
     Raises:
-        ResultsError: a study keeps no decisions on single utterances, or studies did not test
-            the same speakers.
+        ResultsError: a study keeps no decisions on single utterances, its folds are gone, or
+            studies did not test the same speakers.
     """
     found = [_by_speaker(run, kind, folds) for run in runs]
     names = sorted(found[0])
+    if not names:
+        raise ResultsError(f"No fold of the study is there. Received: {runs[0]}")
     for run, counts in zip(runs, found, strict=True):
         if sorted(counts) != names:
             raise ResultsError(f"Studies did not test the same speakers. Received: {run}")

@@ -204,8 +204,10 @@ def save_recalls(path, recalls, title, xlabel="recall"):
     """
     values, low, high = np.array([*recalls.values()]).T
     places = np.arange(len(values))
+    # Rounding may put an end a little inside.
+    around = np.maximum(0, [values - low, high - values])
     with _axes(path, (6, 1.2 + 0.28 * len(values))) as axes:
-        axes.errorbar(values, places, xerr=(values - low, high - values), fmt="o", capsize=3)
+        axes.errorbar(values, places, xerr=around, fmt="o", capsize=3)
         axes.set_yticks(places, list(recalls))
         axes.invert_yaxis()
         axes.set(xlabel=f"{xlabel}, 95 % interval", title=title, xlim=(-0.02, 1.02))

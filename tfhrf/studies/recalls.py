@@ -24,9 +24,7 @@ def confusions(runs, results, kind):
         they are: "speaker" or "fold".
     """
     with contextlib.suppress(ResultsError):
-        counts, names = counts_of(runs, kind, results[0]["folds"])
-        if names:
-            return counts, names, "speaker"
+        return *counts_of(runs, kind, results[0]["folds"]), "speaker"
     names = sorted(results[0]["folds"])
     by_fold = [[one["folds"][name][kind]["confusion"] for name in names] for one in results]
     return np.array(by_fold), names, "fold"
