@@ -8,7 +8,7 @@ import time
 import keras
 import numpy as np
 
-from tfhrf.data.windows import evaluation_windows, utterance_posteriors
+from tfhrf.data.windows import evaluation_windows, training_batches, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflm_sources import to_tflm
 from tfhrf.files import cleaning_up, finish_folder, write_bytes, write_text
@@ -16,7 +16,7 @@ from tfhrf.hrf.fold import fold
 from tfhrf.hrf.summary import summary
 from tfhrf.studies.metrics import confusion_counts
 from tfhrf.studies.results import record_of
-from tfhrf.studies.shrink import measured, shrink
+from tfhrf.studies.shrink import Calibration, measured, shrink, tuning_steps
 from tfhrf.studies.training import inference
 
 CALIBRATION_WINDOWS = 200
@@ -112,6 +112,28 @@ def calibration_windows(features, frames, config):
             evaluation_windows(features[place], frames, config.hop_frames, config)[number]
             for place, number in calibration_places(features, frames, config)
         ]
+    )
+
+
+def calibration_of(features, names, training, config, steps_per_epoch, seed):
+    """The Calibration of training utterances.
+
+    Args:
+        features: of the utterances.
+        names: of their recordings.
+        training: TrainingSettings.
+        config: LogMelConfig of the features.
+        steps_per_epoch: of the training before the fold.
+        seed: of what is random in training after it.
+    """
+    places = calibration_places(features, training.frames, config)
+    # What trains after the fold learns from the folded model: labels count for nothing.
+    labels = np.zeros(len(features), np.int64)
+    return Calibration(
+        calibration_windows(features, training.frames, config),
+        [(names[place], number) for place, number in places],
+        functools.partial(training_batches, features, labels, training, 1, config, seed),
+        tuning_steps(training.epochs * steps_per_epoch),
     )
 
 

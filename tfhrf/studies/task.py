@@ -11,11 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfhrf.data.windows import training_batches
 from tfhrf.files import begin_folder, cleaning_up, safe_name
-from tfhrf.studies.assess import assess, calibration_places, calibration_windows
+from tfhrf.studies.assess import assess, calibration_of
 from tfhrf.studies.results import DEPLOYED
-from tfhrf.studies.shrink import Calibration, tuning_steps
 from tfhrf.studies.training import compile_model, fit, restart
 from tfhrf.workers import worker_pool
 
@@ -77,21 +75,6 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
     )
     count = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: advance(steps_per_epoch))
 
-    def calibration(fold):
-        chosen = [features[i] for i in fold.train]
-        places = calibration_places(chosen, training.frames, config)
-        classes, seed_here = len(corpus.labels), seed_of(seed, fold)
-        # What trains on after folding learns from the folded model: labels count for nothing.
-        labels = np.zeros(len(chosen), np.int64)
-        return Calibration(
-            calibration_windows(chosen, training.frames, config),
-            [(names[fold.train[place]], number) for place, number in places],
-            functools.partial(
-                training_batches, chosen, labels, training, classes, config, seed_here
-            ),
-            tuning_steps(training.epochs * steps_per_epoch),
-        )
-
     def side(indices):
         some = [features[i] for i in indices]
         return some, targets[indices], [groups[i] for i in indices]
@@ -129,7 +112,14 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                 work,
                 done,
                 record,
-                calibration(fold),
+                calibration_of(
+                    [features[i] for i in fold.train],
+                    [names[i] for i in fold.train],
+                    training,
+                    config,
+                    steps_per_epoch,
+                    seed_of(seed, fold),
+                ),
                 {name: side(indices) for name, indices in sides.items() if indices},
                 corpus,
                 settings,

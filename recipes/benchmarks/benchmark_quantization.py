@@ -1,0 +1,115 @@
+"""What quantization, pruning and clustering cost the folded models of a finished study.
+
+python recipes/benchmarks/benchmark_quantization.py --data_dir=PATH/TO/emodb runs/STUDY
+
+Of windows of held-out speakers: signal to noise of the int8 logits, as TensorFlow Lite Micro
+computes them, against the float model's, share of equal decisions, accuracy; in C flash, RAM and
+instructions.
+"""
+
+import copy
+import pathlib
+from typing import get_args
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from tfhrf.compression.pipeline import compress
+from tfhrf.data.store import prepare
+from tfhrf.data.windows import evaluation_windows
+from tfhrf.deploy import runners
+from tfhrf.deploy.tflite import convert, fidelity
+from tfhrf.deploy.tflite.balance import balance
+from tfhrf.files import safe_name
+from tfhrf.log_mel import LogMelConfig
+from tfhrf.studies import cli, material, record, shrink
+from tfhrf.studies.assess import calibration_windows
+
+material.define_places()
+flags.DEFINE_list("held_out", ["03"], "Names of the folds, such as held-out speakers.")
+flags.DEFINE_list("what", ["ranges", "steps"], "ranges, steps or both.")
+flags.DEFINE_integer("steps", 500, "Of each training after the fold.")
+# Arguments of `compress` whose steps are measured.
+WAYS = {
+    "qat": {"quantize": "qat"},
+    "prune": {"prune": 0.5, "quantize": "qat"},
+    "cluster": {"cluster": 16, "quantize": "qat"},
+}
+flags.DEFINE_list("ways", [*WAYS], "Ways to make models small, of qat, prune and cluster.")
+
+
+def windows_of(features, indices, frames, config):
+    """(windows of some utterances, number of the utterance of each)."""
+    each = [evaluation_windows(features[i], frames, config.hop_frames, config) for i in indices]
+    places = np.repeat(indices, [len(one) for one in each])
+    return np.concatenate(each), places
+
+
+def line(name, expected, content, windows, labels):
+    """A line of the table; an integer graph beside the float model's logits."""
+    logits = runners.predict(content, windows)
+    decided = logits.argmax(axis=1)
+    return (
+        f"{name:34}{fidelity.signal_to_noise(expected, logits):7.1f}"
+        f"{np.mean(decided == expected.argmax(axis=1)):8.3f}{np.mean(decided == labels):8.3f}"
+    )
+
+
+def ranges(name, model, calibration, expected, windows, labels):
+    graph = convert.float_graph(model, "int8")
+    balanced = copy.deepcopy(graph)
+    balance(balanced, [calibration])
+    for word, tried in (("", graph), (", balanced", balanced)):
+        for how in get_args(convert.Ranges)[:3]:
+            content = convert.integers_of(
+                copy.deepcopy(tried), [calibration], "int8", lambda _: "", how
+            )
+            print(line(f"{name} {how}{word}", expected, content, windows, labels), flush=True)
+
+
+def steps(name, model, calibration, lessons, expected, windows, labels):
+    shown = set()
+    for way in flags.FLAGS.ways:
+        batches = tf.data.Dataset.from_tensor_slices(lessons).shuffle(len(lessons), 0).repeat()
+        found = compress(
+            model, calibration, batches=batches.batch(32), steps=flags.FLAGS.steps, **WAYS[way]
+        )
+        for step, content in found.steps.items():
+            if content in shown:
+                continue
+            shown.add(content)
+            text = line(f"{name} {way}: {step}", expected, content, windows, labels)
+            device = shrink.measured(content)
+            count = (device["instructions"] or 0) / 1e6
+            print(f"{text}{device['flash']:9,}{device['ram']:8,}{count:8.2f}", flush=True)
+
+
+def main(folders):
+    (folder,) = map(pathlib.Path, folders)
+    settings = record.read(folder, "settings.json")
+    made_of = material.read_again(settings, flags.FLAGS)
+    config = LogMelConfig.load(folder / "front_end.json")
+    utterances = made_of.utterances
+    features = prepare([u.path for u in utterances], config, [u.span for u in utterances])
+    targets = np.array([made_of.corpus.labels.index(u.label) for u in utterances])
+    print(f"{'':34}{'dB':>7}{'equal':>8}{'right':>8}{'flash':>9}{'RAM':>8}{'M4, M':>8}")
+    for fold in made_of.folds:
+        if fold.name not in flags.FLAGS.held_out:
+            continue
+        path = folder / safe_name(fold.name) / "folded.keras"
+        model = keras.saving.load_model(path, compile=False)
+        frames = model.input_shape[1]
+        calibration = calibration_windows([features[i] for i in fold.train], frames, config)
+        windows, places = windows_of(features, fold.test, frames, config)
+        given = (model.predict(windows, verbose=0), windows, targets[places])
+        if "ranges" in flags.FLAGS.what:
+            ranges(fold.name, model, calibration, *given)
+        if "steps" in flags.FLAGS.what:
+            lessons, _ = windows_of(features, fold.train, frames, config)
+            steps(fold.name, model, calibration, lessons, *given)
+
+
+if __name__ == "__main__":
+    cli.run(main, positional=True)
