@@ -10,11 +10,11 @@ from test_compiler_operators import int8, options, scale, tensor, wide, zero_poi
 from tfhrf.deploy.c.ir import COMPARISONS
 
 pytestmark = [needs_compiler, needs_tflm]
-SEEDS = range(3)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("kind", ["row", "scalar", "same", "computed"])
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("row", 0), ("scalar", 1), ("same", 0), ("computed", 2), ("row", 2)]
+)
 def test_slopes_below_zero(kind, seed, tmp_path):
     rng = np.random.default_rng(seed)
     rows, columns = rng.integers(1, 9, 2)
@@ -61,7 +61,7 @@ def test_constant_choices(dtype, shape, tmp_path):
     compare(single("SELECT_V2", [chosen, x, other], [y], made), tmp_path, 10)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_logarithms_of_probabilities(seed, tmp_path):
     rng = np.random.default_rng(seed)
     shape = (1, *rng.integers(1, 40, 2)) if seed else (1, 3, 600)
@@ -69,7 +69,7 @@ def test_logarithms_of_probabilities(seed, tmp_path):
     compare(single("LOG_SOFTMAX", [x], [y], options("LogSoftmax")), tmp_path, 60, seed)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_elu_on_all_values(seed, tmp_path):
     rng = np.random.default_rng(seed)
     x = Spec((1, 256), scale(rng, -8, -2), zero_point(rng))
@@ -78,7 +78,7 @@ def test_elu_on_all_values(seed, tmp_path):
     compare(single("ELU", [x], [y], None), tmp_path, 1, examples=[[values]])
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(2))
 def test_magnitudes_of_16_bits(seed, tmp_path):
     rng = np.random.default_rng(seed)
     x = wide(rng, 1, 65536)

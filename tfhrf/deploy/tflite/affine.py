@@ -48,7 +48,7 @@ def folds_into(graph, mean, dense, axes, channels):
 
 
 def absorb(graph, dense, x, kind, channels):
-    """Puts an ADD or MUL of a constant for each channel into a Dense layer; what it read, else x."""
+    """Puts an ADD or MUL of a constant per channel into a Dense layer; what it read, else x."""
     producer, _ = graphs.neighbors(graph, x)
     if producer is None or graphs.operator_name(graph, producer) != kind:
         return x

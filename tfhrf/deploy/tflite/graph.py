@@ -55,7 +55,8 @@ def write(graph):
 
 def operator_name(graph, operator):
     code = graph.operatorCodes[operator.opcodeIndex]
-    return OPERATOR_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    name = OPERATOR_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    return code.customCode.decode() if name == "CUSTOM" and code.customCode else name
 
 
 def type_name(tensor):

@@ -24,7 +24,10 @@ OTHER_NAMES = """
     ABS ADD HARD_SWISH LEAKY_RELU LOGISTIC MAXIMUM MINIMUM MUL NEG RELU RELU6 RELU_0_TO_1
     RELU_N1_TO_1 RSQRT SQRT SQUARE SQUARED_DIFFERENCE SUB TANH
 """
-FLOAT_ONLY = frozenset(FLOAT_NAMES.split())
+# Functions of one value that TensorFlow has, but TensorFlow Lite has not.
+TENSORFLOW_NAMES = "Acos Asin Atan Cosh Erf Erfc Sinh Softsign Tan"
+TENSORFLOW_ONLY = frozenset(TENSORFLOW_NAMES.split())
+FLOAT_ONLY = frozenset(FLOAT_NAMES.split()) | {f"Flex{name}" for name in TENSORFLOW_ONLY}
 ELEMENTWISE = frozenset(OTHER_NAMES.split()) | FLOAT_ONLY
 # No layer has such a slope.
 FIRST_SLOPE = -1024.0
