@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -29,6 +30,12 @@ PROCESSORS = {
 BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547", "netduinoplus2", "stm32vldiscovery", "virt")
 FLAGS = ["-std=c99", "-O2", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-Werror"]
 SECONDS = 300
+
+
+def available(cpu):
+    """Whether what compiles for a processor and emulates it is installed."""
+    (prefix, qemu, *_), *_ = PROCESSORS[cpu]
+    return all(map(shutil.which, (f"{prefix}gcc", qemu)))
 
 
 def compiler(cpu):

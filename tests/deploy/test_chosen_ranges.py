@@ -56,25 +56,6 @@ def test_balancing_keeps_the_function_to_the_last_bit():
 
 @needs_tflm
 @needs_compiler
-@pytest.mark.parametrize("use_bias", [True, False])
-def test_a_normalization_before_a_mean_is_in_the_weights_behind(use_bias, tmp_path):
-    stack = [layers.LayerNormalization(), layers.GlobalAveragePooling1D()]
-    model = keras.Sequential([keras.Input((12, 8)), *stack, layers.Dense(5, use_bias=use_bias)])
-    disturb(model)
-    x = normal(60, 12, 8)
-    graph = convert.float_graph(model, "int8")
-    tensors = graph.subgraphs[0].tensors
-    for operator in graph.subgraphs[0].operators:
-        if graphs.operator_name(graph, operator) in ("ADD", "MUL"):
-            assert all(graphs.shape_of(tensors[index]) != [8] for index in operator.inputs)
-    (index,) = graph.subgraphs[0].outputs
-    found = fidelity.run(graph, [x])[index].reshape(60, 5)
-    np.testing.assert_allclose(found, forward(model, x), atol=1e-5)
-    compare(tfhrf.to_tflite(model, x), tmp_path, 10)
-
-
-@needs_tflm
-@needs_compiler
 def test_balanced_channels_lose_less(tmp_path):
     model, x = spread_channels(), normal(60, 12, 4, 2)
     expected = forward(model, x)
@@ -91,6 +72,7 @@ def test_balanced_channels_lose_less(tmp_path):
 @needs_compiler
 @pytest.mark.parametrize("ranges", ["percentile", "mse"])
 def test_a_value_in_many_is_clipped(ranges, tmp_path):
+    keras.utils.set_random_seed(0)
     hidden = [layers.Dense(24, "tanh"), *(layers.Dense(24) for _ in range(3))]
     model = keras.Sequential([keras.Input((64, 16)), *hidden, layers.Dense(4, "tanh")])
     disturb(model)

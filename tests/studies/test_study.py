@@ -23,7 +23,7 @@ from tfhrf.hrf.fast import FastDropout
 from tfhrf.hrf.layers import HRFDense
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models.devices import DEVICES
-from tfhrf.studies import assess, cli, record, study, task
+from tfhrf.studies import assess, cli, record, shrink, study, task
 from tfhrf.studies.defaults import EPOCHS, settings_for
 from tfhrf.studies.training import TrainingSettings
 from tfhrf.workers import EngineError
@@ -66,7 +66,7 @@ def train(dataset, data_dir, out, fixed=None, **given):
         "table": None,
         "columns": None,
     }
-    flags |= {"test_dataset": None, "test_data_dir": None}
+    flags |= {"test_dataset": None, "test_data_dir": None, **shrink.DEFAULTS}
     flags |= {
         "folds": None,
         "speakers": None,

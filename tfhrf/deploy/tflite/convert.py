@@ -14,7 +14,6 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tfhrf.deploy import tflm_process
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite import graph_rewrites
-from tfhrf.deploy.tflite.affine import fold_affine
 from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.balance import balance
 from tfhrf.deploy.tflite.calibrate import calibrate
@@ -129,7 +128,6 @@ def float_graph(model, precision):
     graph_rewrites.slice_unequal_splits(graph)
     graph_rewrites.slice_fewer_axes(graph)
     if precision in INTEGERS:
-        fold_affine(graph)
         for_integers(graph, precision)
     graph_rewrites.multiply_computed(graph)
     graph_rewrites.rescale_bounds(graph)
