@@ -83,7 +83,8 @@ def train(model, backbone, variants=("light", "large"), arguments=None, about=No
         model: name of the backbone in files and tables.
         backbone: function of (input_shape, classes, preset=, hrf=, where=) that returns a model.
         variants: presets of the backbone; the first one if the user does not choose.
-        arguments, about: as of `run`.
+        arguments: as of `run`.
+        about: as of `run`.
         fixed: fields of TrainingSettings that do not depend on the corpus.
     """
     material.define_flags()
