@@ -115,7 +115,7 @@ def test_clustered_and_trained_for_integers(model, examples, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", [ConvTransformer, Conformer, SpeechFormer])
 def test_backbones_trained_for_integers(backbone, tmp_path):
-    model, x = backbone((60, 16), 4), sounds(64, 60, 16)
+    model, x = tfhrf.fold(backbone((60, 16), 4)), sounds(64, 60, 16)
     found = tfhrf.compress(model, x, quantize="qat", steps=30)
     compare(found.content, tmp_path, 20)
     expected = forward(model, x)
