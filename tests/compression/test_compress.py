@@ -2,16 +2,18 @@
 
 import subprocess
 import sys
+import warnings
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from generated_c import compare, needs_compiler
 from needs import needs_tflm, needs_tfmot
-from tiny_models import chain, encoder, forward, normal, signal_to_noise, sounds
+from tiny_models import chain, disturb, encoder, forward, normal, settle, signal_to_noise, sounds
 
 import tfhrf
-from tfhrf.compression import constants, library, network
+from tfhrf.compression import constants, library, network, pipeline
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import convert
 from tfhrf.deploy.tflite import graph as graphs
@@ -115,14 +117,29 @@ def test_clustered_and_trained_for_integers(model, examples, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", [ConvTransformer, Conformer, SpeechFormer])
 def test_backbones_trained_for_integers(backbone, tmp_path):
+    keras.utils.set_random_seed(0)
     model, x = tfhrf.fold(backbone((60, 16), 4)), sounds(64, 60, 16)
-    found = tfhrf.compress(model, x, quantize="qat", steps=30)
+    disturb(model)
+    settle(model, x)
+    # Weights that nothing has trained amplify what is rounded: training may not help, nor harm.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Training for integers left the outputs at")
+        found = tfhrf.compress(model, x, quantize="qat", steps=30)
     compare(found.content, tmp_path, 20)
     expected = forward(model, x)
     before, after = (
         signal_to_noise(expected, runners.predict(content, x)) for content in found.steps.values()
     )
-    assert after > before - 1
+    assert after >= before
+
+
+def test_the_graph_that_comes_nearer_is_kept(model, examples):
+    good = tfhrf.to_tflite(model, examples)
+    bad = tfhrf.to_tflite(model, 100 * examples)
+    graph = convert.float_graph(model, "int8")
+    with pytest.warns(UserWarning, match="what was there before is kept"):
+        assert pipeline.nearer(graph, good, bad, [examples]) == good
+    assert pipeline.nearer(graph, bad, good, [examples]) == good
 
 
 def test_nothing_to_train_is_what_to_tflite_makes(model, examples):
