@@ -24,11 +24,17 @@ FUNCTIONS = {
     name: getattr(ops, name)
     for name in (
         *("sin", "cos", "expm1", "exp2", "sign", "floor", "ceil", "round"),
-        *("erf", "arctan", "sinh"),
+        *("erf", "arctan", "sinh", "cosh", "arcsinh"),
     )
 }
 FUNCTIONS |= {
     "tanh gelu": lambda x: activations.gelu(x, approximate=True),
+    "erfc": tf.math.erfc,
+    "arcsin": lambda x: ops.arcsin(x / 4),
+    "arccos": lambda x: ops.arccos(x / 4),
+    "arctanh": lambda x: ops.arctanh(x / 4),
+    "arccosh": lambda x: ops.arccosh(ops.abs(x) + 1.1),
+    "tan": lambda x: ops.tan(x / 3),
     "log": lambda x: ops.log(ops.abs(x) + 0.3),
     "reciprocal": lambda x: 1 / (ops.abs(x) + 0.5),
     "power": lambda x: ops.power(ops.abs(x) + 0.1, 1.7),

@@ -21,9 +21,10 @@ from tfhrf.deploy.tflite.examples import check_inputs, read_examples
 from tfhrf.deploy.tflite.fidelity import output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
-from tfhrf.deploy.tflite.lookups import TENSORFLOW_ONLY, look_up, narrow_tables, stand_in
+from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
 from tfhrf.deploy.tflite.missing_operators import replace_missing
 from tfhrf.deploy.tflite.quantize import quantize, quiet
+from tfhrf.deploy.tflite.tensorflow_only import SPELLED_OUT, spell_out
 from tfhrf.deploy.tflite.tokens import check_tokens, take_tokens
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
 
@@ -237,14 +238,13 @@ def unrolled(model):
             layer.unroll = False
 
 
-def convert(function, precision, name_layer, foreign=False):
+def convert(function, precision, name_layer):
     """bytes of a .tflite file, not yet quantized to integers.
 
     Args:
         function: concrete function with its variables as constants.
         precision: as of `to_tflite`.
         name_layer: maps a tensor's name to words that say which layer it belongs to.
-        foreign: whether operators that TensorFlow Lite has not may stay TensorFlow's.
     """
     with quiet() as chatter:
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
@@ -252,9 +252,6 @@ def convert(function, precision, name_layer, foreign=False):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if precision == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if foreign:
-            kinds = tf.lite.OpsSet
-            converter.target_spec.supported_ops = [kinds.TFLITE_BUILTINS, kinds.SELECT_TF_OPS]
         try:
             return converter.convert()
         # The converter raises exceptions of many kinds; whichever it is, its reason is passed on.
@@ -262,15 +259,14 @@ def convert(function, precision, name_layer, foreign=False):
             text = f"{error}\n{chatter()}"
             failed = error
     operators = re.findall(r"'tf\.(\w+)' op", text)
-    if precision == "int8" and operators and {*operators} <= TENSORFLOW_ONLY and not foreign:
-        return convert(function, precision, name_layer, foreign=True)
+    if SPELLED_OUT.keys() & {*operators}:
+        return convert(spell_out(function), precision, name_layer)
     nodes = function.graph.as_graph_def().node
     found = [node.name for node in nodes if node.op in operators]
     where = f"{name_layer(found[0])}operator {operators[0]}: " if found else ""
-    hint = "; use relu or silu instead of gelu" if "Erf" in operators else ""
     reasons = re.findall(r"error: (.*)", text) or [" ".join(str(failed).split())]
     raise ValueError(
-        f"TensorFlow Lite cannot convert the model{hint}: {where}{'; '.join(reasons)}. "
+        f"TensorFlow Lite cannot convert the model: {where}{'; '.join(reasons)}. "
         f"Received: precision={precision!r}"
     ) from failed
 

@@ -18,11 +18,6 @@ def make_interpreter(content, keep_all=False):
             if "Didn't find op" not in str(error):
                 raise
             return make(content, keep_all, kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-        except RuntimeError as error:
-            # TensorFlow's own operators run in this one only.
-            if "Flex delegate" not in str(error):
-                raise
-            return make(content, keep_all, kinds.AUTO)
 
 
 def make(content, keep_all, kind):

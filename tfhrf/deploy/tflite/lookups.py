@@ -17,17 +17,14 @@ from tfhrf.deploy.tflite.schema import schema
 
 # Operators of which TFLM has no integers, or TensorFlow Lite's quantizer none.
 FLOAT_NAMES = """
-    CAST CEIL COS DIV ELU EQUAL EXP FLOOR FLOOR_DIV FLOOR_MOD GELU GREATER GREATER_EQUAL LESS
+    ATAN2 CAST CEIL COS DIV ELU EQUAL EXP FLOOR FLOOR_DIV FLOOR_MOD GELU GREATER GREATER_EQUAL LESS
     LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR NOT_EQUAL POW ROUND SELECT SELECT_V2 SIGN SIN
 """
 OTHER_NAMES = """
     ABS ADD HARD_SWISH LEAKY_RELU LOGISTIC MAXIMUM MINIMUM MUL NEG RELU RELU6 RELU_0_TO_1
     RELU_N1_TO_1 RSQRT SQRT SQUARE SQUARED_DIFFERENCE SUB TANH
 """
-# Functions of one value that TensorFlow has, but TensorFlow Lite has not.
-TENSORFLOW_NAMES = "Acos Asin Atan Cosh Erf Erfc Sinh Softsign Tan"
-TENSORFLOW_ONLY = frozenset(TENSORFLOW_NAMES.split())
-FLOAT_ONLY = frozenset(FLOAT_NAMES.split()) | {f"Flex{name}" for name in TENSORFLOW_ONLY}
+FLOAT_ONLY = frozenset(FLOAT_NAMES.split())
 ELEMENTWISE = frozenset(OTHER_NAMES.split()) | FLOAT_ONLY
 # No layer has such a slope.
 FIRST_SLOPE = -1024.0
