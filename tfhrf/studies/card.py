@@ -152,12 +152,17 @@ def _ua(score):
 
 
 def _scores(results):
-    rows = []
+    head, rows = ["", "UA", "WA"], []
+    several = len(results["folds"]) > 1
+    if several:
+        head.append("UA of a fold")
     for kind, score in _kinds(results).items():
-        folds = [found[kind]["ua"] for found in results["folds"].values()]
-        spread = f"{min(folds):.3f} to {max(folds):.3f}"
-        rows.append((KINDS[kind], f"{score['ua']:.3f}", f"{score['wa']:.3f}", spread))
-    return _table(("", "UA", "WA", "UA of a fold"), rows)
+        row = [KINDS[kind], f"{score['ua']:.3f}", f"{score['wa']:.3f}"]
+        if several:
+            folds = [found[kind]["ua"] for found in results["folds"].values()]
+            row.append(f"{min(folds):.3f} to {max(folds):.3f}")
+        rows.append(row)
+    return _table(head, rows)
 
 
 def _recalls(results):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfhrf.data.store import CacheError
 from tfhrf.data.windows import training_batches, validation_batches
-from tfhrf.hrf.optimizer import HRFAdamW
+from tfhrf.hrf.optimizer import HRFMuon
 
 CLIP = 1.0  # norm of the gradient
 
@@ -34,8 +34,8 @@ class TrainingSettings:
 
 
 @keras.saving.register_keras_serializable(package="tfhrf")
-class MirroredAdamW(HRFAdamW):
-    """`HRFAdamW` whose `clip` limits the norm of the sum of all replicas' gradients.
+class MirroredMuon(HRFMuon):
+    """`HRFMuon` whose `clip` limits the norm of the sum of all replicas' gradients.
 
     The stock optimizer clips what each replica has of the gradient before it adds them up.
     """
@@ -73,9 +73,9 @@ def compile_model(model, settings, steps_per_epoch):
         0.0, max(1, steps - warmup), warmup_target=settings.learning_rate, warmup_steps=warmup
     )
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        optimizer = MirroredAdamW(schedule, weight_decay=settings.weight_decay)
+        optimizer = MirroredMuon(schedule, weight_decay=settings.weight_decay)
     else:
-        optimizer = HRFAdamW(schedule, weight_decay=settings.weight_decay, global_clipnorm=CLIP)
+        optimizer = HRFMuon(schedule, weight_decay=settings.weight_decay, global_clipnorm=CLIP)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
         optimizer,
