@@ -33,6 +33,21 @@ TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
         sum = vaddvaq_s32(sum, p);
         vstrhq_s32(tfhrf_place(out, i), vshlq_n_s32(p, TFHRF_TWICE));
     }
+#elif TFHRF_SIMD32
+    const uint32_t all = ((uint32_t)highest & 0xffU) * 0x01010101U;
+    for (; i + 4 <= columns; i += 4) {
+        const uint32_t differences = tfhrf_differences8(all, tfhrf_load_word(in + i));
+        const int32_t p0 = tfhrf_probability(exponentials[differences & 0xffU], share);
+        const int32_t p2 = tfhrf_probability(exponentials[(differences >> 16) & 0xffU], share);
+        const uint32_t even = tfhrf_low_halves((uint32_t)p0, (uint32_t)p2);
+        const int32_t p1 = tfhrf_probability(exponentials[(differences >> 8) & 0xffU], share);
+        const int32_t p3 = tfhrf_probability(exponentials[differences >> 24], share);
+        const uint32_t odd = tfhrf_low_halves((uint32_t)p1, (uint32_t)p3);
+        sum = tfhrf_dual(even, 0x00010001U, sum);
+        sum = tfhrf_dual(odd, 0x00010001U, sum);
+        out[i].word = even << TFHRF_TWICE;
+        out[i + 2].word = odd << TFHRF_TWICE;
+    }
 #else
     for (; i + 4 <= columns; i += 4) {
         /* Written out: compilers leave short loops as they are. */

@@ -99,8 +99,10 @@ TFHRF_INLINE int32_t tfhrf_rescale_any(int32_t value, const tfhrf_scale *scale)
     if (scale->right == 0) {
         return product + scale->zero_point;
     }
-    const int64_t half = (int64_t)1 << (scale->right - 1);
-    return (int32_t)((product + half - (product < 0 ? 1 : 0)) >> scale->right) + scale->zero_point;
+    const uint32_t mask = ((uint32_t)1 << scale->right) - 1U;
+    const uint32_t most = (mask >> 1) + (product < 0 ? 1U : 0U);
+    const int32_t up = ((uint32_t)product & mask) > most ? 1 : 0;
+    return (product >> scale->right) + up + scale->zero_point;
 }
 
 /*

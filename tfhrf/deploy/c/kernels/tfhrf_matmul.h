@@ -26,6 +26,19 @@ TFHRF_INLINE void tfhrf_matmul_pair(const tfhrf_pair *x, int32_t sum0, int32_t s
     const int8_t *const table = p->table;
     const tfhrf_scale scale = p->scale;
     int32_t left = p->columns;
+#if TFHRF_OUTPUTS
+    if (left >= 2) {
+        const int32_t even = left & ~1;
+        const tfhrf_products products = {
+            {start0, start1}, scale.multiplier, scale.rounding, scale.right, next, table, out_step,
+            x, even, right_stride - 4 * blocks,
+        };
+        tfhrf_two_products(right, right_stride, x + 4 * blocks, &products, out);
+        out += even * out_step;
+        right += even * right_stride;
+        left -= even;
+    }
+#endif
     for (; left >= 2; left -= 2) {
         int32_t sums[4] = {start0, start1, start0, start1};
         tfhrf_dot(right, right + right_stride, x, blocks, sums);
