@@ -3,6 +3,7 @@
 #define TFHRF_DENSE_H_
 
 #include "tfhrf_outputs.h"
+#include "tfhrf_vectors.h"
 #include "tfhrf_weights.h"
 
 /* Biases have the input's zero point folded in, and are TFHRF_TWICE. */
@@ -127,9 +128,36 @@ TFHRF_INLINE int32x4_t tfhrf_vector_of(const int32_t sums[4])
     return vector;
 }
 
-/* Two rows of bytes, `next` apart in the output, times all weights. */
-TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
-                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+/* Two rows of bytes, sixteen or longer, times the weights of fours of outputs. */
+TFHRF_KERNEL void tfhrf_vector_dense(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                     int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    const uint32_t scale_size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)dense->scale_step;
+    const uint32_t depth = (uint32_t)dense->depth;
+    const uint32_t step = (uint32_t)out_step;
+    const uint32_t scale = (uint32_t)(uintptr_t)dense->scales;
+    tfhrf_eight eight = {
+        dense->weights,
+        (ptrdiff_t)((depth + 3U) / 4U * 8U),
+        {x0, x1},
+        (int32_t)(depth / 16U) - 1,
+        depth % 16U,
+        dense->bias,
+        4U * scale_size,
+        out,
+        dense->outputs & ~3,
+        next,
+        dense->final,
+        4 * out_step,
+        {0U, step, 2U * step, 3U * step},
+        {scale, scale + scale_size, scale + 2U * scale_size, scale + 3U * scale_size},
+    };
+    tfhrf_vector_outputs(&eight);
+}
+
+/* Two rows of bytes, `next` apart in the output, times the weights of outputs from `first` on. */
+TFHRF_KERNEL void tfhrf_dense_rest(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                   int32_t first, int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
 {
     const int32_t depth = dense->depth;
     const int32_t whole = depth / 16;
@@ -141,10 +169,12 @@ TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tf
     const uint32x4_t places =
         vaddq_u32(vmulq_n_u32(vandq_u32(lane, vdupq_n_u32(1U)), (uint32_t)next),
                   vmulq_n_u32(vshrq_n_u32(lane, 1), (uint32_t)out_step));
-    const int8_t *weights = dense->weights;
-    const int32_t *bias = dense->bias;
-    uint32x4_t scales = tfhrf_scales_of(dense->scales, dense->scale_step);
-    for (int32_t left = dense->outputs; left > 0; left -= 2) {
+    const int8_t *weights = dense->weights + first / 2 * width;
+    const int32_t *bias = dense->bias + first;
+    uint32x4_t scales = tfhrf_scales_of(dense->scales + first * dense->scale_step,
+                                        dense->scale_step);
+    out += first * out_step;
+    for (int32_t left = dense->outputs - first; left > 0; left -= 2) {
         const int32_t a = bias[0] >> TFHRF_TWICE;
         const int32_t b = bias[1] >> TFHRF_TWICE;
         int32_t sums[4] = {a, a, b, b};
@@ -155,6 +185,19 @@ TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tf
         out += 2 * out_step;
         weights += width;
         bias += 2;
+    }
+}
+
+/* The same for all outputs. */
+TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    const int32_t done = dense->depth < 16 ? 0 : dense->outputs & ~3;
+    if (done != 0) {
+        tfhrf_vector_dense(x0, x1, dense, out, next, out_step);
+    }
+    if (done != dense->outputs) {
+        tfhrf_dense_rest(x0, x1, dense, done, out, next, out_step);
     }
 }
 #else

@@ -41,6 +41,15 @@ TFHRF_INLINE int32_t tfhrf_sum_of(const int8_t *in, int32_t columns, int32_t sum
     return sum;
 }
 
+#if TFHRF_VECTORS
+TFHRF_INLINE int32x4_t tfhrf_difference4(const int8_t *in, int32_t bits, int32_t offset,
+                                         tfhrf_scale scale)
+{
+    const int32x4_t x = vaddq_n_s32(vshlq_r_s32(vldrbq_s32(in), bits), offset);
+    return tfhrf_saturate4(tfhrf_rescale4(x, scale));
+}
+#endif
+
 /* Differences of a row to its mean; returns the sum of their squares. */
 TFHRF_INLINE int32_t tfhrf_differences(const int8_t *in, int8_t *out, int32_t columns,
                                        tfhrf_operand operand, int32_t center,
@@ -51,22 +60,21 @@ TFHRF_INLINE int32_t tfhrf_differences(const int8_t *in, int8_t *out, int32_t co
     int32_t squares = 0;
     int32_t i = 0;
     operand.offset -= operand.half != 0 ? center : 0;
-#if TFHRF_VECTORS
-    const int32_t rest = operand.half != 0 ? 0 : center;
-    for (; i + 4 <= columns; i += 4) {
-        const int32x4_t x = vsubq_n_s32(tfhrf_align4(in + i, operand), rest);
-        const int32x4_t q = tfhrf_saturate4(tfhrf_rescale4(x, scale));
-        vstrbq_s32(out + i, q);
-        if (table != NULL) {
-            squares = vaddvaq_s32(squares, tfhrf_look_up4(table, q));
-        } else {
-            const int32x4_t centered = vsubq_n_s32(q, zero_point);
-            squares = vmladavaq_s32(squares, centered, centered);
-        }
-    }
-#else
     /* Written out for the most usual: the input's scale is the larger one. */
     const int32_t bits = TFHRF_SUM_BITS + TFHRF_TWICE - 1;
+#if TFHRF_VECTORS
+    for (; operand.half != 0 && table == NULL && i + 4 <= columns; i += 4) {
+        const int32x4_t q = tfhrf_difference4(in + i, bits, operand.offset, scale);
+        const int32x4_t centered = vsubq_n_s32(q, zero_point);
+        squares = vmladavaq_s32(squares, centered, centered);
+        vstrbq_s32(out + i, q);
+    }
+    for (; operand.half != 0 && i + 4 <= columns; i += 4) {
+        const int32x4_t q = tfhrf_difference4(in + i, bits, operand.offset, scale);
+        squares = vaddvaq_s32(squares, tfhrf_look_up4(table, q));
+        vstrbq_s32(out + i, q);
+    }
+#endif
     for (; operand.half != 0 && table == NULL && i < columns; ++i) {
         const int32_t x = tfhrf_add_shifted(operand.offset, in[i], bits);
         const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(x, &scale));
@@ -79,9 +87,8 @@ TFHRF_INLINE int32_t tfhrf_differences(const int8_t *in, int8_t *out, int32_t co
         out[i] = (int8_t)q;
         squares += table[q];
     }
-#endif
     for (; i < columns; ++i) {
-        const int32_t x = tfhrf_align(in[i], operand) - (operand.half != 0 ? 0 : center);
+        const int32_t x = tfhrf_align(in[i], operand) - center;
         const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(x, &scale));
         out[i] = (int8_t)q;
         squares += table != NULL ? table[q] : (q - zero_point) * (q - zero_point);
@@ -96,13 +103,15 @@ TFHRF_INLINE void tfhrf_scale_row(int8_t *row, int32_t columns, int32_t factor, 
     const tfhrf_scale scale = *end;
     int32_t i = 0;
 #if TFHRF_VECTORS
+    for (; table == NULL && i + 4 <= columns; i += 4) {
+        const int32x4_t product = vmulq_n_s32(vldrbq_s32(row + i), factor);
+        const int32x4_t q = tfhrf_rescale4(vaddq_n_s32(product, offset), scale);
+        vstrbq_s32(row + i, tfhrf_saturate4(q));
+    }
     for (; i + 4 <= columns; i += 4) {
         const int32x4_t product = vmulq_n_s32(vldrbq_s32(row + i), factor);
-        int32x4_t q = tfhrf_saturate4(tfhrf_rescale4(vaddq_n_s32(product, offset), scale));
-        if (table != NULL) {
-            q = tfhrf_look_up4(table, q);
-        }
-        vstrbq_s32(row + i, q);
+        const int32x4_t q = tfhrf_rescale4(vaddq_n_s32(product, offset), scale);
+        vstrbq_s32(row + i, tfhrf_look_up4(table, tfhrf_saturate4(q)));
     }
 #endif
     for (; table == NULL && i < columns; ++i) {
@@ -123,13 +132,13 @@ TFHRF_KERNEL void tfhrf_layer_norm_rows(const int8_t *in, ptrdiff_t in_stride, i
                                                    &p->subtract.scale1);
     for (; rows > 0; --rows) {
         const int32_t sum = tfhrf_sum_of(in, columns, p->sum_offset);
-        const int32_t mean = tfhrf_saturate(tfhrf_rescale_any(sum, &p->mean));
+        const int32_t mean = tfhrf_saturate(tfhrf_rescale_usual(sum, &p->mean));
         const int32_t center = tfhrf_align(
             mean, tfhrf_operand_of(p->subtract.zero_point2, TFHRF_SUM_BITS, &p->subtract.scale2));
         const int32_t squares =
             p->squares_offset + tfhrf_differences(in, out, columns, operand, center,
                                                   &p->subtract.scale, zero_point, p->squares);
-        const int32_t variance = tfhrf_saturate(tfhrf_rescale_any(squares, &p->variance));
+        const int32_t variance = tfhrf_saturate(tfhrf_rescale_usual(squares, &p->variance));
         const int32_t inverse =
             (p->inverse[variance] - p->inverse_zero_point) * (1 + TFHRF_TWICE);
         tfhrf_scale_row(out, columns, inverse, -zero_point * inverse, &p->scale, p->table);

@@ -40,9 +40,7 @@ TFHRF_INLINE tfhrf_share tfhrf_reciprocal(uint32_t sum)
 TFHRF_INLINE uint32_t tfhrf_add_share(uint32_t sum, uint32_t exponential)
 {
 #if TFHRF_SIMD32
-    uint32_t result;
-    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(exponential), "r"(0x100000), "r"(sum));
-    return result;
+    return (uint32_t)tfhrf_high_plus((int32_t)exponential, 0x100000, (int32_t)sum);
 #else
     return sum + ((exponential + 2048U) >> 12);
 #endif
@@ -103,6 +101,15 @@ TFHRF_INLINE tfhrf_share tfhrf_row_share(const int8_t *in, int32_t columns, int3
         const uint32x4_t exponential = vldrwq_gather_shifted_offset_u32(exponentials, difference);
         sum = vaddvaq_u32(sum, vrmulhq_u32(exponential, vdupq_n_u32(0x100000U)));
     }
+    if (i < columns) {
+        const mve_pred16_t lanes = vctp32q((uint32_t)(columns - i));
+        const uint32x4_t difference =
+            vreinterpretq_u32_s32(vsubq_s32(vdupq_n_s32(highest), vldrbq_z_s32(in + i, lanes)));
+        const uint32x4_t exponential =
+            vldrwq_gather_shifted_offset_z_u32(exponentials, difference, lanes);
+        return tfhrf_reciprocal(
+            vaddvaq_u32(sum, vrmulhq_u32(exponential, vdupq_n_u32(0x100000U))));
+    }
 #elif TFHRF_SIMD32
     const uint32_t all = ((uint32_t)highest & 0xffU) * 0x01010101U;
     for (; i + 4 <= columns; i += 4) {
@@ -119,24 +126,27 @@ TFHRF_INLINE tfhrf_share tfhrf_row_share(const int8_t *in, int32_t columns, int3
     return tfhrf_reciprocal(sum);
 }
 
+#if TFHRF_SIMD32
+/* 0 ... 256 */
+TFHRF_INLINE uint32_t tfhrf_whole_probability(uint32_t exponential, tfhrf_share share)
+{
+    /* The factor, taken as signed, is too small by 2^32. */
+    const int32_t high = tfhrf_high_plus((int32_t)exponential, (int32_t)share.factor, share.half);
+    return ((uint32_t)high + exponential) >> share.shift;
+}
+#endif
+
 /* 0 ... 255 */
 TFHRF_INLINE int32_t tfhrf_probability(uint32_t exponential, tfhrf_share share)
 {
 #if TFHRF_SIMD32
-    /* The factor, taken as signed, is too small by 2^32. */
-    uint32_t high;
-    __asm__("smmlar %0, %1, %2, %3"
-            : "=r"(high)
-            : "r"(exponential), "r"(share.factor), "r"(share.half));
-    int32_t result;
-    __asm__("usat %0, #8, %1" : "=r"(result) : "r"((high + exponential) >> share.shift));
-    return result;
+    const int32_t q = (int32_t)tfhrf_whole_probability(exponential, share);
 #else
     const uint64_t product = (uint64_t)exponential * share.factor;
     const int32_t rounded = (int32_t)(uint32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
     const int32_t q = (int32_t)(((uint32_t)rounded + (uint32_t)share.half) >> share.shift);
-    return q > 255 ? 255 : q;
 #endif
+    return q > 255 ? 255 : q;
 }
 
 TFHRF_KERNEL void tfhrf_softmax_rows(const int8_t *in, ptrdiff_t in_stride, int8_t *out,
