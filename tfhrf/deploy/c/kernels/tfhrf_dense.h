@@ -156,7 +156,7 @@ TFHRF_KERNEL void tfhrf_vector_dense(const int8_t *x0, const int8_t *x1, const t
 }
 
 /* Two rows of bytes, `next` apart in the output, times the weights of outputs from `first` on. */
-TFHRF_KERNEL void tfhrf_dense_rest(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+TFHRF_INLINE void tfhrf_dense_rest(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
                                    int32_t first, int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
 {
     const int32_t depth = dense->depth;
