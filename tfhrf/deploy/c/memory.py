@@ -44,20 +44,42 @@ def plan(steps):
         if current.arena < best.arena:
             best = current
     merged = merge(best)
-    return widen(best if merged is None or merged.arena > best.arena else merged)
+    return cut(widen(best if merged is None or merged.arena > best.arena else merged))
 
 
-def widen(planned):
+def widen(planned, cuts=frozenset()):
     """The plan in which each loop that can without more memory computes MORE rows at once."""
     steps = [step for group in planned.groups for step in group.steps]
     loops = [group for group in planned.groups if id(group) in planned.looped]
     wide: set = set()
     for group in loops:
         if group.rows >= MORE:
-            wider = arrange(steps, wide | {group.steps[0]})
+            wider = arrange(steps, wide | {group.steps[0]}, cuts)
             if wider.arena <= planned.arena:
                 planned, wide = wider, wide | {group.steps[0]}
     return planned
+
+
+def cut(planned):
+    """The plan in which loops are cut after an ADD where a part then computes MORE rows at once.
+
+    What is added goes to where the residual stream lies: the rest needs less of the memory.
+    """
+    steps = [step for group in planned.groups for step in group.steps]
+    narrow = [g for g in planned.groups if planned.looped.get(id(g)) == ROWS and g.rows >= MORE]
+    cuts: frozenset = frozenset()
+    for group in narrow:
+        for step in group.steps[:-1]:
+            if step.name == "add":
+                more = widen(arrange(steps, cuts=cuts | {step}), cuts | {step})
+                if more.arena <= planned.arena and rows_in_loops(more) > rows_in_loops(planned):
+                    planned, cuts = more, cuts | {step}
+    return planned
+
+
+def rows_in_loops(planned):
+    """The rows at once of all steps in loops."""
+    return sum(planned.looped.get(id(group), 0) * len(group.steps) for group in planned.groups)
 
 
 def merge(planned):
@@ -80,24 +102,27 @@ def merge(planned):
     return arrange(steps) if found else None
 
 
-def arrange(steps, wide=frozenset()):
-    """A Plan; loops that begin with a step of `wide` compute MORE rows at once."""
+def arrange(steps, wide=frozenset(), cuts=frozenset()):
+    """A Plan; loops that begin with a step of `wide` compute MORE rows at once.
+
+    They end after a step of `cuts`.
+    """
     groups = []
     buffers: dict = {}
     looped = {}
-    at_once = {}
-    for group in groups_of(steps):
+    heights = {}
+    for group in groups_of(steps, cuts):
         short = buffered(group, steps)
         if short and group.rows > 1:
             buffers.update({storage: storage.elements // group.rows for storage in short})
             looped[id(group)] = MORE if group.steps[0] in wide else ROWS
-            at_once.update(dict.fromkeys(short, looped[id(group)]))
+            heights.update(dict.fromkeys(short, looped[id(group)]))
             groups.append(group)
         else:
             groups += [dataclasses.replace(group, steps=[s], rows=s.rows) for s in group.steps]
     times = lifetimes(groups, looped, buffers)
     same = in_place(groups, looped, buffers, times)
-    arena, offsets, taken = place(times, buffers, same, at_once)
+    arena, offsets, taken = place(times, buffers, same, heights)
     inside = [step for group in groups for step in group.steps]
     largest = max((step.scratch for step in inside), default=0)
     most = arena + memory_plan.round_up(largest, ALIGNMENT)

@@ -41,8 +41,8 @@ def ancestors(steps, targets):
     return [step for step in steps if id(step) in needed]
 
 
-def groups_of(steps):
-    """Groups in the order in which they run.
+def groups_of(steps, cuts=frozenset()):
+    """Groups in the order in which they run, none of which goes on after a step of `cuts`.
 
     What is read across rows must be complete: the steps that lead to it, and no others, come
     first, so that all else is computed as late as it can be.
@@ -62,10 +62,20 @@ def groups_of(steps):
                 batch = ancestors(remaining, barriers)
                 break
         for group in chain(batch):
-            result += split(group, steps)
+            result += [piece for part in split(group, steps) for piece in pieces(part, cuts)]
         chosen = set(map(id, batch))
         remaining = [step for step in remaining if id(step) not in chosen]
     return result + [Group([step], step.rows) for step in steps if step.last]
+
+
+def pieces(group, cuts):
+    """A group cut after each step of `cuts`."""
+    result = [Group([], group.rows)]
+    for step in group.steps:
+        result[-1].steps.append(step)
+        if step in cuts and step is not group.steps[-1]:
+            result.append(Group([], group.rows))
+    return result
 
 
 def chain(steps):

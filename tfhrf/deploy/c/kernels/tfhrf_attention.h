@@ -13,6 +13,40 @@ typedef struct {
     tfhrf_matmul sum;
 } tfhrf_attention;
 
+#if TFHRF_MVE
+/* Four probabilities, or zeros where there are none left. */
+TFHRF_INLINE int32x4_t tfhrf_probability4(const int8_t *in, int32_t left, int32_t highest,
+                                          const uint32_t *exponentials, tfhrf_share share)
+{
+    const uint32x4_t factor = vdupq_n_u32(share.factor);
+    const uint32x4_t all = vdupq_n_u32((uint32_t)highest);
+    uint32x4_t exponential;
+    if (left >= 4) {
+        const uint32x4_t x = vreinterpretq_u32_s32(vldrbq_s32(in));
+        exponential = vldrwq_gather_shifted_offset_u32(exponentials, vsubq_u32(all, x));
+    } else {
+        const mve_pred16_t lanes = vctp32q(left > 0 ? (uint32_t)left : 0U);
+        const uint32x4_t x = vreinterpretq_u32_s32(vldrbq_z_s32(in, lanes));
+        exponential = vldrwq_gather_shifted_offset_z_u32(exponentials, vsubq_u32(all, x), lanes);
+    }
+    uint32x4_t rounded = vaddq_n_u32(vrmulhq_u32(exponential, factor), (uint32_t)share.half);
+    rounded = vminq_u32(vshlq_r_u32(rounded, -share.shift), vdupq_n_u32(255U));
+    return vreinterpretq_s32_u32(rounded);
+}
+#endif
+
+#if TFHRF_SIMD32
+/* Two probabilities as halves. */
+TFHRF_INLINE uint32_t tfhrf_two_probabilities(uint32_t low, uint32_t high, tfhrf_share share)
+{
+    const uint32_t halves = tfhrf_low_halves(tfhrf_whole_probability(low, share),
+                                             tfhrf_whole_probability(high, share));
+    uint32_t result;
+    __asm__("usat16 %0, #8, %1" : "=r"(result) : "r"(halves));
+    return result;
+}
+#endif
+
 /* Softmax of a row, widened as the left operand of a product; returns the sum of the row. */
 TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
                                          const uint32_t *exponentials, tfhrf_pair *out)
@@ -22,16 +56,36 @@ TFHRF_INLINE int32_t tfhrf_widen_softmax(const int8_t *in, int32_t columns,
     int32_t sum = 0;
     int32_t i = 0;
 #if TFHRF_MVE
-    const uint32x4_t factor = vdupq_n_u32(share.factor);
+    for (; i + 8 <= columns; i += 8) {
+        const int32x4_t low = tfhrf_probability4(in + i, 4, highest, exponentials, share);
+        const int32x4_t high = tfhrf_probability4(in + i + 4, 4, highest, exponentials, share);
+        sum = vaddvaq_s32(vaddvaq_s32(sum, low), high);
+        vstrhq_s32(out[i].half, vshlq_n_s32(low, TFHRF_TWICE));
+        vstrhq_s32(out[i].half + 4, vshlq_n_s32(high, TFHRF_TWICE));
+    }
+    if (i < columns) {
+        /* Places behind the row's end are zero. */
+        for (int32_t half = 0; half < 8; half += 4) {
+            const int32x4_t p = tfhrf_probability4(in + i + half, columns - i - half, highest,
+                                                   exponentials, share);
+            sum = vaddvaq_s32(sum, p);
+            vstrhq_s32(out[i].half + half, vshlq_n_s32(p, TFHRF_TWICE));
+        }
+    }
+    return sum * (1 + TFHRF_TWICE);
+#elif TFHRF_SIMD32
+    const uint32_t all = ((uint32_t)highest & 0xffU) * 0x01010101U;
     for (; i + 4 <= columns; i += 4) {
-        const uint32x4_t difference =
-            vreinterpretq_u32_s32(vsubq_s32(vdupq_n_s32(highest), vldrbq_s32(in + i)));
-        const uint32x4_t exponential = vldrwq_gather_shifted_offset_u32(exponentials, difference);
-        uint32x4_t rounded = vaddq_n_u32(vrmulhq_u32(exponential, factor), (uint32_t)share.half);
-        rounded = vminq_u32(vshlq_r_u32(rounded, -share.shift), vdupq_n_u32(255U));
-        const int32x4_t p = vreinterpretq_s32_u32(rounded);
-        sum = vaddvaq_s32(sum, p);
-        vstrhq_s32(tfhrf_place(out, i), vshlq_n_s32(p, TFHRF_TWICE));
+        const uint32_t differences = tfhrf_differences8(all, tfhrf_load_word(in + i));
+        const uint32_t even =
+            tfhrf_two_probabilities(exponentials[differences & 0xffU],
+                                    exponentials[(differences >> 16) & 0xffU], share);
+        const uint32_t odd = tfhrf_two_probabilities(exponentials[(differences >> 8) & 0xffU],
+                                                     exponentials[differences >> 24], share);
+        sum = tfhrf_dual(even, 0x00010001U, sum);
+        sum = tfhrf_dual(odd, 0x00010001U, sum);
+        out[i].word = even << TFHRF_TWICE;
+        out[i + 2].word = odd << TFHRF_TWICE;
     }
 #else
     for (; i + 4 <= columns; i += 4) {

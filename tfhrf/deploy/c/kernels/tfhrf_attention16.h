@@ -8,7 +8,7 @@
 
 typedef struct {
     tfhrf_matmul16 scores;
-    int32_t factor; /* what scores are multiplied by, or 0 */
+    int32_t twice_factor; /* what scores are multiplied by, doubled, or 0 */
     tfhrf_scale16 factor_scale;
     const tfhrf_sum16 *add; /* what is added to the scores, or NULL */
     tfhrf_softmax16 softmax;
@@ -22,7 +22,15 @@ TFHRF_INLINE void tfhrf_spread_softmax16(int16_t *row, const tfhrf_softmax16 *p,
     const tfhrf_share16 share = tfhrf_exponentials16(row, row, p);
     const int32_t columns = p->columns;
     int32_t i = 0;
-#if !TFHRF_MVE
+#if TFHRF_MVE
+    const uint32x4_t most = vdupq_n_u32(32767U);
+    for (; i + 4 <= columns; i += 4) {
+        const uint32x4_t e = vreinterpretq_u32_s32(vldrhq_s32(row + i));
+        const uint32x4_t scaled = vaddq_n_u32(vmulq_n_u32(e, share.factor), share.half);
+        const uint32x4_t q = vminq_u32(vshlq_r_u32(scaled, -share.shift), most);
+        vstrhq_s32(tfhrf_place16(out, i), vreinterpretq_s32_u32(q));
+    }
+#else
     for (; i + 2 <= columns; i += 2) {
         out[i].half[0] = (int16_t)tfhrf_probability16(row[i], share);
         out[i].half[1] = (int16_t)tfhrf_probability16(row[i + 1], share);
@@ -30,6 +38,23 @@ TFHRF_INLINE void tfhrf_spread_softmax16(int16_t *row, const tfhrf_softmax16 *p,
 #endif
     for (; i < columns; ++i) {
         *tfhrf_place16(out, i) = (int16_t)tfhrf_probability16(row[i], share);
+    }
+}
+
+/* Multiplies scores by half of `twice`. */
+TFHRF_INLINE void tfhrf_scale_scores16(int16_t *scores, int32_t count, int32_t twice,
+                                       const tfhrf_scale16 *end)
+{
+    const tfhrf_scale16 scale = *end;
+    int32_t i = 0;
+#if TFHRF_MVE
+    for (; i + 4 <= count; i += 4) {
+        const int32x4_t product = vmulq_n_s32(vldrhq_s32(scores + i), twice);
+        vstrhq_s32(scores + i, tfhrf_saturate16_4(tfhrf_rescale16_4(product, scale)));
+    }
+#endif
+    for (; i < count; ++i) {
+        scores[i] = (int16_t)tfhrf_saturate16(tfhrf_rescale16(scores[i] * twice, scale));
     }
 }
 
@@ -73,12 +98,8 @@ TFHRF_KERNEL void tfhrf_attention16_rows(const int16_t *query, ptrdiff_t query_s
         tfhrf_spread16(query, p->scores.depth, scratch);
         tfhrf_spread16(query + both * query_stride, p->scores.depth, scratch + TFHRF_SECOND_ROW);
         tfhrf_matmul16_pair(scratch, key, key_stride, &p->scores, scores0, keys, 1);
-        if (p->factor != 0) {
-            const int32_t twice = 2 * p->factor;
-            const tfhrf_scale16 scale = p->factor_scale;
-            for (int32_t i = 0; i < 2 * keys; ++i) {
-                scores0[i] = (int16_t)tfhrf_saturate16(tfhrf_rescale16(scores0[i] * twice, scale));
-            }
+        if (p->twice_factor != 0) {
+            tfhrf_scale_scores16(scores0, 2 * keys, p->twice_factor, &p->factor_scale);
         }
         if (p->add != NULL) {
             tfhrf_add16_rows(scores0, row, added, from_added, scores0, row, 1 + (int32_t)both,

@@ -72,6 +72,18 @@ TFHRF_INLINE int32_t tfhrf_high_rounded(int32_t a, int32_t b)
 #endif
 }
 
+/* The same, and something added. */
+TFHRF_INLINE int32_t tfhrf_high_plus(int32_t a, int32_t b, int32_t more)
+{
+#if TFHRF_SIMD32
+    int32_t high;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(a), "r"(b), "r"(more));
+    return high;
+#else
+    return tfhrf_high_rounded(a, b) + more;
+#endif
+}
+
 /* The high word of a doubled product, rounded. */
 TFHRF_INLINE int32_t tfhrf_high_doubled(int32_t a, int32_t b)
 {
@@ -99,8 +111,10 @@ TFHRF_INLINE int32_t tfhrf_rescale_any(int32_t value, const tfhrf_scale *scale)
     if (scale->right == 0) {
         return product + scale->zero_point;
     }
-    const int64_t half = (int64_t)1 << (scale->right - 1);
-    return (int32_t)((product + half - (product < 0 ? 1 : 0)) >> scale->right) + scale->zero_point;
+    const uint32_t mask = ((uint32_t)1 << scale->right) - 1U;
+    const uint32_t most = (mask >> 1) + (product < 0 ? 1U : 0U);
+    const int32_t up = ((uint32_t)product & mask) > most ? 1 : 0;
+    return (product >> scale->right) + up + scale->zero_point;
 }
 
 /*
@@ -119,10 +133,7 @@ TFHRF_INLINE int32_t tfhrf_rescale_twice(int32_t twice, const tfhrf_scale *scale
     return tfhrf_rescale_any(twice, scale);
 #elif TFHRF_SIMD32
     /* The sign of the value does for that of the product: where that is 0, it makes no difference. */
-    int32_t high;
-    __asm__("smmlar %0, %1, %2, %3"
-            : "=r"(high)
-            : "r"(twice), "r"(scale->multiplier), "r"(scale->rounding));
+    const int32_t high = tfhrf_high_plus(twice, scale->multiplier, scale->rounding);
     return (high + (twice >> 31)) >> scale->right;
 #else
     const int32_t product = tfhrf_high_rounded(twice, scale->multiplier);
@@ -145,11 +156,10 @@ TFHRF_INLINE int32x4_t tfhrf_saturate4(int32x4_t values)
     return vmaxq_s32(vminq_s32(values, vdupq_n_s32(127)), vdupq_n_s32(-128));
 }
 
-/* Values from a table of 256 bytes, which points to that of 0. */
+/* Values from a table of 256 bytes, which points to that of 0: offsets wrap, as addresses do. */
 TFHRF_INLINE int32x4_t tfhrf_look_up4(const int8_t *table, int32x4_t q)
 {
-    const uint32x4_t place = vreinterpretq_u32_s32(vaddq_n_s32(q, 128));
-    return vldrbq_gather_offset_s32(table - 128, place);
+    return vldrbq_gather_offset_s32(table, vreinterpretq_u32_s32(q));
 }
 #else
 #define TFHRF_VECTORS 0
@@ -158,6 +168,17 @@ TFHRF_INLINE int32x4_t tfhrf_look_up4(const int8_t *table, int32x4_t q)
 TFHRF_INLINE int32_t tfhrf_rescale(int32_t value, const tfhrf_scale *scale)
 {
     return tfhrf_rescale_twice(tfhrf_shift_left(value, TFHRF_TWICE), scale);
+}
+
+/* Any scale and any value, the usual ones in fewer instructions. */
+TFHRF_INLINE int32_t tfhrf_rescale_usual(int32_t value, const tfhrf_scale *scale)
+{
+    /* Without a rounding constant the zero point is too large for the short way. */
+    const int32_t small = value > -(1 << 29) && value < (1 << 29) ? 1 : 0;
+    if (small != 0 && scale->left == 0 && scale->right > 0 && scale->rounding != 0) {
+        return tfhrf_rescale(value, scale);
+    }
+    return tfhrf_rescale_any(value, scale);
 }
 
 TFHRF_INLINE int32_t tfhrf_saturate(int32_t value)

@@ -30,11 +30,11 @@ TFHRF_INLINE void tfhrf_conv_pixels16(const tfhrf_dense16 *dense, tfhrf_pair *sc
 {
 #if TFHRF_FOUR
     if (count == 4) {
-        tfhrf_dense16_four_loop(scratch, dense, &dense->final, out, next, out_step);
+        tfhrf_dense16_four(scratch, dense, out, next, out_step);
         return;
     }
 #endif
-    tfhrf_dense16_loop(scratch, dense, &dense->final, out, count > 1 ? next : 0, out_step);
+    tfhrf_dense16_pair(scratch, dense, out, count > 1 ? next : 0, out_step);
 }
 
 #include "tfhrf_of16.h"

@@ -2,6 +2,8 @@
 #ifndef TFHRF_DENSE_H_
 #define TFHRF_DENSE_H_
 
+#include "tfhrf_outputs.h"
+#include "tfhrf_vectors.h"
 #include "tfhrf_weights.h"
 
 /* Biases have the input's zero point folded in, and are TFHRF_TWICE. */
@@ -26,6 +28,24 @@ TFHRF_INLINE void tfhrf_put(const int32_t *sums, const tfhrf_scale *scale, const
 
 #include "tfhrf_of8.h"
 #include "tfhrf_dense_any.h"
+
+#if TFHRF_OUTPUTS
+TFHRF_INLINE tfhrf_outputs tfhrf_outputs_of(const tfhrf_dense *dense, int8_t *out, ptrdiff_t next,
+                                            ptrdiff_t out_step)
+{
+    const tfhrf_outputs outputs = {
+        dense->bias,
+        dense->scales,
+        out,
+        next,
+        dense->final,
+        out_step,
+        dense->scale_step * (ptrdiff_t)sizeof *dense->scales,
+        dense->outputs,
+    };
+    return outputs;
+}
+#endif
 
 #if TFHRF_MVE
 /*
@@ -108,9 +128,36 @@ TFHRF_INLINE int32x4_t tfhrf_vector_of(const int32_t sums[4])
     return vector;
 }
 
-/* Two rows of bytes, `next` apart in the output, times all weights. */
-TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
-                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+/* Two rows of bytes, sixteen or longer, times the weights of fours of outputs. */
+TFHRF_KERNEL void tfhrf_vector_dense(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                     int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    const uint32_t scale_size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)dense->scale_step;
+    const uint32_t depth = (uint32_t)dense->depth;
+    const uint32_t step = (uint32_t)out_step;
+    const uint32_t scale = (uint32_t)(uintptr_t)dense->scales;
+    tfhrf_eight eight = {
+        dense->weights,
+        (ptrdiff_t)((depth + 3U) / 4U * 8U),
+        {x0, x1},
+        (int32_t)(depth / 16U) - 1,
+        depth % 16U,
+        dense->bias,
+        4U * scale_size,
+        out,
+        dense->outputs & ~3,
+        next,
+        dense->final,
+        4 * out_step,
+        {0U, step, 2U * step, 3U * step},
+        {scale, scale + scale_size, scale + 2U * scale_size, scale + 3U * scale_size},
+    };
+    tfhrf_vector_outputs(&eight);
+}
+
+/* Two rows of bytes, `next` apart in the output, times the weights of outputs from `first` on. */
+TFHRF_INLINE void tfhrf_dense_rest(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                   int32_t first, int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
 {
     const int32_t depth = dense->depth;
     const int32_t whole = depth / 16;
@@ -122,10 +169,12 @@ TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tf
     const uint32x4_t places =
         vaddq_u32(vmulq_n_u32(vandq_u32(lane, vdupq_n_u32(1U)), (uint32_t)next),
                   vmulq_n_u32(vshrq_n_u32(lane, 1), (uint32_t)out_step));
-    const int8_t *weights = dense->weights;
-    const int32_t *bias = dense->bias;
-    uint32x4_t scales = tfhrf_scales_of(dense->scales, dense->scale_step);
-    for (int32_t left = dense->outputs; left > 0; left -= 2) {
+    const int8_t *weights = dense->weights + first / 2 * width;
+    const int32_t *bias = dense->bias + first;
+    uint32x4_t scales = tfhrf_scales_of(dense->scales + first * dense->scale_step,
+                                        dense->scale_step);
+    out += first * out_step;
+    for (int32_t left = dense->outputs - first; left > 0; left -= 2) {
         const int32_t a = bias[0] >> TFHRF_TWICE;
         const int32_t b = bias[1] >> TFHRF_TWICE;
         int32_t sums[4] = {a, a, b, b};
@@ -136,6 +185,19 @@ TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tf
         out += 2 * out_step;
         weights += width;
         bias += 2;
+    }
+}
+
+/* The same for all outputs. */
+TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
+                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    const int32_t done = dense->depth < 16 ? 0 : dense->outputs & ~3;
+    if (done != 0) {
+        tfhrf_vector_dense(x0, x1, dense, out, next, out_step);
+    }
+    if (done != dense->outputs) {
+        tfhrf_dense_rest(x0, x1, dense, done, out, next, out_step);
     }
 }
 #else
@@ -166,6 +228,13 @@ TFHRF_INLINE void tfhrf_dense_pair(const tfhrf_pair *x, const tfhrf_dense *dense
                                    ptrdiff_t next, ptrdiff_t out_step)
 {
     const tfhrf_dense_final none = NULL;
+#if TFHRF_OUTPUTS
+    if (next != 0) {
+        const tfhrf_outputs outputs = tfhrf_outputs_of(dense, out, next, out_step);
+        tfhrf_two_outputs(dense->weights, x, x + 4 * tfhrf_blocks(dense->depth), &outputs);
+        return;
+    }
+#endif
     if (dense->final != NULL) {
         tfhrf_dense_loop(x, dense, &dense->final, out, next, out_step);
     } else {
@@ -182,109 +251,11 @@ TFHRF_INLINE void tfhrf_dense_four(const tfhrf_pair *x, const tfhrf_dense *dense
     tfhrf_dense_four_loop(x, dense, &dense->final, out, next, out_step);
 }
 #else
-/* What tfhrf_four_outputs reads and moves on: words, in this order. */
-typedef struct {
-    const int32_t *bias;
-    const tfhrf_scale *scale;
-    int8_t *out;
-    ptrdiff_t next;     /* from row to row of the output */
-    const int8_t *table;
-    ptrdiff_t out_step;
-    ptrdiff_t scale_step; /* bytes */
-    int32_t left;         /* outputs */
-} tfhrf_four;
-
-/*
- * Four rows, from x to `end`, times all weights. The sums of a pair of rows of weights are in r4 to
- * r7 and in r8 to r11; all registers are in use, so the rest is on the stack: w, x, end, p.
- */
-static __attribute__((naked, noinline, unused)) void
-tfhrf_four_outputs(const int8_t *w __attribute__((unused)),
-                   const tfhrf_pair *x __attribute__((unused)),
-                   const tfhrf_pair *end __attribute__((unused)),
-                   tfhrf_four *p __attribute__((unused)))
-{
-/* r0: multiplier, r2: rounding, r12: shift. */
-#define TFHRF_FINISH(sum)                                                                          \
-    "smmlar r1, " sum ", r0, r2\n\t"                                                               \
-    "add r1, r1, " sum ", asr #31\n\t"                                                             \
-    "asr " sum ", r1, r12\n\t"                                                                     \
-    "ssat " sum ", #8, " sum "\n\t"
-/* r3: p, r1: the scale; lr: where the first goes. */
-#define TFHRF_FINISH_FOUR(label, a, b, c, d)                                                       \
-    "ldrd r0, r2, [r1]\n\t"                                                                        \
-    "ldrsh r12, [r1, #8]\n\t" TFHRF_FINISH(a) TFHRF_FINISH(b) TFHRF_FINISH(c) TFHRF_FINISH(d)       \
-    "ldrd r1, r2, [r3, #12]\n\t"                                                                   \
-    "cmp r2, #0\n\t"                                                                               \
-    "beq " label "f\n\t"                                                                           \
-    "ldrsb " a ", [r2, " a "]\n\t"                                                                 \
-    "ldrsb " b ", [r2, " b "]\n\t"                                                                 \
-    "ldrsb " c ", [r2, " c "]\n\t"                                                                 \
-    "ldrsb " d ", [r2, " d "]\n\t" label ":\n\t"                                                   \
-    "add r0, lr, r1, lsl #1\n\t"                                                                   \
-    "strb " a ", [lr]\n\t"                                                                         \
-    "strb " b ", [lr, r1]\n\t"                                                                     \
-    "strb " c ", [r0]\n\t"                                                                         \
-    "strb " d ", [r0, r1]\n\t"
-    __asm__ volatile("push {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
-                     "3:\n\t"
-                     "ldr r12, [r3]\n\t"
-                     "ldrd r4, r8, [r12], #8\n\t"
-                     "str r12, [r3]\n\t"
-                     "ldrd r1, r2, [sp, #4]\n\t"
-                     "mov r5, r4\n\t"
-                     "mov r6, r4\n\t"
-                     "mov r7, r4\n\t"
-                     "mov r9, r8\n\t"
-                     "mov r10, r8\n\t"
-                     "mov r11, r8\n\t"
-                     "sub r2, r2, r1\n\t"
-                     "tst r2, #32\n\t"
-                     "bne 2f\n\t"
-                     "1:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
-                     "2:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
-                     "ldr r2, [sp, #8]\n\t"
-                     "cmp r1, r2\n\t"
-                     "bne 1b\n\t"
-                     "str r0, [sp]\n\t"
-                     "ldr r3, [sp, #12]\n\t"
-                     "ldr r1, [r3, #4]\n\t"
-                     "ldr lr, [r3, #8]\n\t" TFHRF_FINISH_FOUR("4", "r4", "r5", "r6", "r7")
-                     "ldrd r4, r5, [r3, #20]\n\t"
-                     "ldrd r6, r7, [r3, #4]\n\t"
-                     "ldr r0, [r3, #28]\n\t"
-                     "subs r0, r0, #1\n\t"
-                     "beq 6f\n\t"
-                     "add r1, r6, r5\n\t"
-                     "add lr, r7, r4\n\t"
-                     "add r5, r1, r5\n\t"
-                     "add r6, lr, r4\n\t"
-                     "sub r7, r0, #1\n\t"
-                     "strd r5, r6, [r3, #4]\n\t"
-                     "str r7, [r3, #28]\n\t" TFHRF_FINISH_FOUR("5", "r8", "r9", "r10", "r11")
-                     "ldr r0, [sp]\n\t"
-                     "cmp r7, #0\n\t"
-                     "bne 3b\n\t"
-                     "6:\n\t"
-                     "pop {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t");
-#undef TFHRF_FINISH
-#undef TFHRF_FINISH_FOUR
-}
-
 TFHRF_INLINE void tfhrf_dense_four(const tfhrf_pair *x, const tfhrf_dense *dense, int8_t *out,
                                    ptrdiff_t next, ptrdiff_t out_step)
 {
-    tfhrf_four four = {
-        dense->bias,
-        dense->scales,
-        out,
-        next,
-        dense->final,
-        out_step,
-        dense->scale_step * (ptrdiff_t)sizeof *dense->scales,
-        dense->outputs,
-    };
-    tfhrf_four_outputs(dense->weights, x, x + 8 * tfhrf_blocks(dense->depth), &four);
+    tfhrf_outputs outputs = tfhrf_outputs_of(dense, out, next, out_step);
+    tfhrf_four_outputs(dense->weights, x, x + 8 * tfhrf_blocks(dense->depth), &outputs);
 }
 #endif
 #endif

@@ -3,7 +3,7 @@
 #define TFHRF_DENSE16_H_
 
 #include "tfhrf_int16.h"
-#include "tfhrf_weights.h"
+#include "tfhrf_outputs.h"
 
 typedef tfhrf_narrow_scale tfhrf_dense16_scale;
 /* The least output. */
@@ -60,6 +60,112 @@ TFHRF_KERNEL void tfhrf_lay16(const int16_t *in, int32_t depth, int32_t rows, tf
 #include "tfhrf_of16.h"
 #include "tfhrf_dense_any.h"
 
+#if TFHRF_FOUR
+/* The words that TFHRF_FOUR_OUTPUTS and TFHRF_TWO_OUTPUTS read; steps are in bytes. */
+typedef struct {
+    const int32_t *bias;
+    const tfhrf_narrow_scale *scale;
+    int16_t *out;
+    ptrdiff_t next; /* from row to row of the output */
+    int32_t low;
+    ptrdiff_t out_step;
+    ptrdiff_t scale_step;
+    int32_t left; /* outputs */
+} tfhrf_outputs16;
+
+TFHRF_INLINE tfhrf_outputs16 tfhrf_outputs_of16(const tfhrf_dense16 *dense, int16_t *out,
+                                                ptrdiff_t next, ptrdiff_t out_step)
+{
+    const tfhrf_outputs16 outputs = {
+        dense->bias,
+        dense->scales,
+        out,
+        next * (ptrdiff_t)sizeof *out,
+        dense->final,
+        out_step * (ptrdiff_t)sizeof *out,
+        dense->scale_step * (ptrdiff_t)sizeof *dense->scales,
+        dense->outputs,
+    };
+    return outputs;
+}
+
+/* A sum, scaled and saturated. */
+#define TFHRF_FINISH16(sum, multiplier, rounding, shift, other)                                    \
+    "smmla " other ", " sum ", " multiplier ", " rounding "\n\t"                                   \
+    "asr " sum ", " other ", " shift "\n\t"                                                        \
+    "ssat " sum ", #16, " sum "\n\t"
+#define TFHRF_LEAST16(low, a)                                                                      \
+    "cmp " a ", " low "\n\t"                                                                       \
+    "it lt\n\t"                                                                                    \
+    "movlt " a ", " low "\n\t"
+/* Results not below the least, unless that is the least of all. */
+#define TFHRF_FOUR_LEAST16(label, low, a, b, c, d)                                                 \
+    "cmn " low ", #32768\n\t"                                                                      \
+    "beq " label "f\n\t" TFHRF_LEAST16(low, a) TFHRF_LEAST16(low, b) TFHRF_LEAST16(low, c)         \
+        TFHRF_LEAST16(low, d) label ":\n\t"
+
+static __attribute__((naked, noinline, unused)) void
+tfhrf_four_outputs16(const int8_t *w __attribute__((unused)),
+                     const tfhrf_pair *x __attribute__((unused)),
+                     const tfhrf_pair *end __attribute__((unused)),
+                     tfhrf_outputs16 *p __attribute__((unused)))
+{
+#define TFHRF_FINISH_ONE(sum) TFHRF_FINISH16(sum, "r0", "r2", "r12", "r1")
+#define TFHRF_FINISH_FOUR(label, a, b, c, d)                                                       \
+    "ldrd r0, r2, [r1]\n\t"                                                                        \
+    "ldr r12, [r1, #8]\n\t" TFHRF_FINISH_ONE(a) TFHRF_FINISH_ONE(b) TFHRF_FINISH_ONE(c)            \
+        TFHRF_FINISH_ONE(d) "ldrd r1, r2, [r3, #12]\n\t" TFHRF_FOUR_LEAST16(label, "r2", a, b, c,  \
+                                                                             d)                    \
+    "add r0, lr, r1, lsl #1\n\t"                                                                   \
+    "strh " a ", [lr]\n\t"                                                                         \
+    "strh " b ", [lr, r1]\n\t"                                                                     \
+    "strh " c ", [r0]\n\t"                                                                         \
+    "strh " d ", [r0, r1]\n\t"
+    __asm__ volatile(TFHRF_FOUR_OUTPUTS);
+#undef TFHRF_FINISH_ONE
+#undef TFHRF_FINISH_FOUR
+}
+
+static __attribute__((naked, noinline, unused)) void
+tfhrf_two_outputs16(const int8_t *w __attribute__((unused)),
+                    const tfhrf_pair *x __attribute__((unused)),
+                    const tfhrf_pair *end __attribute__((unused)),
+                    const tfhrf_outputs16 *p __attribute__((unused)))
+{
+#define TFHRF_FINISH_PAIR(a, b)                                                                    \
+    "ldrd r2, r3, [lr]\n\t"                                                                        \
+    "ldr r12, [lr, #8]\n\t"                                                                        \
+    "add lr, lr, r8\n\t" TFHRF_FINISH16(a, "r2", "r3", "r12", "r9")                                \
+        TFHRF_FINISH16(b, "r2", "r3", "r12", "r9")
+    __asm__ volatile(TFHRF_TWO_OUTPUTS(TFHRF_FOUR_LEAST16, "strh"));
+#undef TFHRF_FINISH_PAIR
+}
+#endif
+
+#if TFHRF_FOUR
+/* Four rows that are laid out. */
+TFHRF_INLINE void tfhrf_dense16_four(const tfhrf_pair *x, const tfhrf_dense16 *dense,
+                                     int16_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+    tfhrf_outputs16 outputs = tfhrf_outputs_of16(dense, out, next, out_step);
+    tfhrf_four_outputs16(dense->weights, x, x + 8 * tfhrf_blocks(dense->depth), &outputs);
+}
+#endif
+
+/* Two rows that are laid out, or one where `next` is 0. */
+TFHRF_INLINE void tfhrf_dense16_pair(const tfhrf_pair *x, const tfhrf_dense16 *dense,
+                                     int16_t *out, ptrdiff_t next, ptrdiff_t out_step)
+{
+#if TFHRF_FOUR
+    if (next != 0) {
+        const tfhrf_outputs16 outputs = tfhrf_outputs_of16(dense, out, next, out_step);
+        tfhrf_two_outputs16(dense->weights, x, x + 4 * tfhrf_blocks(dense->depth), &outputs);
+        return;
+    }
+#endif
+    tfhrf_dense16_loop(x, dense, &dense->final, out, next, out_step);
+}
+
 /* `room` is the number of rows that are laid out in `scratch`: 2 or 4. */
 TFHRF_KERNEL void tfhrf_dense16_rows(const int16_t *in, ptrdiff_t in_stride, int16_t *out,
                                      ptrdiff_t out_stride, ptrdiff_t out_step, int32_t rows,
@@ -71,7 +177,7 @@ TFHRF_KERNEL void tfhrf_dense16_rows(const int16_t *in, ptrdiff_t in_stride, int
             tfhrf_lay16(in, dense->depth, 4, scratch + i);
             in += in_stride;
         }
-        tfhrf_dense16_four_loop(scratch, dense, &dense->final, out, out_stride, out_step);
+        tfhrf_dense16_four(scratch, dense, out, out_stride, out_step);
         out += 4 * out_stride;
     }
 #endif
@@ -80,7 +186,7 @@ TFHRF_KERNEL void tfhrf_dense16_rows(const int16_t *in, ptrdiff_t in_stride, int
         const ptrdiff_t both = rows > 1 ? 1 : 0;
         tfhrf_lay16(in, dense->depth, 2, scratch);
         tfhrf_lay16(in + both * in_stride, dense->depth, 2, scratch + TFHRF_NEXT_ROW16);
-        tfhrf_dense16_loop(scratch, dense, &dense->final, out, both * out_stride, out_step);
+        tfhrf_dense16_pair(scratch, dense, out, both * out_stride, out_step);
         in += 2 * in_stride;
         out += 2 * out_stride;
     }

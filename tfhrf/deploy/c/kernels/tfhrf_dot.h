@@ -161,6 +161,11 @@ TFHRF_INLINE int16x8_t tfhrf_load_lanes(const int8_t *from, mve_pred16_t lanes)
     return vldrbq_z_s16(from, lanes);
 }
 
+TFHRF_INLINE int16x8_t tfhrf_load_eight(const int8_t *from)
+{
+    return vldrbq_s16(from);
+}
+
 #include "tfhrf_of8.h"
 #include "tfhrf_dot_any.h"
 #endif

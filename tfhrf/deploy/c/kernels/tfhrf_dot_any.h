@@ -9,7 +9,20 @@ TFHRF_INLINE void TFHRF_OF(dot_vectors, )(const TFHRF_VALUE *a, const TFHRF_VALU
     int32_t b0 = sums[2];
     int32_t b1 = sums[3];
     const int16_t *x0 = x[0].half;
-    for (; left > 0; left -= 8) {
+    for (; left >= 8; left -= 8) {
+        const int16x8_t first = vldrhq_s16(x0);
+        const int16x8_t second = vldrhq_s16(x0 + 8);
+        const int16x8_t a_values = TFHRF_OF(load_eight, )(a);
+        const int16x8_t b_values = TFHRF_OF(load_eight, )(b);
+        a0 = vmladavaq_s16(a0, a_values, first);
+        a1 = vmladavaq_s16(a1, a_values, second);
+        b0 = vmladavaq_s16(b0, b_values, first);
+        b1 = vmladavaq_s16(b1, b_values, second);
+        a += 8;
+        b += 8;
+        x0 += 16;
+    }
+    if (left > 0) {
         const mve_pred16_t lanes = vctp16q((uint32_t)left);
         const int16x8_t first = vldrhq_s16(x0);
         const int16x8_t second = vldrhq_s16(x0 + 8);
@@ -19,9 +32,6 @@ TFHRF_INLINE void TFHRF_OF(dot_vectors, )(const TFHRF_VALUE *a, const TFHRF_VALU
         a1 = vmladavaq_s16(a1, a_values, second);
         b0 = vmladavaq_s16(b0, b_values, first);
         b1 = vmladavaq_s16(b1, b_values, second);
-        a += 8;
-        b += 8;
-        x0 += 16;
     }
     sums[0] = a0;
     sums[1] = a1;

@@ -68,6 +68,13 @@ TFHRF_INLINE int32_t tfhrf_align(int32_t q, tfhrf_operand operand)
                : tfhrf_shift_left(tfhrf_rescale_twice(shifted, &operand.scale), TFHRF_TWICE);
 }
 
+/* Bits by which ADD and SUB shift their inputs. */
+#define TFHRF_SUM_BITS 20
+TFHRF_INLINE int32_t tfhrf_add_shifted(int32_t offset, int32_t q, int32_t bits)
+{
+    return offset + tfhrf_shift_left(q, bits);
+}
+
 #if TFHRF_VECTORS
 TFHRF_INLINE int32x4_t tfhrf_align4(const int8_t *from, tfhrf_operand operand)
 {
@@ -78,13 +85,41 @@ TFHRF_INLINE int32x4_t tfhrf_align4(const int8_t *from, tfhrf_operand operand)
 }
 #endif
 
+/* The first is halved, the second is not, as of ADD and SUB: their bits are known. */
+TFHRF_INLINE void tfhrf_combine_dense(const int8_t *x1, int32_t offset1, const int8_t *x2,
+                                      int32_t offset2, const tfhrf_scale *second, int8_t *y,
+                                      int32_t columns, int32_t sign, const tfhrf_scale *end)
+{
+    const tfhrf_scale scale2 = *second;
+    const tfhrf_scale scale = *end;
+    const int8_t *const last = x1 + columns;
+#if TFHRF_VECTORS
+    for (int32_t fours = sign > 0 ? columns / 4 : 0; fours > 0; --fours) {
+        int32x4_t b = vshlq_n_s32(vldrbq_s32(x2), TFHRF_SUM_BITS + TFHRF_TWICE);
+        b = tfhrf_rescale4(vaddq_n_s32(b, offset2), scale2);
+        int32x4_t a = vshlq_n_s32(vldrbq_s32(x1), TFHRF_SUM_BITS + TFHRF_TWICE - 1);
+        a = vaddq_s32(vaddq_n_s32(a, offset1), vshlq_n_s32(b, TFHRF_TWICE));
+        vstrbq_s32(y, tfhrf_saturate4(tfhrf_rescale4(a, scale)));
+        x1 += 4;
+        x2 += 4;
+        y += 4;
+    }
+#endif
+    while (x1 != last) {
+        const int32_t a = tfhrf_add_shifted(offset1, *x1++, TFHRF_SUM_BITS + TFHRF_TWICE - 1);
+        const int32_t b = tfhrf_add_shifted(offset2, *x2++, TFHRF_SUM_BITS + TFHRF_TWICE);
+        const int32_t aligned = tfhrf_shift_left(tfhrf_rescale_twice(b, &scale2), TFHRF_TWICE);
+        *y++ = (int8_t)tfhrf_saturate(tfhrf_rescale_twice(a + sign * aligned, &scale));
+    }
+}
+
 TFHRF_INLINE void tfhrf_combine_rows(const int8_t *in1, tfhrf_strides from1, const int8_t *in2,
                                      tfhrf_strides from2, int8_t *out, tfhrf_strides to,
                                      int32_t rows, const tfhrf_binary *p, int32_t sign)
 {
     /* Copies: a byte that is written might change what `p` points to. */
-    const tfhrf_operand operand1 = tfhrf_operand_of(p->zero_point1, p->left, &p->scale1);
-    const tfhrf_operand operand2 = tfhrf_operand_of(p->zero_point2, p->left, &p->scale2);
+    const tfhrf_operand operand1 = tfhrf_operand_of(p->zero_point1, TFHRF_SUM_BITS, &p->scale1);
+    const tfhrf_operand operand2 = tfhrf_operand_of(p->zero_point2, TFHRF_SUM_BITS, &p->scale2);
     const tfhrf_scale scale = p->scale;
     const int8_t *const table = p->table;
     const int32_t columns = p->columns;
@@ -94,6 +129,16 @@ TFHRF_INLINE void tfhrf_combine_rows(const int8_t *in1, tfhrf_strides from1, con
         const int8_t *x2 = in2;
         int8_t *y = out;
         int32_t left = columns;
+        /* Written out for the most usual: the larger scale is halved, the other is not. */
+        if (dense != 0 && table == NULL && operand1.half > operand2.half) {
+            tfhrf_combine_dense(x1, operand1.offset, x2, operand2.offset, &operand2.scale, y,
+                                columns, sign, &scale);
+            left = 0;
+        } else if (dense != 0 && table == NULL && sign > 0 && operand1.half < operand2.half) {
+            tfhrf_combine_dense(x2, operand2.offset, x1, operand1.offset, &operand1.scale, y,
+                                columns, sign, &scale);
+            left = 0;
+        }
 #if TFHRF_VECTORS
         for (; dense != 0 && left >= 4; left -= 4) {
             const int32x4_t a = tfhrf_align4(x1, operand1);
@@ -107,15 +152,6 @@ TFHRF_INLINE void tfhrf_combine_rows(const int8_t *in1, tfhrf_strides from1, con
             x1 += 4;
             x2 += 4;
             y += 4;
-        }
-#else
-        if (dense != 0 && table == NULL) {
-            for (int32_t i = 0; i < columns; ++i) {
-                const int32_t a = tfhrf_align(x1[i], operand1);
-                const int32_t b = tfhrf_align(x2[i], operand2);
-                y[i] = (int8_t)tfhrf_saturate(tfhrf_rescale_twice(a + sign * b, &scale));
-            }
-            left = 0;
         }
 #endif
         for (; left > 0; --left) {

@@ -84,13 +84,59 @@ TFHRF_INLINE int16_t tfhrf_subtract16_value(int32_t a, int32_t b, const void *su
     return (int16_t)tfhrf_at_least(tfhrf_finish16(total, p->scale), p->low);
 }
 
+/* Whether an aligned value is the value shifted left by 14 bits: its scale is the larger one. */
+TFHRF_INLINE int32_t tfhrf_is_half16(const tfhrf_scale16 *scale)
+{
+    return scale->multiplier == 0x40000000 && scale->right == 0 && scale->left == 0 ? 1 : 0;
+}
+
+/* A row of sums where that is so of the first input. */
+TFHRF_INLINE void tfhrf_add16_dense(const int16_t *x1, const int16_t *x2, tfhrf_scale16 scale2,
+                                    int16_t *y, const tfhrf_sum16 *p)
+{
+    const tfhrf_scale16 scale = p->scale;
+    const int32_t low = p->low;
+    const int16_t *const last = x1 + p->columns;
+#if TFHRF_MVE
+    for (int32_t fours = p->columns / 4; fours > 0; --fours) {
+        const int32x4_t b = tfhrf_rescale16_4(vshlq_n_s32(vldrhq_s32(x2), 16), scale2);
+        const int32x4_t sum = vaddq_s32(vshlq_n_s32(vldrhq_s32(x1), 15), vshlq_n_s32(b, 1));
+        const int32x4_t q = tfhrf_saturate16_4(tfhrf_rescale16_4(sum, scale));
+        vstrhq_s32(y, vmaxq_s32(q, vdupq_n_s32(low)));
+        x1 += 4;
+        x2 += 4;
+        y += 4;
+    }
+#endif
+    while (x1 != last) {
+        const int32_t b = tfhrf_align16(*x2++, scale2);
+        const int32_t sum = tfhrf_shift_left(*x1++, 15) + tfhrf_shift_left(b, 1);
+        *y++ = (int16_t)tfhrf_at_least(tfhrf_saturate16(tfhrf_rescale16(sum, scale)), low);
+    }
+}
+
 TFHRF_KERNEL void tfhrf_add16_rows(const int16_t *in1, tfhrf_strides from1, const int16_t *in2,
                                    tfhrf_strides from2, int16_t *out, tfhrf_strides to,
                                    int32_t rows, const tfhrf_sum16 *p)
 {
     /* A copy: what is written might change what `p` points to. */
     const tfhrf_sum16 sum = *p;
-    tfhrf_pairs16(in1, from1, in2, from2, out, to, rows, &p->columns, tfhrf_add16_value, &sum);
+    const int32_t half1 = tfhrf_is_half16(&sum.scale1);
+    if (from1.step != 1 || from2.step != 1 || to.step != 1 ||
+        (half1 == 0 && tfhrf_is_half16(&sum.scale2) == 0)) {
+        tfhrf_pairs16(in1, from1, in2, from2, out, to, rows, &p->columns, tfhrf_add16_value, &sum);
+        return;
+    }
+    for (; rows > 0; --rows) {
+        if (half1 != 0) {
+            tfhrf_add16_dense(in1, in2, sum.scale2, out, &sum);
+        } else {
+            tfhrf_add16_dense(in2, in1, sum.scale1, out, &sum);
+        }
+        in1 += from1.row;
+        in2 += from2.row;
+        out += to.row;
+    }
 }
 
 TFHRF_KERNEL void tfhrf_subtract16_rows(const int16_t *in1, tfhrf_strides from1,
@@ -116,14 +162,27 @@ TFHRF_KERNEL void tfhrf_multiply16_rows(const int16_t *in1, tfhrf_strides from1,
 {
     const tfhrf_scale16 scale = p->scale;
     const int32_t low = p->low;
+#if TFHRF_MVE
+    const int32_t dense = from1.step == 1 && from2.step == 1 && to.step == 1 ? 1 : 0;
+#endif
     for (; rows > 0; --rows) {
         const int16_t *x1 = in1;
         const int16_t *x2 = in2;
         int16_t *y = out;
-        for (int32_t left = p->columns; left > 0; --left) {
-            /* The square of the least value has no double of 32 bits. */
-            const int64_t whole = (int64_t)(*x1 * *x2) * scale.multiplier + 0x40000000;
-            const int32_t q = tfhrf_saturate16(tfhrf_round16((int32_t)(whole >> 31), scale));
+        int32_t left = p->columns;
+#if TFHRF_MVE
+        for (; dense != 0 && left >= 4; left -= 4) {
+            const int32x4_t product = vmulq_s32(vldrhq_s32(x1), vldrhq_s32(x2));
+            const int32x4_t high = vqrdmulhq_s32(product, vdupq_n_s32(scale.multiplier));
+            const int32x4_t q = tfhrf_saturate16_4(tfhrf_round16_4(high, scale));
+            vstrhq_s32(y, vmaxq_s32(q, vdupq_n_s32(low)));
+            x1 += 4;
+            x2 += 4;
+            y += 4;
+        }
+#endif
+        for (; left > 0; --left) {
+            const int32_t q = tfhrf_saturate16(tfhrf_rescale16_once(*x1 * *x2, scale));
             *y = (int16_t)tfhrf_at_least(q, low);
             x1 += from1.step;
             x2 += from2.step;

@@ -48,6 +48,13 @@ TFHRF_INLINE int32_t tfhrf_rescale_wide(int64_t sum, tfhrf_wide_scale scale)
     return (int32_t)((sum * scale.multiplier + ((int64_t)1 << (scale.shift - 1))) >> scale.shift);
 }
 
+/* The same where the scale's shift is 16 ... 32: the factor is its multiplier * 2^(32 - shift). */
+TFHRF_INLINE int32_t tfhrf_rescale_high(int64_t sum, uint32_t factor)
+{
+    const uint64_t low = (uint64_t)(uint32_t)sum * factor + 0x80000000U;
+    return (int32_t)((uint32_t)(low >> 32) + (uint32_t)(sum >> 32) * factor);
+}
+
 TFHRF_INLINE int32_t tfhrf_rescale_narrow(int32_t sum, const tfhrf_narrow_scale *scale)
 {
 #if TFHRF_SIMD32
@@ -71,8 +78,46 @@ TFHRF_INLINE int32_t tfhrf_round16(int32_t product, tfhrf_scale16 scale)
 /* Takes the doubled value, shifted left as the scale says, which must fit 32 bits. */
 TFHRF_INLINE int32_t tfhrf_rescale16(int32_t twice, tfhrf_scale16 scale)
 {
+#if TFHRF_SIMD32
+    /* The sign of the value does for that of the product: where that is 0, it makes no difference. */
+    const int32_t high = tfhrf_high_plus(twice, scale.multiplier, scale.rounding);
+    return (high + ((twice >> 31) & scale.mask)) >> scale.right;
+#else
     return tfhrf_round16(tfhrf_high_rounded(twice, scale.multiplier), scale);
+#endif
 }
+
+/* Takes a value whose double may not fit 32 bits. */
+TFHRF_INLINE int32_t tfhrf_rescale16_once(int32_t value, tfhrf_scale16 scale)
+{
+#if TFHRF_SIMD32
+    /* The doubled multiplier, taken as signed, is too small by 2^32. */
+    const int32_t doubled = (int32_t)(2U * (uint32_t)scale.multiplier);
+    const int32_t high = tfhrf_high_plus(value, doubled, scale.rounding);
+    return (high + value + ((value >> 31) & scale.mask)) >> scale.right;
+#else
+    return tfhrf_round16(tfhrf_high_doubled(value, scale.multiplier), scale);
+#endif
+}
+
+#if TFHRF_MVE
+/* The second rounding of four products. */
+TFHRF_INLINE int32x4_t tfhrf_round16_4(int32x4_t products, tfhrf_scale16 scale)
+{
+    const int32x4_t signs = vandq_s32(vshrq_n_s32(products, 31), vdupq_n_s32(scale.mask));
+    return vshlq_r_s32(vaddq_n_s32(vaddq_s32(products, signs), scale.rounding), -scale.right);
+}
+
+TFHRF_INLINE int32x4_t tfhrf_rescale16_4(int32x4_t twice, tfhrf_scale16 scale)
+{
+    return tfhrf_round16_4(vrmulhq_s32(twice, vdupq_n_s32(scale.multiplier)), scale);
+}
+
+TFHRF_INLINE int32x4_t tfhrf_saturate16_4(int32x4_t values)
+{
+    return vmaxq_s32(vminq_s32(values, vdupq_n_s32(32767)), vdupq_n_s32(-32768));
+}
+#endif
 
 TFHRF_INLINE uint32_t tfhrf_load_pair(const int16_t *from)
 {
@@ -125,15 +170,51 @@ TFHRF_INLINE void tfhrf_dot_wide(const int16_t *a, const tfhrf_pair *x, int32_t 
     int64_t sum1 = sums[1];
 #if TFHRF_MVE
     const int16_t *x0 = x[0].half;
-    for (int32_t left = depth; left > 0; left -= 8) {
-        const int16x8_t values = vldrhq_z_s16(a, vctp16q((uint32_t)left));
+    int32_t left = depth;
+    for (; left >= 8; left -= 8) {
+        const int16x8_t values = vldrhq_s16(a);
         sum0 = vmlaldavaq_s16(sum0, values, vldrhq_s16(x0));
         sum1 = vmlaldavaq_s16(sum1, values, vldrhq_s16(x0 + 8));
         a += 8;
         x0 += 16;
     }
+    if (left > 0) {
+        const int16x8_t values = vldrhq_z_s16(a, vctp16q((uint32_t)left));
+        sum0 = vmlaldavaq_s16(sum0, values, vldrhq_s16(x0));
+        sum1 = vmlaldavaq_s16(sum1, values, vldrhq_s16(x0 + 8));
+    }
 #else
     int32_t left = depth;
+#if TFHRF_SIMD32 && defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
+    if (left >= 4) {
+        const tfhrf_pair *const end = x + left / 4 * 4;
+        uint32_t low;
+        uint32_t high;
+        uint32_t x0;
+        uint32_t x1;
+        left %= 4;
+#define TFHRF_WIDE_BLOCK                                                                           \
+    "ldr %[high], [%[a], #4]\n\t"                                                                  \
+    "ldr %[low], [%[a]], #8\n\t"                                                                   \
+    "ldrd %[x0], %[x1], [%[x]], #8\n\t"                                                            \
+    "smlald %Q[sum0], %R[sum0], %[low], %[x0]\n\t"                                                 \
+    "smlald %Q[sum1], %R[sum1], %[low], %[x1]\n\t"                                                 \
+    "ldrd %[x0], %[x1], [%[x]], #8\n\t"                                                            \
+    "smlald %Q[sum0], %R[sum0], %[high], %[x0]\n\t"                                                \
+    "smlald %Q[sum1], %R[sum1], %[high], %[x1]\n\t"
+        __asm__ volatile("sub %[low], %[end], %[x]\n\t"
+                         "tst %[low], #16\n\t"
+                         "bne 2f\n\t"
+                         "1:\n\t" TFHRF_WIDE_BLOCK "2:\n\t" TFHRF_WIDE_BLOCK
+                         "cmp %[x], %[end]\n\t"
+                         "bne 1b"
+                         : [a] "+r"(a), [x] "+r"(x), [sum0] "+r"(sum0), [sum1] "+r"(sum1),
+                           [low] "=&r"(low), [high] "=&r"(high), [x0] "=&r"(x0), [x1] "=&r"(x1)
+                         : [end] "r"(end)
+                         : "cc", "memory");
+#undef TFHRF_WIDE_BLOCK
+    }
+#endif
     for (; left >= 4; left -= 4) {
 #if TFHRF_SIMD32
         const uint32_t low = tfhrf_load_pair(a);
@@ -171,6 +252,11 @@ TFHRF_INLINE int16x8_t tfhrf_load_lanes16(const int16_t *from, mve_pred16_t lane
     return vldrhq_z_s16(from, lanes);
 }
 
+TFHRF_INLINE int16x8_t tfhrf_load_eight16(const int16_t *from)
+{
+    return vldrhq_s16(from);
+}
+
 #include "tfhrf_of16.h"
 #include "tfhrf_dot_any.h"
 #endif
@@ -187,7 +273,37 @@ TFHRF_INLINE void tfhrf_dot_narrow(const int16_t *a, const int16_t *b, const tfh
     int32_t b0 = sums[2];
     int32_t b1 = sums[3];
     int32_t left = depth;
-#if TFHRF_SIMD32
+#if TFHRF_SIMD32 && defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
+    if (left >= 4) {
+        const tfhrf_pair *const end = x + left / 4 * 4;
+        uint32_t value;
+        uint32_t x0;
+        uint32_t x1;
+        left %= 4;
+#define TFHRF_NARROW_HALF                                                                          \
+    "ldrd %[x0], %[x1], [%[x]], #8\n\t"                                                            \
+    "ldr %[value], [%[a]], #4\n\t"                                                                 \
+    "smlad %[a0], %[value], %[x0], %[a0]\n\t"                                                      \
+    "smlad %[a1], %[value], %[x1], %[a1]\n\t"                                                      \
+    "ldr %[value], [%[b]], #4\n\t"                                                                 \
+    "smlad %[b0], %[value], %[x0], %[b0]\n\t"                                                      \
+    "smlad %[b1], %[value], %[x1], %[b1]\n\t"
+        /* Compilers load words one by one. */
+        __asm__ volatile("sub %[value], %[end], %[x]\n\t"
+                         "tst %[value], #16\n\t"
+                         "bne 2f\n\t"
+                         "1:\n\t" TFHRF_NARROW_HALF TFHRF_NARROW_HALF
+                         "2:\n\t" TFHRF_NARROW_HALF TFHRF_NARROW_HALF
+                         "cmp %[x], %[end]\n\t"
+                         "bne 1b"
+                         : [a] "+r"(a), [b] "+r"(b), [x] "+r"(x), [a0] "+r"(a0), [a1] "+r"(a1),
+                           [b0] "+r"(b0), [b1] "+r"(b1), [value] "=&r"(value), [x0] "=&r"(x0),
+                           [x1] "=&r"(x1)
+                         : [end] "r"(end)
+                         : "cc", "memory");
+#undef TFHRF_NARROW_HALF
+    }
+#elif TFHRF_SIMD32
     for (; left >= 4; left -= 4) {
         const uint32_t a_low = tfhrf_load_pair(a);
         const uint32_t b_low = tfhrf_load_pair(b);

@@ -2,6 +2,7 @@
 #ifndef TFHRF_LAYER_NORM_H_
 #define TFHRF_LAYER_NORM_H_
 
+#include "tfhrf_dot.h"
 #include "tfhrf_elementwise.h"
 
 typedef struct {
@@ -19,74 +20,128 @@ typedef struct {
     const int8_t *table;    /* of what follows, or NULL */
 } tfhrf_layer_norm;
 
+/* The sum of a row. */
+TFHRF_INLINE int32_t tfhrf_sum_of(const int8_t *in, int32_t columns, int32_t sum)
+{
+    int32_t i = 0;
+#if TFHRF_MVE
+    for (; i + 16 <= columns; i += 16) {
+        sum = vaddvaq_s8(sum, vldrbq_s8(in + i));
+    }
+#elif TFHRF_SIMD32
+    for (; i + 4 <= columns; i += 4) {
+        const uint32_t bytes = tfhrf_load_word(in + i);
+        sum = tfhrf_dual(tfhrf_extend_even(bytes), 0x00010001U, sum);
+        sum = tfhrf_dual(tfhrf_extend_odd(bytes), 0x00010001U, sum);
+    }
+#endif
+    for (; i < columns; ++i) {
+        sum += in[i];
+    }
+    return sum;
+}
+
+#if TFHRF_VECTORS
+TFHRF_INLINE int32x4_t tfhrf_difference4(const int8_t *in, int32_t bits, int32_t offset,
+                                         tfhrf_scale scale)
+{
+    const int32x4_t x = vaddq_n_s32(vshlq_r_s32(vldrbq_s32(in), bits), offset);
+    return tfhrf_saturate4(tfhrf_rescale4(x, scale));
+}
+#endif
+
+/* Differences of a row to its mean; returns the sum of their squares. */
+TFHRF_INLINE int32_t tfhrf_differences(const int8_t *in, int8_t *out, int32_t columns,
+                                       tfhrf_operand operand, int32_t center,
+                                       const tfhrf_scale *end, int32_t zero_point,
+                                       const int8_t *table)
+{
+    const tfhrf_scale scale = *end;
+    int32_t squares = 0;
+    int32_t i = 0;
+    operand.offset -= operand.half != 0 ? center : 0;
+    /* Written out for the most usual: the input's scale is the larger one. */
+    const int32_t bits = TFHRF_SUM_BITS + TFHRF_TWICE - 1;
+#if TFHRF_VECTORS
+    for (; operand.half != 0 && table == NULL && i + 4 <= columns; i += 4) {
+        const int32x4_t q = tfhrf_difference4(in + i, bits, operand.offset, scale);
+        const int32x4_t centered = vsubq_n_s32(q, zero_point);
+        squares = vmladavaq_s32(squares, centered, centered);
+        vstrbq_s32(out + i, q);
+    }
+    for (; operand.half != 0 && i + 4 <= columns; i += 4) {
+        const int32x4_t q = tfhrf_difference4(in + i, bits, operand.offset, scale);
+        squares = vaddvaq_s32(squares, tfhrf_look_up4(table, q));
+        vstrbq_s32(out + i, q);
+    }
+#endif
+    for (; operand.half != 0 && table == NULL && i < columns; ++i) {
+        const int32_t x = tfhrf_add_shifted(operand.offset, in[i], bits);
+        const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(x, &scale));
+        out[i] = (int8_t)q;
+        squares += (q - zero_point) * (q - zero_point);
+    }
+    for (; operand.half != 0 && i < columns; ++i) {
+        const int32_t x = tfhrf_add_shifted(operand.offset, in[i], bits);
+        const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(x, &scale));
+        out[i] = (int8_t)q;
+        squares += table[q];
+    }
+    for (; i < columns; ++i) {
+        const int32_t x = tfhrf_align(in[i], operand) - center;
+        const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(x, &scale));
+        out[i] = (int8_t)q;
+        squares += table != NULL ? table[q] : (q - zero_point) * (q - zero_point);
+    }
+    return squares;
+}
+
+/* Replaces values by multiples of them plus an offset, which are TFHRF_TWICE. */
+TFHRF_INLINE void tfhrf_scale_row(int8_t *row, int32_t columns, int32_t factor, int32_t offset,
+                                  const tfhrf_scale *end, const int8_t *table)
+{
+    const tfhrf_scale scale = *end;
+    int32_t i = 0;
+#if TFHRF_VECTORS
+    for (; table == NULL && i + 4 <= columns; i += 4) {
+        const int32x4_t product = vmulq_n_s32(vldrbq_s32(row + i), factor);
+        const int32x4_t q = tfhrf_rescale4(vaddq_n_s32(product, offset), scale);
+        vstrbq_s32(row + i, tfhrf_saturate4(q));
+    }
+    for (; i + 4 <= columns; i += 4) {
+        const int32x4_t product = vmulq_n_s32(vldrbq_s32(row + i), factor);
+        const int32x4_t q = tfhrf_rescale4(vaddq_n_s32(product, offset), scale);
+        vstrbq_s32(row + i, tfhrf_look_up4(table, tfhrf_saturate4(q)));
+    }
+#endif
+    for (; table == NULL && i < columns; ++i) {
+        row[i] = (int8_t)tfhrf_saturate(tfhrf_rescale_twice(row[i] * factor + offset, &scale));
+    }
+    for (; i < columns; ++i) {
+        row[i] = table[tfhrf_saturate(tfhrf_rescale_twice(row[i] * factor + offset, &scale))];
+    }
+}
+
 TFHRF_KERNEL void tfhrf_layer_norm_rows(const int8_t *in, ptrdiff_t in_stride, int8_t *out,
                                         ptrdiff_t out_stride, int32_t rows,
                                         const tfhrf_layer_norm *p)
 {
-    /* Copies: a byte that is written might change what `p` points to. */
     const int32_t columns = p->columns;
-    const tfhrf_operand operand = tfhrf_operand_of(p->subtract.zero_point1, p->subtract.left,
-                                                   &p->subtract.scale1);
-    const tfhrf_scale difference_scale = p->subtract.scale;
-    const tfhrf_scale scale = p->scale;
     const int32_t zero_point = p->difference_zero_point;
-    const int8_t *const square_table = p->squares;
-    const int8_t *const table = p->table;
+    const tfhrf_operand operand = tfhrf_operand_of(p->subtract.zero_point1, TFHRF_SUM_BITS,
+                                                   &p->subtract.scale1);
     for (; rows > 0; --rows) {
-        int32_t sum = p->sum_offset;
-        int32_t i = 0;
-#if TFHRF_VECTORS
-        for (; i + 16 <= columns; i += 16) {
-            sum = vaddvaq_s8(sum, vldrbq_s8(in + i));
-        }
-#endif
-        for (; i < columns; ++i) {
-            sum += in[i];
-        }
-        const int32_t mean = tfhrf_saturate(tfhrf_rescale_any(sum, &p->mean));
+        const int32_t sum = tfhrf_sum_of(in, columns, p->sum_offset);
+        const int32_t mean = tfhrf_saturate(tfhrf_rescale_usual(sum, &p->mean));
         const int32_t center = tfhrf_align(
-            mean, tfhrf_operand_of(p->subtract.zero_point2, p->subtract.left, &p->subtract.scale2));
-        int32_t squares = p->squares_offset;
-        i = 0;
-#if TFHRF_VECTORS
-        for (; i + 4 <= columns; i += 4) {
-            const int32x4_t x = vsubq_s32(tfhrf_align4(in + i, operand), vdupq_n_s32(center));
-            const int32x4_t q = tfhrf_saturate4(tfhrf_rescale4(x, difference_scale));
-            vstrbq_s32(out + i, q);
-            if (square_table != NULL) {
-                squares = vaddvaq_s32(squares, tfhrf_look_up4(square_table, q));
-            } else {
-                const int32x4_t centered = vsubq_s32(q, vdupq_n_s32(zero_point));
-                squares = vmladavaq_s32(squares, centered, centered);
-            }
-        }
-#endif
-        for (; i < columns; ++i) {
-            const int32_t x = tfhrf_align(in[i], operand);
-            const int32_t q = tfhrf_saturate(tfhrf_rescale_twice(x - center, &difference_scale));
-            out[i] = (int8_t)q;
-            squares += square_table != NULL ? square_table[q] : (q - zero_point) * (q - zero_point);
-        }
-        const int32_t variance = tfhrf_saturate(tfhrf_rescale_any(squares, &p->variance));
+            mean, tfhrf_operand_of(p->subtract.zero_point2, TFHRF_SUM_BITS, &p->subtract.scale2));
+        const int32_t squares =
+            p->squares_offset + tfhrf_differences(in, out, columns, operand, center,
+                                                  &p->subtract.scale, zero_point, p->squares);
+        const int32_t variance = tfhrf_saturate(tfhrf_rescale_usual(squares, &p->variance));
         const int32_t inverse =
             (p->inverse[variance] - p->inverse_zero_point) * (1 + TFHRF_TWICE);
-        const int32_t offset = -zero_point * inverse;
-        i = 0;
-#if TFHRF_VECTORS
-        for (; i + 4 <= columns; i += 4) {
-            const int32x4_t product = vmulq_n_s32(vldrbq_s32(out + i), inverse);
-            int32x4_t q = tfhrf_saturate4(tfhrf_rescale4(vaddq_n_s32(product, offset), scale));
-            if (table != NULL) {
-                q = tfhrf_look_up4(table, q);
-            }
-            vstrbq_s32(out + i, q);
-        }
-#endif
-        for (; i < columns; ++i) {
-            const int32_t q =
-                tfhrf_saturate(tfhrf_rescale_twice(out[i] * inverse + offset, &scale));
-            out[i] = (int8_t)(table != NULL ? table[q] : q);
-        }
+        tfhrf_scale_row(out, columns, inverse, -zero_point * inverse, &p->scale, p->table);
         in += in_stride;
         out += out_stride;
     }

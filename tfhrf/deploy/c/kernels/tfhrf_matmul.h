@@ -26,6 +26,51 @@ TFHRF_INLINE void tfhrf_matmul_pair(const tfhrf_pair *x, int32_t sum0, int32_t s
     const int8_t *const table = p->table;
     const tfhrf_scale scale = p->scale;
     int32_t left = p->columns;
+#if TFHRF_OUTPUTS
+    if (left >= 2) {
+        const int32_t even = left & ~1;
+        const tfhrf_products products = {
+            {start0, start1}, scale.multiplier, scale.rounding, scale.right, next, table, out_step,
+            x, even, right_stride - 4 * blocks,
+        };
+        tfhrf_two_products(right, right_stride, x + 4 * blocks, &products, out);
+        out += even * out_step;
+        right += even * right_stride;
+        left -= even;
+    }
+#elif TFHRF_VECTOR_OUTPUTS
+    const int32_t done = left & ~3;
+    if (done != 0) {
+        const uint32_t step = (uint32_t)out_step;
+        const int32_t multiplier = scale.multiplier;
+        tfhrf_eight_products products = {
+            right,
+            right_stride,
+            x,
+            p->depth / 8,
+            {start0, start1},
+            scale.rounding,
+            -scale.right,
+            out,
+            done,
+            next,
+            table,
+            4 * out_step,
+            {0U, step, 2U * step, 3U * step},
+            {multiplier, multiplier, multiplier, multiplier},
+            (uint32_t)p->depth % 8U,
+        };
+        tfhrf_vector_products(&products);
+        if (done != left) {
+            /* The last four once more, some of them for the first time. */
+            products.bytes = right + (left - 4) * right_stride;
+            products.out = out + (left - 4) * out_step;
+            products.left = 4;
+            tfhrf_vector_products(&products);
+        }
+        return;
+    }
+#endif
     for (; left >= 2; left -= 2) {
         int32_t sums[4] = {start0, start1, start0, start1};
         tfhrf_dot(right, right + right_stride, x, blocks, sums);

@@ -17,7 +17,19 @@ TFHRF_INLINE void tfhrf_matmul16_pair(const tfhrf_pair *x, const int16_t *right,
 {
     const int32_t depth = p->depth;
     const tfhrf_wide_scale scale = p->scale;
-    for (int32_t left = p->columns; left > 0; --left) {
+    int32_t left = p->columns;
+    if (scale.shift >= 16 && scale.shift <= 32) {
+        const uint32_t factor = (uint32_t)scale.multiplier << (32 - scale.shift);
+        for (; left > 0; --left) {
+            int64_t sums[2] = {0, 0};
+            tfhrf_dot_wide(right, x, depth, sums);
+            out[next] = (int16_t)tfhrf_saturate16(tfhrf_rescale_high(sums[1], factor));
+            *out = (int16_t)tfhrf_saturate16(tfhrf_rescale_high(sums[0], factor));
+            out += out_step;
+            right += right_stride;
+        }
+    }
+    for (; left > 0; --left) {
         int64_t sums[2] = {0, 0};
         tfhrf_dot_wide(right, x, depth, sums);
         out[next] = (int16_t)tfhrf_saturate16(tfhrf_rescale_wide(sums[1], scale));

@@ -7,19 +7,18 @@
 /* 1 / sqrt(value) times 2^20 for value > 1: five Newton steps. */
 TFHRF_INLINE int32_t tfhrf_inverse_root(int32_t value)
 {
-    int32_t shift = 11;
-    int32_t input = value;
-    while (input < (1 << 27)) {
-        input *= 4;
-        --shift;
-    }
+    /* Shifted left by an even number of bits to 2^27 ... 2^29. */
+    const int32_t twos = (tfhrf_leading_zeros((uint32_t)value) - 3) / 2;
+    const int32_t input = value << (2 * twos);
+    int32_t shift = 11 - twos;
     const int32_t half = ((input >> 1) + 1) >> 1;
     int32_t x = 1 << 28;
     for (int32_t step = 0; step < 5; ++step) {
-        const int32_t cube = tfhrf_high_doubled(tfhrf_high_doubled(x, x), x) * 64;
-        x = (tfhrf_high_doubled((1 << 28) + (1 << 27), x) - tfhrf_high_doubled(half, cube)) * 8;
+        /* x stays below 2^30: 32 bits hold what is doubled. */
+        const int32_t cube = tfhrf_high_rounded(tfhrf_high_rounded(2 * x, x), 2 * x) * 64;
+        x = (tfhrf_high_rounded(3 << 28, x) - tfhrf_high_rounded(2 * half, cube)) * 8;
     }
-    x = tfhrf_high_doubled(x, 1518500250);
+    x = tfhrf_high_rounded(2 * x, 1518500250);
     if (shift < 0) {
         x = tfhrf_shift_left(x, -shift);
         shift = 0;

@@ -47,7 +47,7 @@ def attention16_body(write, operator, depth, keys):
     factor, add = extra.get("factor"), added(operator)
     values = [
         matmul16_body(extra["scores"], depth, keys),
-        str(extra["factor_value"] if factor else 0),
+        str(2 * extra["factor_value"] if factor else 0),
         scale16(*product_scale(factor)) if factor else "{0, 0, 0, 0, 0}",
         f"&{write.struct('tfhrf_sum16', sum16_body(add, keys))}" if add else "NULL",
         softmax16_body(write, extra["softmax"]),

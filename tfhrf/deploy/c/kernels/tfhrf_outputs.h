@@ -1,0 +1,247 @@
+/* Sums of products and what becomes of them, int8, where all registers of a Cortex-M4 are in use. */
+#ifndef TFHRF_OUTPUTS_H_
+#define TFHRF_OUTPUTS_H_
+
+#include "tfhrf_weights.h"
+
+#if TFHRF_FOUR && !defined(TFHRF_ANY_SCALE)
+#define TFHRF_OUTPUTS 1
+#else
+#define TFHRF_OUTPUTS 0
+#endif
+
+#if TFHRF_FOUR
+/*
+ * The body of a function of w, x, end and p, which points to words as tfhrf_outputs has them: four
+ * rows, from x to `end`, times all weights. The sums of a pair of rows of weights are in r4 to r7
+ * and in r8 to r11; the rest is on the stack: w, x, end, p. What p points to is overwritten.
+ * TFHRF_FINISH_FOUR ends four sums; r3 is p, r1 the scale, lr where the first goes.
+ */
+#define TFHRF_FOUR_OUTPUTS                                                                         \
+    "push {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                              \
+    "3:\n\t"                                                                                       \
+    "ldr r12, [r3]\n\t"                                                                            \
+    "ldrd r4, r8, [r12], #8\n\t"                                                                   \
+    "str r12, [r3]\n\t"                                                                            \
+    "ldrd r1, r2, [sp, #4]\n\t"                                                                    \
+    "mov r5, r4\n\t"                                                                               \
+    "mov r6, r4\n\t"                                                                               \
+    "mov r7, r4\n\t"                                                                               \
+    "mov r9, r8\n\t"                                                                               \
+    "mov r10, r8\n\t"                                                                              \
+    "mov r11, r8\n\t"                                                                              \
+    "sub r2, r2, r1\n\t"                                                                           \
+    "tst r2, #32\n\t"                                                                              \
+    "bne 2f\n\t"                                                                                   \
+    "1:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")                           \
+    "2:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")                           \
+    "ldr r2, [sp, #8]\n\t"                                                                         \
+    "cmp r1, r2\n\t"                                                                               \
+    "bne 1b\n\t"                                                                                   \
+    "str r0, [sp]\n\t"                                                                             \
+    "ldr r3, [sp, #12]\n\t"                                                                        \
+    "ldrd r1, lr, [r3, #4]\n\t" TFHRF_FINISH_FOUR("4", "r4", "r5", "r6", "r7")                          \
+    "ldrd r4, r5, [r3, #20]\n\t"                                                                   \
+    "ldrd r6, r7, [r3, #4]\n\t"                                                                    \
+    "ldr r0, [r3, #28]\n\t"                                                                        \
+    "subs r0, r0, #1\n\t"                                                                          \
+    "beq 6f\n\t"                                                                                   \
+    "add r1, r6, r5\n\t"                                                                           \
+    "add lr, r7, r4\n\t"                                                                           \
+    "add r5, r1, r5\n\t"                                                                           \
+    "add r6, lr, r4\n\t"                                                                           \
+    "sub r7, r0, #1\n\t"                                                                           \
+    "strd r5, r6, [r3, #4]\n\t"                                                                    \
+    "str r7, [r3, #28]\n\t" TFHRF_FINISH_FOUR("5", "r8", "r9", "r10", "r11")                       \
+    "ldr r0, [sp]\n\t"                                                                             \
+    "cmp r7, #0\n\t"                                                                               \
+    "bne 3b\n\t"                                                                                   \
+    "6:\n\t"                                                                                       \
+    "pop {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+
+/* Half of a block of two rows at r1, times the bytes in r2 and r3: r4, r5 and r6, r7 are the sums. */
+#define TFHRF_TWO_HALF(turn)                                                                       \
+    "ldrd r8, r9, [r1], #8\n\t"                                                                    \
+    "sxtb16 r12, r2" turn "\n\t"                                                                   \
+    "smlad r4, r12, r8, r4\n\t"                                                                    \
+    "smlad r5, r12, r9, r5\n\t"                                                                    \
+    "sxtb16 r12, r3" turn "\n\t"                                                                   \
+    "smlad r6, r12, r8, r6\n\t"                                                                    \
+    "smlad r7, r12, r9, r7\n\t"
+/* From the x on the stack to `end`, in r11, two blocks at a time. */
+#define TFHRF_TWO_SUMS(load)                                                                       \
+    "ldr r1, [sp, #32]\n\t"                                                                        \
+    "sub r12, r11, r1\n\t"                                                                         \
+    "tst r12, #16\n\t"                                                                             \
+    "bne 2f\n\t"                                                                                   \
+    "1:\n\t" load TFHRF_TWO_HALF("") TFHRF_TWO_HALF(", ror #8") "2:\n\t" load TFHRF_TWO_HALF("")    \
+        TFHRF_TWO_HALF(", ror #8") "cmp r1, r11\n\t"                                               \
+    "bne 1b\n\t"
+
+/*
+ * The same for two rows. TFHRF_FINISH_PAIR ends two sums; lr is the scale. `last` is done to all
+ * four of them.
+ */
+#define TFHRF_TWO_OUTPUTS(last, store)                                                             \
+    "push {r1, r2, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                      \
+    "ldm r3, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                               \
+    "push {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                                  \
+    "mov r10, r4\n\t"                                                                              \
+    "mov r11, r2\n\t"                                                                              \
+    "mov lr, r5\n\t"                                                                               \
+    "3:\n\t"                                                                                       \
+    "ldrd r4, r6, [r10], #8\n\t"                                                                   \
+    "mov r5, r4\n\t"                                                                               \
+    "mov r7, r6\n\t" TFHRF_TWO_SUMS("ldrd r2, r3, [r0], #8\n\t")                                   \
+    "ldr r8, [sp, #24]\n\t" TFHRF_FINISH_PAIR("r4", "r5")                                          \
+    TFHRF_FINISH_PAIR("r6", "r7")                                                                  \
+    "ldrd r8, r9, [sp, #12]\n\t" last("4", "r9", "r4", "r5", "r6", "r7")                           \
+    "ldr r1, [sp, #8]\n\t"                                                                         \
+    "ldr r2, [sp, #20]\n\t"                                                                        \
+    "ldr r3, [sp, #28]\n\t"                                                                        \
+    store " r4, [r1]\n\t"                                                                          \
+    store " r5, [r1, r8]\n\t"                                                                      \
+    "subs r3, r3, #2\n\t"                                                                          \
+    "blo 5f\n\t"                                                                                   \
+    "add r1, r1, r2\n\t"                                                                           \
+    store " r6, [r1]\n\t"                                                                          \
+    store " r7, [r1, r8]\n\t"                                                                      \
+    "add r1, r1, r2\n\t"                                                                           \
+    "str r1, [sp, #8]\n\t"                                                                         \
+    "str r3, [sp, #28]\n\t"                                                                        \
+    "bne 3b\n\t"                                                                                   \
+    "5:\n\t"                                                                                       \
+    "add sp, sp, #40\n\t"                                                                          \
+    "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+#endif
+
+#if TFHRF_OUTPUTS
+/* What the functions below read: words, in this order. */
+typedef struct {
+    const int32_t *bias;
+    const tfhrf_scale *scale;
+    int8_t *out;
+    ptrdiff_t next;     /* from row to row of the output */
+    const int8_t *table;
+    ptrdiff_t out_step;
+    ptrdiff_t scale_step; /* bytes */
+    int32_t left;         /* outputs */
+} tfhrf_outputs;
+
+/* A sum, scaled and saturated. */
+#define TFHRF_FINISH(sum, multiplier, rounding, shift, other)                                      \
+    "smmlar " other ", " sum ", " multiplier ", " rounding "\n\t"                                  \
+    "add " other ", " other ", " sum ", asr #31\n\t"                                               \
+    "asr " sum ", " other ", " shift "\n\t"                                                        \
+    "ssat " sum ", #8, " sum "\n\t"
+
+/* Results looked up in a table, if there is one. */
+#define TFHRF_LOOK_UP(label, table, a, b, c, d)                                                    \
+    "cmp " table ", #0\n\t"                                                                        \
+    "beq " label "f\n\t"                                                                           \
+    "ldrsb " a ", [" table ", " a "]\n\t"                                                          \
+    "ldrsb " b ", [" table ", " b "]\n\t"                                                          \
+    "ldrsb " c ", [" table ", " c "]\n\t"                                                          \
+    "ldrsb " d ", [" table ", " d "]\n\t" label ":\n\t"
+
+static __attribute__((naked, noinline, unused)) void
+tfhrf_four_outputs(const int8_t *w __attribute__((unused)),
+                   const tfhrf_pair *x __attribute__((unused)),
+                   const tfhrf_pair *end __attribute__((unused)),
+                   tfhrf_outputs *p __attribute__((unused)))
+{
+#define TFHRF_FINISH_ONE(sum) TFHRF_FINISH(sum, "r0", "r2", "r12", "r1")
+/* r3: p, r1: the scale; lr: where the first goes. */
+#define TFHRF_FINISH_FOUR(label, a, b, c, d)                                                       \
+    "ldrd r0, r2, [r1]\n\t"                                                                        \
+    "ldrsh r12, [r1, #8]\n\t" TFHRF_FINISH_ONE(a) TFHRF_FINISH_ONE(b) TFHRF_FINISH_ONE(c)          \
+        TFHRF_FINISH_ONE(d) "ldrd r1, r2, [r3, #12]\n\t" TFHRF_LOOK_UP(label, "r2", a, b, c, d)     \
+    "add r0, lr, r1, lsl #1\n\t"                                                                   \
+    "strb " a ", [lr]\n\t"                                                                         \
+    "strb " b ", [lr, r1]\n\t"                                                                     \
+    "strb " c ", [r0]\n\t"                                                                         \
+    "strb " d ", [r0, r1]\n\t"
+    __asm__ volatile(TFHRF_FOUR_OUTPUTS);
+#undef TFHRF_FINISH_ONE
+#undef TFHRF_FINISH_FOUR
+}
+
+static __attribute__((naked, noinline, unused)) void
+tfhrf_two_outputs(const int8_t *w __attribute__((unused)),
+                  const tfhrf_pair *x __attribute__((unused)),
+                  const tfhrf_pair *end __attribute__((unused)),
+                  const tfhrf_outputs *p __attribute__((unused)))
+{
+/* lr: the scale. */
+#define TFHRF_FINISH_PAIR(a, b)                                                                    \
+    "ldrd r2, r3, [lr]\n\t"                                                                        \
+    "ldrsh r12, [lr, #8]\n\t"                                                                      \
+    "add lr, lr, r8\n\t" TFHRF_FINISH(a, "r2", "r3", "r12", "r9")                                   \
+        TFHRF_FINISH(b, "r2", "r3", "r12", "r9")
+    __asm__ volatile(TFHRF_TWO_OUTPUTS(TFHRF_LOOK_UP, "strb"));
+#undef TFHRF_FINISH_PAIR
+}
+
+/* What tfhrf_two_products reads: words, in this order. */
+typedef struct {
+    int32_t start[2]; /* of the sums of both rows x */
+    int32_t multiplier;
+    int32_t rounding;
+    int32_t shift;
+    ptrdiff_t next; /* from row to row of the output */
+    const int8_t *table;
+    ptrdiff_t out_step;
+    const tfhrf_pair *x;
+    int32_t left;   /* rows of bytes, an even number */
+    ptrdiff_t back; /* from the end of a row of bytes to the next row */
+} tfhrf_products;
+
+/* Two rows, from p->x to `end`, times rows of bytes, `stride` apart. */
+static __attribute__((naked, noinline, unused)) void
+tfhrf_two_products(const int8_t *bytes __attribute__((unused)),
+                   ptrdiff_t stride __attribute__((unused)),
+                   const tfhrf_pair *end __attribute__((unused)),
+                   const tfhrf_products *p __attribute__((unused)),
+                   int8_t *out __attribute__((unused)))
+{
+#define TFHRF_FINISH_ONE(sum) TFHRF_FINISH(sum, "r8", "r9", "r2", "r3")
+    /* The stride is in lr, the second of two rows of bytes in r10. */
+    __asm__ volatile("ldr r12, [sp]\n\t"
+                     "push {r4, r5, r6, r7, r8, r9, r10, r11, r12, lr}\n\t"
+                     "mov lr, r1\n\t"
+                     "ldm r3, {r4, r5, r6, r7, r8, r9, r10, r11, r12}\n\t"
+                     "ldrd r1, r3, [r3, #36]\n\t"
+                     "push {r1, r3}\n\t"
+                     "push {r4, r5, r6, r7, r8, r9, r10, r11, r12}\n\t"
+                     "mov r11, r2\n\t"
+                     "3:\n\t"
+                     "ldrd r4, r5, [sp]\n\t"
+                     "add r10, r0, lr\n\t"
+                     "mov r6, r4\n\t"
+                     "mov r7, r5\n\t" TFHRF_TWO_SUMS("ldr r2, [r0], #4\n\t"
+                                                     "ldr r3, [r10], #4\n\t")
+                     "ldrd r8, r9, [sp, #8]\n\t"
+                     "ldr r2, [sp, #16]\n\t" TFHRF_FINISH_ONE("r4") TFHRF_FINISH_ONE("r5")
+                     TFHRF_FINISH_ONE("r6") TFHRF_FINISH_ONE("r7")
+                     "ldrd r8, r9, [sp, #20]\n\t" TFHRF_LOOK_UP("4", "r9", "r4", "r5", "r6", "r7")
+                     "ldrd r12, r2, [sp, #36]\n\t"
+                     "ldr r1, [sp, #76]\n\t"
+                     "ldr r3, [sp, #28]\n\t"
+                     "add r0, r10, r2\n\t"
+                     "strb r5, [r1, r8]\n\t"
+                     "strb r4, [r1]\n\t"
+                     "add r1, r1, r3\n\t"
+                     "subs r12, r12, #2\n\t"
+                     "strb r7, [r1, r8]\n\t"
+                     "strb r6, [r1]\n\t"
+                     "add r1, r1, r3\n\t"
+                     "str r12, [sp, #36]\n\t"
+                     "str r1, [sp, #76]\n\t"
+                     "bne 3b\n\t"
+                     "add sp, sp, #44\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, r12, pc}\n\t");
+#undef TFHRF_FINISH_ONE
+}
+#endif
+
+#endif
