@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from tfhrf.compression.operators import PRODUCTS
 from tfhrf.deploy.tflite import graph as graphs
 
 # Weights of a kernel: smaller ones hardly count, and suffer most.
@@ -16,22 +15,13 @@ def is_large(graph: Any, operator: Any) -> bool:
     if graphs.operator_name(graph, operator) not in ("CONV_2D", "FULLY_CONNECTED"):
         return False
     index = operator.inputs[1]
-    return is_constant_float(graph, index) and float_array(graph, index).size >= LARGE
-
-
-def is_constant_float(graph: Any, index: int) -> bool:
-    tensor = graph.subgraphs[0].tensors[index]
-    return graphs.type_name(tensor) == "float32" and graphs.is_constant(graph, tensor)
-
-
-def float_array(graph: Any, index: int) -> np.ndarray:
-    shape = graphs.shape_of(graph.subgraphs[0].tensors[index])
-    return graphs.float_values(graph, index).reshape(shape)
+    constant = graphs.is_constant_float(graph, index)
+    return constant and graphs.float_array(graph, index).size >= LARGE
 
 
 def in_layout(kind: str, place: int, array: np.ndarray) -> np.ndarray:
     """A constant of the graph in its layer: kernels as matrices (depth, outputs)."""
-    if kind not in PRODUCTS or place != 1:
+    if kind not in graphs.PRODUCTS or place != 1:
         return array
     if kind == "DEPTHWISE_CONV_2D":
         return array.reshape(-1, array.shape[-1])
