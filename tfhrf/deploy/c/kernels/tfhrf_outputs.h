@@ -21,6 +21,9 @@ typedef struct {
     ptrdiff_t out_step;
     ptrdiff_t scale_step; /* bytes */
     int32_t left;         /* outputs */
+    /* Of weights in another form; `counts` is moved on, too. */
+    const void *more;
+    const uint8_t *counts;
 } tfhrf_outputs;
 
 /* A sum, scaled and saturated. */
@@ -39,70 +42,79 @@ typedef struct {
     "ldrsb " c ", [" table ", " c "]\n\t"                                                          \
     "ldrsb " d ", [" table ", " d "]\n\t" label ":\n\t"
 
-/*
- * Four rows, from x to `end`, times all weights. The sums of a pair of rows of weights are in r4 to
- * r7 and in r8 to r11; the rest is on the stack: w, x, end, p. What p points to is overwritten.
- */
-static __attribute__((naked, noinline, unused)) void
-tfhrf_four_outputs(const int8_t *w __attribute__((unused)),
-                   const tfhrf_pair *x __attribute__((unused)),
-                   const tfhrf_pair *end __attribute__((unused)),
-                   tfhrf_outputs *p __attribute__((unused)))
-{
-#define TFHRF_FINISH_ONE(sum) TFHRF_FINISH(sum, "r0", "r2", "r12", "r1")
+/* A function of rows, from x to `end`, times all weights. */
+#define TFHRF_OUTPUTS_FUNCTION(name)                                                               \
+    static __attribute__((naked, noinline, unused)) void name(                                     \
+        const int8_t *w __attribute__((unused)), const tfhrf_pair *x __attribute__((unused)),      \
+        const tfhrf_pair *end __attribute__((unused)), tfhrf_outputs *p __attribute__((unused)))
+
 /* r3: p, r1: the scale; lr: where the first goes. */
 #define TFHRF_FINISH_FOUR(label, a, b, c, d)                                                       \
     "ldrd r0, r2, [r1]\n\t"                                                                        \
-    "ldrsh r12, [r1, #8]\n\t" TFHRF_FINISH_ONE(a) TFHRF_FINISH_ONE(b) TFHRF_FINISH_ONE(c)          \
-        TFHRF_FINISH_ONE(d) "ldrd r1, r2, [r3, #12]\n\t" TFHRF_LOOK_UP(label, "r2", a, b, c, d)     \
+    "ldrsh r12, [r1, #8]\n\t" TFHRF_FINISH(a, "r0", "r2", "r12", "r1")                             \
+        TFHRF_FINISH(b, "r0", "r2", "r12", "r1") TFHRF_FINISH(c, "r0", "r2", "r12", "r1")          \
+            TFHRF_FINISH(d, "r0", "r2", "r12", "r1")                                               \
+    "ldrd r1, r2, [r3, #12]\n\t" TFHRF_LOOK_UP(label, "r2", a, b, c, d)                            \
     "add r0, lr, r1, lsl #1\n\t"                                                                   \
     "strb " a ", [lr]\n\t"                                                                         \
     "strb " b ", [lr, r1]\n\t"                                                                     \
     "strb " c ", [r0]\n\t"                                                                         \
     "strb " d ", [r0, r1]\n\t"
-    __asm__ volatile("push {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
-                     "3:\n\t"
-                     "ldr r12, [r3]\n\t"
-                     "ldrd r4, r8, [r12], #8\n\t"
-                     "str r12, [r3]\n\t"
-                     "ldrd r1, r2, [sp, #4]\n\t"
-                     "mov r5, r4\n\t"
-                     "mov r6, r4\n\t"
-                     "mov r7, r4\n\t"
-                     "mov r9, r8\n\t"
-                     "mov r10, r8\n\t"
-                     "mov r11, r8\n\t"
-                     "sub r2, r2, r1\n\t"
-                     "tst r2, #32\n\t"
-                     "bne 2f\n\t"
-                     "1:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
-                     "2:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
-                     "ldr r2, [sp, #8]\n\t"
-                     "cmp r1, r2\n\t"
-                     "bne 1b\n\t"
-                     "str r0, [sp]\n\t"
-                     "ldr r3, [sp, #12]\n\t"
-                     "ldr r1, [r3, #4]\n\t"
-                     "ldr lr, [r3, #8]\n\t" TFHRF_FINISH_FOUR("4", "r4", "r5", "r6", "r7")
-                     "ldrd r4, r5, [r3, #20]\n\t"
-                     "ldrd r6, r7, [r3, #4]\n\t"
-                     "ldr r0, [r3, #28]\n\t"
-                     "subs r0, r0, #1\n\t"
-                     "beq 6f\n\t"
-                     "add r1, r6, r5\n\t"
-                     "add lr, r7, r4\n\t"
-                     "add r5, r1, r5\n\t"
-                     "add r6, lr, r4\n\t"
-                     "sub r7, r0, #1\n\t"
-                     "strd r5, r6, [r3, #4]\n\t"
-                     "str r7, [r3, #28]\n\t" TFHRF_FINISH_FOUR("5", "r8", "r9", "r10", "r11")
-                     "ldr r0, [sp]\n\t"
-                     "cmp r7, #0\n\t"
-                     "bne 3b\n\t"
-                     "6:\n\t"
-                     "pop {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t");
-#undef TFHRF_FINISH_ONE
-#undef TFHRF_FINISH_FOUR
+
+/*
+ * The text of a function of four rows. The sums of a pair of rows of weights are in r4 to r7 and in
+ * r8 to r11; the rest is on the stack: w, x, end, p. What p points to is overwritten. `start` finds
+ * w in r0 and p in r3, `sums` x in r1 and `end` in r2 besides, and leaves r0 behind the pair.
+ */
+#define TFHRF_FOUR_OUTPUTS(start, sums)                                                            \
+    "push {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                              \
+    "3:\n\t"                                                                                       \
+    "ldr r12, [r3]\n\t"                                                                            \
+    "ldrd r4, r8, [r12], #8\n\t"                                                                   \
+    "str r12, [r3]\n\t" start                                                                      \
+    "ldrd r1, r2, [sp, #4]\n\t"                                                                    \
+    "mov r5, r4\n\t"                                                                               \
+    "mov r6, r4\n\t"                                                                               \
+    "mov r7, r4\n\t"                                                                               \
+    "mov r9, r8\n\t"                                                                               \
+    "mov r10, r8\n\t"                                                                              \
+    "mov r11, r8\n\t" sums                                                                         \
+    "str r0, [sp]\n\t"                                                                             \
+    "ldr r3, [sp, #12]\n\t"                                                                        \
+    "ldr r1, [r3, #4]\n\t"                                                                         \
+    "ldr lr, [r3, #8]\n\t" TFHRF_FINISH_FOUR("4", "r4", "r5", "r6", "r7")                          \
+    "ldrd r4, r5, [r3, #20]\n\t"                                                                   \
+    "ldrd r6, r7, [r3, #4]\n\t"                                                                    \
+    "ldr r0, [r3, #28]\n\t"                                                                        \
+    "subs r0, r0, #1\n\t"                                                                          \
+    "beq 6f\n\t"                                                                                   \
+    "add r1, r6, r5\n\t"                                                                           \
+    "add lr, r7, r4\n\t"                                                                           \
+    "add r5, r1, r5\n\t"                                                                           \
+    "add r6, lr, r4\n\t"                                                                           \
+    "sub r7, r0, #1\n\t"                                                                           \
+    "strd r5, r6, [r3, #4]\n\t"                                                                    \
+    "str r7, [r3, #28]\n\t" TFHRF_FINISH_FOUR("5", "r8", "r9", "r10", "r11")                       \
+    "ldr r0, [sp]\n\t"                                                                             \
+    "cmp r7, #0\n\t"                                                                               \
+    "bne 3b\n\t"                                                                                   \
+    "6:\n\t"                                                                                       \
+    "pop {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+
+/* Its sums, two blocks at a time. */
+#define TFHRF_FOUR_SUMS(block)                                                                     \
+    "sub r2, r2, r1\n\t"                                                                           \
+    "tst r2, #32\n\t"                                                                              \
+    "bne 2f\n\t"                                                                                   \
+    "1:\n\t" block "2:\n\t" block                                                                  \
+    "ldr r2, [sp, #8]\n\t"                                                                         \
+    "cmp r1, r2\n\t"                                                                               \
+    "bne 1b\n\t"
+
+TFHRF_OUTPUTS_FUNCTION(tfhrf_four_outputs)
+{
+    __asm__ volatile(TFHRF_FOUR_OUTPUTS(
+        "", TFHRF_FOUR_SUMS(TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8"))));
 }
 
 /* Half of a block of two rows at r1, times the bytes in r2 and r3: r4, r5 and r6, r7 are the sums. */
@@ -114,60 +126,65 @@ tfhrf_four_outputs(const int8_t *w __attribute__((unused)),
     "sxtb16 r12, r3" turn "\n\t"                                                                   \
     "smlad r6, r12, r8, r6\n\t"                                                                    \
     "smlad r7, r12, r9, r7\n\t"
+/* A block, times the bytes that `load` loads. */
+#define TFHRF_TWO_BLOCK(load) load TFHRF_TWO_HALF("") TFHRF_TWO_HALF(", ror #8")
 /* From the x on the stack to `end`, in r11, two blocks at a time. */
-#define TFHRF_TWO_SUMS(load)                                                                       \
+#define TFHRF_TWO_SUMS(start, block)                                                               \
     "ldr r1, [sp, #32]\n\t"                                                                        \
     "sub r12, r11, r1\n\t"                                                                         \
-    "tst r12, #16\n\t"                                                                             \
+    "tst r12, #16\n\t" start                                                                       \
     "bne 2f\n\t"                                                                                   \
-    "1:\n\t" load TFHRF_TWO_HALF("") TFHRF_TWO_HALF(", ror #8") "2:\n\t" load TFHRF_TWO_HALF("")    \
-        TFHRF_TWO_HALF(", ror #8") "cmp r1, r11\n\t"                                               \
+    "1:\n\t" block "2:\n\t" block                                                                  \
+    "cmp r1, r11\n\t"                                                                              \
     "bne 1b\n\t"
 
-/* Two rows, from x to `end`, times all weights. */
-static __attribute__((naked, noinline, unused)) void
-tfhrf_two_outputs(const int8_t *w __attribute__((unused)),
-                  const tfhrf_pair *x __attribute__((unused)),
-                  const tfhrf_pair *end __attribute__((unused)),
-                  const tfhrf_outputs *p __attribute__((unused)))
-{
 /* lr: the scale. */
 #define TFHRF_FINISH_PAIR(a, b)                                                                    \
     "ldrd r2, r3, [lr]\n\t"                                                                        \
     "ldrsh r12, [lr, #8]\n\t"                                                                      \
-    "add lr, lr, r8\n\t" TFHRF_FINISH(a, "r2", "r3", "r12", "r9")                                   \
+    "add lr, lr, r8\n\t" TFHRF_FINISH(a, "r2", "r3", "r12", "r9")                                  \
         TFHRF_FINISH(b, "r2", "r3", "r12", "r9")
-    __asm__ volatile("push {r1, r2, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
-                     "ldm r3, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"
-                     "push {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"
-                     "mov r10, r4\n\t"
-                     "mov r11, r2\n\t"
-                     "mov lr, r5\n\t"
-                     "3:\n\t"
-                     "ldrd r4, r6, [r10], #8\n\t"
-                     "mov r5, r4\n\t"
-                     "mov r7, r6\n\t" TFHRF_TWO_SUMS("ldrd r2, r3, [r0], #8\n\t")
-                     "ldr r8, [sp, #24]\n\t" TFHRF_FINISH_PAIR("r4", "r5")
-                     TFHRF_FINISH_PAIR("r6", "r7")
-                     "ldrd r8, r9, [sp, #12]\n\t" TFHRF_LOOK_UP("4", "r9", "r4", "r5", "r6", "r7")
-                     "ldr r1, [sp, #8]\n\t"
-                     "ldr r2, [sp, #20]\n\t"
-                     "ldr r3, [sp, #28]\n\t"
-                     "strb r4, [r1]\n\t"
-                     "strb r5, [r1, r8]\n\t"
-                     "subs r3, r3, #2\n\t"
-                     "blo 5f\n\t"
-                     "add r1, r1, r2\n\t"
-                     "strb r6, [r1]\n\t"
-                     "strb r7, [r1, r8]\n\t"
-                     "add r1, r1, r2\n\t"
-                     "str r1, [sp, #8]\n\t"
-                     "str r3, [sp, #28]\n\t"
-                     "bne 3b\n\t"
-                     "5:\n\t"
-                     "add sp, sp, #40\n\t"
-                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t");
-#undef TFHRF_FINISH_PAIR
+
+/*
+ * The text of a function of two rows. On the stack are bias, scale, out, next, table, out_step,
+ * scale_step, left, x and end; the first two and the last are free. `start` finds p in r3; `sums`
+ * finds w in r0 and what `start` left in r11, and leaves r0 behind the pair.
+ */
+#define TFHRF_TWO_OUTPUTS(start, sums)                                                             \
+    "push {r1, r2, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                      \
+    "ldm r3, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                               \
+    "push {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                                  \
+    "mov r10, r4\n\t"                                                                              \
+    "mov r11, r2\n\t"                                                                              \
+    "mov lr, r5\n\t" start                                                                         \
+    "3:\n\t"                                                                                       \
+    "ldrd r4, r6, [r10], #8\n\t"                                                                   \
+    "mov r5, r4\n\t"                                                                               \
+    "mov r7, r6\n\t" sums                                                                          \
+    "ldr r8, [sp, #24]\n\t" TFHRF_FINISH_PAIR("r4", "r5") TFHRF_FINISH_PAIR("r6", "r7")            \
+    "ldrd r8, r9, [sp, #12]\n\t" TFHRF_LOOK_UP("4", "r9", "r4", "r5", "r6", "r7")                  \
+    "ldr r1, [sp, #8]\n\t"                                                                         \
+    "ldr r2, [sp, #20]\n\t"                                                                        \
+    "ldr r3, [sp, #28]\n\t"                                                                        \
+    "strb r4, [r1]\n\t"                                                                            \
+    "strb r5, [r1, r8]\n\t"                                                                        \
+    "subs r3, r3, #2\n\t"                                                                          \
+    "blo 5f\n\t"                                                                                   \
+    "add r1, r1, r2\n\t"                                                                           \
+    "strb r6, [r1]\n\t"                                                                            \
+    "strb r7, [r1, r8]\n\t"                                                                        \
+    "add r1, r1, r2\n\t"                                                                           \
+    "str r1, [sp, #8]\n\t"                                                                         \
+    "str r3, [sp, #28]\n\t"                                                                        \
+    "bne 3b\n\t"                                                                                   \
+    "5:\n\t"                                                                                       \
+    "add sp, sp, #40\n\t"                                                                          \
+    "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+
+TFHRF_OUTPUTS_FUNCTION(tfhrf_two_outputs)
+{
+    __asm__ volatile(
+        TFHRF_TWO_OUTPUTS("", TFHRF_TWO_SUMS("", TFHRF_TWO_BLOCK("ldrd r2, r3, [r0], #8\n\t"))));
 }
 
 /* What tfhrf_two_products reads: words, in this order. */
@@ -206,8 +223,8 @@ tfhrf_two_products(const int8_t *bytes __attribute__((unused)),
                      "ldrd r4, r5, [sp]\n\t"
                      "add r10, r0, lr\n\t"
                      "mov r6, r4\n\t"
-                     "mov r7, r5\n\t" TFHRF_TWO_SUMS("ldr r2, [r0], #4\n\t"
-                                                     "ldr r3, [r10], #4\n\t")
+                     "mov r7, r5\n\t" TFHRF_TWO_SUMS("", TFHRF_TWO_BLOCK("ldr r2, [r0], #4\n\t"
+                                                                         "ldr r3, [r10], #4\n\t"))
                      "ldrd r8, r9, [sp, #8]\n\t"
                      "ldr r2, [sp, #16]\n\t" TFHRF_FINISH_ONE("r4") TFHRF_FINISH_ONE("r5")
                      TFHRF_FINISH_ONE("r6") TFHRF_FINISH_ONE("r7")
