@@ -109,6 +109,9 @@ def test_clustered_and_trained_for_integers(model, examples, tmp_path):
     assert signal_to_noise(expected, runners.predict(found.content, examples)) > 15
     report = compare(found.content, tmp_path, 20)
     assert "tfhrf_clustered.h" in report["files"]
+    np.testing.assert_array_equal(
+        runners.predict(found.tflm, examples), runners.predict(found.content, examples)
+    )
 
 
 @needs_tfmot

@@ -10,6 +10,7 @@ from tiny_models import disturb, forward, normal, signal_to_noise
 import tfhrf
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.compressed import compressed
 
 SHAPE = (9, 7, 16)
 
@@ -63,6 +64,28 @@ def test_few_values_stay_few(name):
     # It is written in place.
     assert len(content) <= len(plain)
     assert signal_to_noise(forward(model, x), runners.predict(content, x)) > 30
+
+
+@needs_tflm
+def test_tensorflow_lite_micro_decodes_its_own_form():
+    wide, depthwise = layers.Dense(128, "relu"), layers.DepthwiseConv2D(3)
+    model = keras.Sequential([keras.Input(SHAPE), wide, depthwise, layers.Conv2D(24, 1)])
+    disturb(model)
+    for layer in model.layers:
+        cluster(layer, 16)
+    x = normal(40, *SHAPE)
+    content = tfhrf.to_tflite(model, x)
+    shorter = compressed(content)
+    # Three kernels of 6,272 weights; each has an operator and two tensors more.
+    assert len(shorter) < len(content) - 6272 // 2 + 3 * 350
+    assert "TFLM_DECODE" in graphs.operators_used(graphs.read(shorter))
+    np.testing.assert_array_equal(runners.predict(shorter, x), runners.predict(content, x))
+
+
+def test_what_cannot_be_compressed_says_so():
+    model = model_of(layers.Conv2D(24, 1))
+    with pytest.raises(ValueError, match=r"No kernel of 256 weights.*Received: \d+ bytes"):
+        compressed(tfhrf.to_tflite(model, normal(40, *SHAPE)))
 
 
 def test_small_kernels_and_many_values_are_the_quantizers():

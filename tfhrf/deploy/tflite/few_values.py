@@ -64,3 +64,4 @@ def rewrite(graph, index, values, scale):
     graph.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
     tensor.quantization.scale = np.array([scale], np.float32)
     tensor.quantization.zeroPoint = np.zeros(1, np.int64)
+    tensor.quantization.quantizedDimension = 0
