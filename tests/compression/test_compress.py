@@ -30,17 +30,17 @@ def examples():
     return sounds(96)
 
 
-def kernels_of(content):
-    """Integer kernels of a graph's Dense layers, large ones."""
+def kernels_of(content, kind="FULLY_CONNECTED"):
+    """Integer kernels of a graph's operators of a kind, large ones."""
     graph = graphs.read(content)
     subgraph = graph.subgraphs[0]
     found = []
     for operator in subgraph.operators:
-        if graphs.operator_name(graph, operator) == "FULLY_CONNECTED":
+        if graphs.operator_name(graph, operator) == kind:
             tensor = subgraph.tensors[operator.inputs[1]]
             data = bytes(graph.buffers[tensor.buffer].data)
             found.append(np.frombuffer(data, np.int8).reshape(graphs.shape_of(tensor)))
-    return [kernel for kernel in found if kernel.size >= constants.LARGE]
+    return [kernel for kernel in found if kernel.size >= constants.CLUSTERED[kind]]
 
 
 @needs_tfmot
@@ -109,6 +109,32 @@ def test_clustered_and_trained_for_integers(model, examples, tmp_path):
     assert signal_to_noise(expected, runners.predict(found.content, examples)) > 15
     report = compare(found.content, tmp_path, 20)
     assert "tfhrf_clustered.h" in report["files"]
+    np.testing.assert_array_equal(
+        runners.predict(found.tflm, examples), runners.predict(found.content, examples)
+    )
+
+
+@needs_tfmot
+@needs_tflm
+@needs_compiler
+def test_depthwise_kernels_are_clustered(tmp_path):
+    frames = keras.Sequential(
+        [
+            keras.Input((30, 36)),
+            keras.layers.DepthwiseConv1D(9, padding="same", activation="relu"),
+            keras.layers.Dense(32),
+        ]
+    )
+    disturb(frames)
+    found = tfhrf.compress(frames, normal(64, 30, 36), cluster=16, quantize="qat", steps=4)
+    for step in ("clustered", "qat"):
+        (kernel,) = kernels_of(found.steps[step], "DEPTHWISE_CONV_2D")
+        assert len(np.unique(kernel)) <= 16
+    report = compare(found.content, tmp_path, 20)
+    assert (
+        report["constant_bytes"]
+        < 0.62 * tfhrf.to_c(found.steps["folded"], tmp_path)["constant_bytes"]
+    )
 
 
 @needs_tfmot

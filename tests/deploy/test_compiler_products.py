@@ -18,14 +18,20 @@ import tfhrf
 pytestmark = [needs_compiler, needs_tflm]
 
 
-def window(name, image, kernel, outputs, stride=1, valid=0, relu=0, least=-127, seed=0):
-    """A convolution of an image (height, width, channels), each output with a scale of its own."""
+def window(name, image, kernel, outputs, stride=1, valid=0, relu=0, least=-127, few=0, seed=0):
+    """A convolution of an image (height, width, channels), each output with a scale of its own.
+
+    Its weights have any values, or a few ones.
+    """
     rng = np.random.default_rng(seed)
     height, width, channels = image
     depthwise = name == "DEPTHWISE_CONV_2D"
     shape = (1, *kernel, outputs) if depthwise else (outputs, *kernel, channels)
     values = rng.integers(least, 128, shape).astype(np.int8)
-    values.flat[0] = least
+    if few:
+        values = rng.choice(np.arange(least, 128), few, replace=False)[values % few]
+        values = values.astype(np.int8)
+    values.flat[0] = least if not few else values.min()
     scales = tuple(float(s) for s in np.float32(2.0 ** rng.uniform(-9, -7, outputs)))
     x = Spec((1, *image), (0.25,), int(rng.integers(-128, 128)))
     bias = constant(

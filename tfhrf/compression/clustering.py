@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tfhrf.compression.constants import is_large
+from tfhrf.compression.constants import CLUSTERED, is_large
 from tfhrf.compression.library import load
 from tfhrf.compression.network import rebuild, write_back
 from tfhrf.compression.structure import Structure, of_clustered
@@ -14,7 +14,7 @@ from tfhrf.compression.tuning import Lessons, tune
 def cluster(
     graph: Any, lessons: Lessons, count: int, steps: int, rate: float
 ) -> dict[int, Structure]:
-    """Leaves a few values in each large kernel of a float graph, and trains them.
+    """Leaves a few values in each kernel of CLUSTERED's sizes in a float graph, and trains them.
 
     Args:
         graph: ModelT; its weights are changed.
@@ -28,7 +28,7 @@ def cluster(
     clustering = load().tfmot.clustering.keras
 
     def wrap(number: int, operator: Any, layer: Any) -> Any:
-        if not is_large(graph, operator):
+        if not is_large(graph, operator, CLUSTERED):
             return layer
         start = clustering.CentroidInitialization.KMEANS_PLUS_PLUS
         return clustering.cluster_weights(layer, count, start)

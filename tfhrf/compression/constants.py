@@ -1,37 +1,30 @@
 """Constants of float graphs as arrays, in the layout of the graph and in that of the operators."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tfhrf.compression.operators import PRODUCTS
 from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.few_values import LEAST
 
-# Weights of a kernel: smaller ones hardly count, and suffer most.
-LARGE = 1024
+# Weights of a kernel: smaller ones hardly count, and suffer most. Depthwise ones have a scale for
+# each channel, and two bytes for each weight where frames are convolved, so that few values pay.
+LARGE = {"CONV_2D": 1024, "FULLY_CONNECTED": 1024}
+CLUSTERED = {**LARGE, "DEPTHWISE_CONV_2D": LEAST}
 
 
-def is_large(graph: Any, operator: Any) -> bool:
-    """Whether an operator has a kernel that is worth pruning and clustering."""
-    if graphs.operator_name(graph, operator) not in ("CONV_2D", "FULLY_CONNECTED"):
+def is_large(graph: Any, operator: Any, least: Mapping[str, int] = LARGE) -> bool:
+    """Whether an operator has a kernel of so many weights as `least` has for its kind."""
+    kind = graphs.operator_name(graph, operator)
+    if kind not in least or not graphs.is_constant_float(graph, operator.inputs[1]):
         return False
-    index = operator.inputs[1]
-    return is_constant_float(graph, index) and float_array(graph, index).size >= LARGE
-
-
-def is_constant_float(graph: Any, index: int) -> bool:
-    tensor = graph.subgraphs[0].tensors[index]
-    return graphs.type_name(tensor) == "float32" and graphs.is_constant(graph, tensor)
-
-
-def float_array(graph: Any, index: int) -> np.ndarray:
-    shape = graphs.shape_of(graph.subgraphs[0].tensors[index])
-    return graphs.float_values(graph, index).reshape(shape)
+    return bool(graphs.float_array(graph, operator.inputs[1]).size >= least[kind])
 
 
 def in_layout(kind: str, place: int, array: np.ndarray) -> np.ndarray:
     """A constant of the graph in its layer: kernels as matrices (depth, outputs)."""
-    if kind not in PRODUCTS or place != 1:
+    if kind not in graphs.PRODUCTS or place != 1:
         return array
     if kind == "DEPTHWISE_CONV_2D":
         return array.reshape(-1, array.shape[-1])

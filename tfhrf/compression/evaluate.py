@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfhrf.compression.constants import float_array, in_layout
-from tfhrf.compression.operators import OPERATORS, PRODUCTS, options_of
+from tfhrf.compression.constants import in_layout
+from tfhrf.compression.operators import OPERATORS, options_of
 from tfhrf.deploy.tflite import graph as graphs
 
 UNMATCHED = ("QUANTIZE", "DEQUANTIZE")
@@ -93,8 +93,8 @@ def evaluate(
 def constant(before: Any, after: Any, one: Any, other: Any, place: int, integers: bool) -> Any:
     """A constant input of an operator as `OPERATORS` takes it."""
     kind = graphs.operator_name(before, one)
-    values = float_array(before, int(one.inputs[place]))
-    if kind not in PRODUCTS:
+    values = graphs.float_array(before, int(one.inputs[place]))
+    if kind not in graphs.PRODUCTS:
         return tf.constant(values[None])
     if integers:
         values = real_values(after, int(other.inputs[place])).reshape(values.shape)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfhrf.compression.constants import float_array, in_graph, in_layout, is_constant_float
+from tfhrf.compression.constants import in_graph, in_layout
 from tfhrf.compression.library import load
-from tfhrf.compression.operators import OPERATORS, PRODUCTS, options_of
+from tfhrf.compression.operators import OPERATORS, options_of
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.fidelity import input_slots
 
@@ -80,7 +80,11 @@ def operator_layer() -> Any:
 
         def build(self, input_shape: Any) -> None:
             for place, shape in self.constants.items():
-                name = {"1": "kernel", "2": "bias"}.get(place) if self.kind in PRODUCTS else None
+                name = (
+                    {"1": "kernel", "2": "bias"}.get(place)
+                    if self.kind in graphs.PRODUCTS
+                    else None
+                )
                 weight = self.add_weight(
                     name=name or f"constant_{place}", shape=shape, trainable=name is not None
                 )
@@ -89,7 +93,7 @@ def operator_layer() -> Any:
 
         def operands(self) -> dict[int, Any]:
             """Constant inputs by their place, as operators take them."""
-            if self.kind in PRODUCTS:
+            if self.kind in graphs.PRODUCTS:
                 names = {1: "kernel", 2: "bias"}
                 return {i: getattr(self, names[i]) for i in map(int, self.constants)}
             return {int(i): getattr(self, f"constant_{i}")[None] for i in self.constants}
@@ -172,9 +176,9 @@ def layer_of(graph: Any, number: int, operator: Any) -> tuple[Any, list]:
             f"it. Received: {kind}, tensor '{name}'"
         )
     arrays = {
-        str(place): in_layout(kind, place, float_array(graph, index))
+        str(place): in_layout(kind, place, graphs.float_array(graph, index))
         for place, index in enumerate(operator.inputs)
-        if index >= 0 and is_constant_float(graph, index)
+        if index >= 0 and graphs.is_constant_float(graph, index)
     }
     layer = operator_layer()(
         kind,

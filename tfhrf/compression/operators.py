@@ -10,8 +10,6 @@ import tensorflow as tf
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.graph_rewrites import ACTIVATION_NAMES
 
-# What has weights, and where in the inputs of the operator weights and bias are.
-PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 ACTIVATIONS = {
     "NONE": tf.identity,
     "RELU": tf.nn.relu,
@@ -39,7 +37,7 @@ def options_of(graph, operator):
     }
     given = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
     kernels = {}
-    if graphs.operator_name(graph, operator) in PRODUCTS:
+    if graphs.operator_name(graph, operator) in graphs.PRODUCTS:
         kernels["kernel"] = graphs.shape_of(tensors[operator.inputs[1]])
     plain = {name: value for name, value in given.items() if isinstance(value, (int, float))}
     return found | kernels | plain

@@ -14,6 +14,7 @@ from tfhrf.compression.network import Network, compare, rebuild
 from tfhrf.compression.tuning import Lessons, batches_of, inputs_only
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.calibrate import calibrate
+from tfhrf.deploy.tflite.compressed import compressed
 from tfhrf.deploy.tflite.convert import (
     Ranges,
     best_ranges,
@@ -38,10 +39,13 @@ class Compressed(NamedTuple):
         content: bytes of the int8 .tflite file.
         steps: int8 .tflite files after each step, {name: bytes}: "folded", then "pruned" or
             "clustered", then "qat", as far as they were asked for. The last one is `content`.
+        tflm: `content` in TensorFlow Lite Micro's compressed form, which computes the same, where
+            clustering was asked for and the tflite-micro wheel is here; else None.
     """
 
     content: bytes
     steps: dict[str, bytes]
+    tflm: bytes | None = None
 
 
 def compress(
@@ -121,7 +125,16 @@ def compress(
         quantization_aware.train(graph, channels, lessons, steps, RATE_OF_ROUNDING, structures)
         new = integers_of(graph, examples, "int8", name_layer, ranges=None)
         found["qat"] = nearer(as_given, [*found.values()][-1], new, examples)
-    return Compressed([*found.values()][-1], found)
+    content = [*found.values()][-1]
+    return Compressed(content, found, decoded(content) if cluster else None)
+
+
+def decoded(content: bytes) -> bytes | None:
+    """As of `compressed`; None without the wheel, or without a kernel that is large enough."""
+    try:
+        return bytes(compressed(content))
+    except (ImportError, ValueError):
+        return None
 
 
 def nearer(graph: Any, before: bytes, after: bytes, examples: Any) -> bytes:

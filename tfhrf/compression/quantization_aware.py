@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from tfhrf.compression.library import load
 from tfhrf.compression.network import Network, rebuild, write_back
-from tfhrf.compression.operators import PRODUCTS
 from tfhrf.compression.structure import Structure
 from tfhrf.compression.tuning import Lessons, tune
 from tfhrf.deploy.tflite import graph as graphs
@@ -61,7 +60,7 @@ def placements(graph: Any, channels: Mapping[int, bool]) -> dict[int, Placement]
         output = FIXED.get(kind, (low.get(index, 0.0), high.get(index, 0.0)))
         fixed = kind in FIXED or kind == "RSQRT" or index in scores
         found[number] = Placement(
-            channels.get(number) if kind in PRODUCTS else None,
+            channels.get(number) if kind in graphs.PRODUCTS else None,
             None if kind in MOVERS else output,
             not fixed,
         )
@@ -80,7 +79,7 @@ def scales_of_channels(graph: Any, integer: Any) -> dict[int, bool]:
     return {
         number: len(subgraph.tensors[operator.inputs[1]].quantization.scale) > 1
         for number, (kind, operator) in enumerate(zip(kinds, operators, strict=True))
-        if kind in PRODUCTS
+        if kind in graphs.PRODUCTS
     }
 
 

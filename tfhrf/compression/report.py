@@ -8,9 +8,8 @@ import keras
 import numpy as np
 from keras import tree
 
-from tfhrf.compression.constants import float_array
 from tfhrf.compression.evaluate import evaluate, pairs_of, real_values
-from tfhrf.compression.operators import OPERATORS, PRODUCTS
+from tfhrf.compression.operators import OPERATORS
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import fidelity
 from tfhrf.deploy.tflite import graph as graphs
@@ -217,11 +216,11 @@ def layers_of(
 def kernel_of(before: Any, after: Any, one: Any, other: Any) -> tuple:
     """(decibels, least, largest, peak) of an operator's kernel, or Nones."""
     tensors = before.subgraphs[0].tensors
-    if graphs.operator_name(before, one) not in PRODUCTS or not graphs.is_constant(
+    if graphs.operator_name(before, one) not in graphs.PRODUCTS or not graphs.is_constant(
         before, tensors[one.inputs[1]]
     ):
         return (None, None, None, None)
-    kernel = float_array(before, int(one.inputs[1])).astype(np.float64)
+    kernel = graphs.float_array(before, int(one.inputs[1])).astype(np.float64)
     error = kernel - real_values(after, int(other.inputs[1])).reshape(kernel.shape)
     noise, signal = np.mean(error**2), np.mean(kernel**2)
     decibels = float(10 * np.log10(signal / noise)) if noise and signal else np.inf

@@ -10,7 +10,6 @@ import numpy as np
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.interpreter import feed, make_interpreter
 
-PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # Activations that a positive factor passes through.
 PASSING = ("NONE", "RELU")
 MOST = 6  # exponent of a factor
@@ -40,7 +39,9 @@ def pairs_of(graph):
     for first in subgraph.operators:
         if not has_weights(graph, first) or not passes(first):
             continue
-        channels = len(weights_of(graph, first)) if kind(graph, first) != PRODUCTS[1] else None
+        channels = (
+            len(weights_of(graph, first)) if kind(graph, first) != graphs.PRODUCTS[1] else None
+        )
         index = int(first.outputs[0])
         channels = channels or graphs.shape_of(subgraph.tensors[index])[-1]
         while index not in map(int, subgraph.outputs):
@@ -70,7 +71,7 @@ def passes(operator):
 
 
 def has_weights(graph, operator):
-    if kind(graph, operator) not in PRODUCTS:
+    if kind(graph, operator) not in graphs.PRODUCTS:
         return False
     tensors = graph.subgraphs[0].tensors
     return all(graphs.is_constant(graph, tensors[i]) for i in operator.inputs[1:] if i >= 0)
@@ -86,9 +87,7 @@ def fits(graph, second, channels, width):
 
 
 def weights_of(graph, operator, place=1):
-    index = int(operator.inputs[place])
-    shape = graphs.shape_of(graph.subgraphs[0].tensors[index])
-    return graphs.float_values(graph, index).reshape(shape)
+    return graphs.float_array(graph, int(operator.inputs[place]))
 
 
 def peaks_of(graph, examples, indices):

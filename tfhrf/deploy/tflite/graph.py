@@ -14,6 +14,8 @@ from tfhrf.deploy.tflite.tflm_operators import ALL, OPERATORS
 OPERATOR_NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
 }
+# What has a kernel, and behind it a bias.
+PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # `lookups.narrow_tables` writes this one otherwise.
 LOOKED_UP = ("GATHER", "int16")
 # What tokens may pass on their way to a table.
@@ -143,6 +145,16 @@ def float_values(graph, index):
     """The values of a constant float tensor."""
     data = graph.buffers[graph.subgraphs[0].tensors[index].buffer].data
     return np.frombuffer(bytes(data), np.float32)
+
+
+def is_constant_float(graph, index):
+    tensor = graph.subgraphs[0].tensors[index]
+    return type_name(tensor) == "float32" and is_constant(graph, tensor)
+
+
+def float_array(graph, index):
+    """The values of a constant float tensor, in its shape."""
+    return float_values(graph, index).reshape(shape_of(graph.subgraphs[0].tensors[index]))
 
 
 def operators_used(graph):

@@ -14,6 +14,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.optimize.calibrator import Calibrator
 
 from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.few_values import few_values, share_scales
 
 # CMSIS-NN runs 16-bit Dense layers with one weight scale per tensor only. Newer versions of
 # TensorFlow must be told; older ones know nothing else.
@@ -23,7 +24,16 @@ DENSE_PER_TENSOR = {PER_TENSOR: True} if PER_TENSOR in QUANTIZER_ARGUMENTS else 
 
 
 def quantize(graph, precision):
-    """ModelT with ranges -> ModelT of integers.
+    """ModelT with ranges -> ModelT of integers; kernels of few values keep few."""
+    kernels = few_values(graph) if precision == "int8" else {}
+    graph = quantize_read(graph, precision)
+    if kernels:
+        share_scales(graph, kernels)
+    return graph
+
+
+def quantize_read(graph, precision):
+    """The same, kernels as the quantizer makes them.
 
     TensorFlow Lite's quantizers leave float, or refuse, an input that no operator reads. Such
     inputs are put aside meanwhile, together with the outputs that they are.

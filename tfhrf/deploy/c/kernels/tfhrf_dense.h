@@ -42,6 +42,8 @@ TFHRF_INLINE tfhrf_outputs tfhrf_outputs_of(const tfhrf_dense *dense, int8_t *ou
         out_step,
         dense->scale_step * (ptrdiff_t)sizeof *dense->scales,
         dense->outputs,
+        NULL,
+        NULL,
     };
     return outputs;
 }
@@ -230,7 +232,7 @@ TFHRF_INLINE void tfhrf_dense_pair(const tfhrf_pair *x, const tfhrf_dense *dense
     const tfhrf_dense_final none = NULL;
 #if TFHRF_OUTPUTS
     if (next != 0) {
-        const tfhrf_outputs outputs = tfhrf_outputs_of(dense, out, next, out_step);
+        tfhrf_outputs outputs = tfhrf_outputs_of(dense, out, next, out_step);
         tfhrf_two_outputs(dense->weights, x, x + 4 * tfhrf_blocks(dense->depth), &outputs);
         return;
     }

@@ -61,7 +61,7 @@ TFHRF_KERNEL void tfhrf_lay16(const int16_t *in, int32_t depth, int32_t rows, tf
 #include "tfhrf_dense_any.h"
 
 #if TFHRF_FOUR
-/* The words that TFHRF_FOUR_OUTPUTS and TFHRF_TWO_OUTPUTS read; steps are in bytes. */
+/* The words that TFHRF_FOUR_ROWS and TFHRF_TWO_ROWS read; steps are in bytes. */
 typedef struct {
     const int32_t *bias;
     const tfhrf_narrow_scale *scale;
@@ -110,20 +110,20 @@ tfhrf_four_outputs16(const int8_t *w __attribute__((unused)),
                      const tfhrf_pair *end __attribute__((unused)),
                      tfhrf_outputs16 *p __attribute__((unused)))
 {
-#define TFHRF_FINISH_ONE(sum) TFHRF_FINISH16(sum, "r0", "r2", "r12", "r1")
-#define TFHRF_FINISH_FOUR(label, a, b, c, d)                                                       \
+#define TFHRF_FINISH_ONE16(sum) TFHRF_FINISH16(sum, "r0", "r2", "r12", "r1")
+#define TFHRF_FINISH_FOUR16(label, a, b, c, d)                                                       \
     "ldrd r0, r2, [r1]\n\t"                                                                        \
-    "ldr r12, [r1, #8]\n\t" TFHRF_FINISH_ONE(a) TFHRF_FINISH_ONE(b) TFHRF_FINISH_ONE(c)            \
-        TFHRF_FINISH_ONE(d) "ldrd r1, r2, [r3, #12]\n\t" TFHRF_FOUR_LEAST16(label, "r2", a, b, c,  \
+    "ldr r12, [r1, #8]\n\t" TFHRF_FINISH_ONE16(a) TFHRF_FINISH_ONE16(b) TFHRF_FINISH_ONE16(c)            \
+        TFHRF_FINISH_ONE16(d) "ldrd r1, r2, [r3, #12]\n\t" TFHRF_FOUR_LEAST16(label, "r2", a, b, c,  \
                                                                              d)                    \
     "add r0, lr, r1, lsl #1\n\t"                                                                   \
     "strh " a ", [lr]\n\t"                                                                         \
     "strh " b ", [lr, r1]\n\t"                                                                     \
     "strh " c ", [r0]\n\t"                                                                         \
     "strh " d ", [r0, r1]\n\t"
-    __asm__ volatile(TFHRF_FOUR_OUTPUTS);
-#undef TFHRF_FINISH_ONE
-#undef TFHRF_FINISH_FOUR
+    __asm__ volatile(TFHRF_FOUR_ROWS("", TFHRF_FOUR_PLAIN, TFHRF_FINISH_FOUR16));
+#undef TFHRF_FINISH_ONE16
+#undef TFHRF_FINISH_FOUR16
 }
 
 static __attribute__((naked, noinline, unused)) void
@@ -132,13 +132,14 @@ tfhrf_two_outputs16(const int8_t *w __attribute__((unused)),
                     const tfhrf_pair *end __attribute__((unused)),
                     const tfhrf_outputs16 *p __attribute__((unused)))
 {
-#define TFHRF_FINISH_PAIR(a, b)                                                                    \
+#define TFHRF_FINISH_PAIR16(a, b)                                                                    \
     "ldrd r2, r3, [lr]\n\t"                                                                        \
     "ldr r12, [lr, #8]\n\t"                                                                        \
     "add lr, lr, r8\n\t" TFHRF_FINISH16(a, "r2", "r3", "r12", "r9")                                \
         TFHRF_FINISH16(b, "r2", "r3", "r12", "r9")
-    __asm__ volatile(TFHRF_TWO_OUTPUTS(TFHRF_FOUR_LEAST16, "strh"));
-#undef TFHRF_FINISH_PAIR
+    __asm__ volatile(
+        TFHRF_TWO_ROWS("", TFHRF_TWO_PLAIN, TFHRF_FINISH_PAIR16, TFHRF_FOUR_LEAST16, "strh"));
+#undef TFHRF_FINISH_PAIR16
 }
 #endif
 

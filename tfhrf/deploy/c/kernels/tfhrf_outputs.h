@@ -12,35 +12,28 @@
 
 #if TFHRF_FOUR
 /*
- * The body of a function of w, x, end and p, which points to words as tfhrf_outputs has them: four
+ * The text of a function of w, x, end and p, which points to words as tfhrf_outputs has them: four
  * rows, from x to `end`, times all weights. The sums of a pair of rows of weights are in r4 to r7
- * and in r8 to r11; the rest is on the stack: w, x, end, p. What p points to is overwritten.
- * TFHRF_FINISH_FOUR ends four sums; r3 is p, r1 the scale, lr where the first goes.
+ * and in r8 to r11; the rest is on the stack: w, x, end, p. What p points to is overwritten. `start`
+ * finds w in r0 and p in r3, `sums` x in r1 and `end` in r2 besides, and leaves r0 behind the pair.
+ * `finish` ends four sums; r3 is p, r1 the scale, lr where the first goes.
  */
-#define TFHRF_FOUR_OUTPUTS                                                                         \
+#define TFHRF_FOUR_ROWS(start, sums, finish)                                                       \
     "push {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                              \
     "3:\n\t"                                                                                       \
     "ldr r12, [r3]\n\t"                                                                            \
     "ldrd r4, r8, [r12], #8\n\t"                                                                   \
-    "str r12, [r3]\n\t"                                                                            \
+    "str r12, [r3]\n\t" start                                                                      \
     "ldrd r1, r2, [sp, #4]\n\t"                                                                    \
     "mov r5, r4\n\t"                                                                               \
     "mov r6, r4\n\t"                                                                               \
     "mov r7, r4\n\t"                                                                               \
     "mov r9, r8\n\t"                                                                               \
     "mov r10, r8\n\t"                                                                              \
-    "mov r11, r8\n\t"                                                                              \
-    "sub r2, r2, r1\n\t"                                                                           \
-    "tst r2, #32\n\t"                                                                              \
-    "bne 2f\n\t"                                                                                   \
-    "1:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")                           \
-    "2:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")                           \
-    "ldr r2, [sp, #8]\n\t"                                                                         \
-    "cmp r1, r2\n\t"                                                                               \
-    "bne 1b\n\t"                                                                                   \
+    "mov r11, r8\n\t" sums                                                                         \
     "str r0, [sp]\n\t"                                                                             \
     "ldr r3, [sp, #12]\n\t"                                                                        \
-    "ldrd r1, lr, [r3, #4]\n\t" TFHRF_FINISH_FOUR("4", "r4", "r5", "r6", "r7")                          \
+    "ldrd r1, lr, [r3, #4]\n\t" finish("4", "r4", "r5", "r6", "r7")                          \
     "ldrd r4, r5, [r3, #20]\n\t"                                                                   \
     "ldrd r6, r7, [r3, #4]\n\t"                                                                    \
     "ldr r0, [r3, #28]\n\t"                                                                        \
@@ -52,12 +45,25 @@
     "add r6, lr, r4\n\t"                                                                           \
     "sub r7, r0, #1\n\t"                                                                           \
     "strd r5, r6, [r3, #4]\n\t"                                                                    \
-    "str r7, [r3, #28]\n\t" TFHRF_FINISH_FOUR("5", "r8", "r9", "r10", "r11")                       \
+    "str r7, [r3, #28]\n\t" finish("5", "r8", "r9", "r10", "r11")                       \
     "ldr r0, [sp]\n\t"                                                                             \
     "cmp r7, #0\n\t"                                                                               \
     "bne 3b\n\t"                                                                                   \
     "6:\n\t"                                                                                       \
     "pop {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+
+/* Its sums, two blocks at a time. */
+#define TFHRF_FOUR_SUMS(block)                                                                     \
+    "sub r2, r2, r1\n\t"                                                                           \
+    "tst r2, #32\n\t"                                                                              \
+    "bne 2f\n\t"                                                                                   \
+    "1:\n\t" block "2:\n\t" block                                                                  \
+    "ldr r2, [sp, #8]\n\t"                                                                         \
+    "cmp r1, r2\n\t"                                                                               \
+    "bne 1b\n\t"
+
+#define TFHRF_FOUR_PLAIN                                                                           \
+    TFHRF_FOUR_SUMS(TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8"))
 
 /* Half of a block of two rows at r1, times the bytes in r2 and r3: r4, r5 and r6, r7 are the sums. */
 #define TFHRF_TWO_HALF(turn)                                                                       \
@@ -68,33 +74,39 @@
     "sxtb16 r12, r3" turn "\n\t"                                                                   \
     "smlad r6, r12, r8, r6\n\t"                                                                    \
     "smlad r7, r12, r9, r7\n\t"
+/* A block, times the bytes that `load` loads. */
+#define TFHRF_TWO_BLOCK(load) load TFHRF_TWO_HALF("") TFHRF_TWO_HALF(", ror #8")
 /* From the x on the stack to `end`, in r11, two blocks at a time. */
-#define TFHRF_TWO_SUMS(load)                                                                       \
+#define TFHRF_TWO_SUMS(start, block)                                                               \
     "ldr r1, [sp, #32]\n\t"                                                                        \
     "sub r12, r11, r1\n\t"                                                                         \
-    "tst r12, #16\n\t"                                                                             \
+    "tst r12, #16\n\t" start                                                                       \
     "bne 2f\n\t"                                                                                   \
-    "1:\n\t" load TFHRF_TWO_HALF("") TFHRF_TWO_HALF(", ror #8") "2:\n\t" load TFHRF_TWO_HALF("")    \
-        TFHRF_TWO_HALF(", ror #8") "cmp r1, r11\n\t"                                               \
+    "1:\n\t" block "2:\n\t" block                                                                  \
+    "cmp r1, r11\n\t"                                                                              \
     "bne 1b\n\t"
 
+#define TFHRF_TWO_PLAIN TFHRF_TWO_SUMS("", TFHRF_TWO_BLOCK("ldrd r2, r3, [r0], #8\n\t"))
+
 /*
- * The same for two rows. TFHRF_FINISH_PAIR ends two sums; lr is the scale. `last` is done to all
- * four of them.
+ * The text of a function of two rows. On the stack are bias, scale, out, next, table, out_step,
+ * scale_step, left, x and end; the first two and the last are free. `start` finds p in r3; `sums`
+ * finds w in r0 and what `start` left in r11, and leaves r0 behind the pair. `finish` ends two sums;
+ * lr is the scale. `last` is done to all four of them.
  */
-#define TFHRF_TWO_OUTPUTS(last, store)                                                             \
+#define TFHRF_TWO_ROWS(start, sums, finish, last, store)                                           \
     "push {r1, r2, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                      \
     "ldm r3, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                               \
     "push {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                                  \
     "mov r10, r4\n\t"                                                                              \
     "mov r11, r2\n\t"                                                                              \
-    "mov lr, r5\n\t"                                                                               \
+    "mov lr, r5\n\t" start                                                                         \
     "3:\n\t"                                                                                       \
     "ldrd r4, r6, [r10], #8\n\t"                                                                   \
     "mov r5, r4\n\t"                                                                               \
-    "mov r7, r6\n\t" TFHRF_TWO_SUMS("ldrd r2, r3, [r0], #8\n\t")                                   \
-    "ldr r8, [sp, #24]\n\t" TFHRF_FINISH_PAIR("r4", "r5")                                          \
-    TFHRF_FINISH_PAIR("r6", "r7")                                                                  \
+    "mov r7, r6\n\t" sums                                                                          \
+    "ldr r8, [sp, #24]\n\t" finish("r4", "r5")                                          \
+    finish("r6", "r7")                                                                  \
     "ldrd r8, r9, [sp, #12]\n\t" last("4", "r9", "r4", "r5", "r6", "r7")                           \
     "ldr r1, [sp, #8]\n\t"                                                                         \
     "ldr r2, [sp, #20]\n\t"                                                                        \
@@ -126,6 +138,9 @@ typedef struct {
     ptrdiff_t out_step;
     ptrdiff_t scale_step; /* bytes */
     int32_t left;         /* outputs */
+    /* Of weights in another form; `counts` is moved on, too. */
+    const void *more;
+    const uint8_t *counts;
 } tfhrf_outputs;
 
 /* A sum, scaled and saturated. */
@@ -144,42 +159,43 @@ typedef struct {
     "ldrsb " c ", [" table ", " c "]\n\t"                                                          \
     "ldrsb " d ", [" table ", " d "]\n\t" label ":\n\t"
 
-static __attribute__((naked, noinline, unused)) void
-tfhrf_four_outputs(const int8_t *w __attribute__((unused)),
-                   const tfhrf_pair *x __attribute__((unused)),
-                   const tfhrf_pair *end __attribute__((unused)),
-                   tfhrf_outputs *p __attribute__((unused)))
-{
-#define TFHRF_FINISH_ONE(sum) TFHRF_FINISH(sum, "r0", "r2", "r12", "r1")
+/* A function of rows, from x to `end`, times all weights. */
+#define TFHRF_OUTPUTS_FUNCTION(name)                                                               \
+    static __attribute__((naked, noinline, unused)) void name(                                     \
+        const int8_t *w __attribute__((unused)), const tfhrf_pair *x __attribute__((unused)),      \
+        const tfhrf_pair *end __attribute__((unused)), tfhrf_outputs *p __attribute__((unused)))
+
+#define TFHRF_FINISH_SUM(sum) TFHRF_FINISH(sum, "r0", "r2", "r12", "r1")
 /* r3: p, r1: the scale; lr: where the first goes. */
 #define TFHRF_FINISH_FOUR(label, a, b, c, d)                                                       \
     "ldrd r0, r2, [r1]\n\t"                                                                        \
-    "ldrsh r12, [r1, #8]\n\t" TFHRF_FINISH_ONE(a) TFHRF_FINISH_ONE(b) TFHRF_FINISH_ONE(c)          \
-        TFHRF_FINISH_ONE(d) "ldrd r1, r2, [r3, #12]\n\t" TFHRF_LOOK_UP(label, "r2", a, b, c, d)     \
+    "ldrsh r12, [r1, #8]\n\t" TFHRF_FINISH_SUM(a) TFHRF_FINISH_SUM(b) TFHRF_FINISH_SUM(c)          \
+        TFHRF_FINISH_SUM(d) "ldrd r1, r2, [r3, #12]\n\t" TFHRF_LOOK_UP(label, "r2", a, b, c, d)     \
     "add r0, lr, r1, lsl #1\n\t"                                                                   \
     "strb " a ", [lr]\n\t"                                                                         \
     "strb " b ", [lr, r1]\n\t"                                                                     \
     "strb " c ", [r0]\n\t"                                                                         \
     "strb " d ", [r0, r1]\n\t"
-    __asm__ volatile(TFHRF_FOUR_OUTPUTS);
-#undef TFHRF_FINISH_ONE
-#undef TFHRF_FINISH_FOUR
-}
 
-static __attribute__((naked, noinline, unused)) void
-tfhrf_two_outputs(const int8_t *w __attribute__((unused)),
-                  const tfhrf_pair *x __attribute__((unused)),
-                  const tfhrf_pair *end __attribute__((unused)),
-                  const tfhrf_outputs *p __attribute__((unused)))
-{
 /* lr: the scale. */
 #define TFHRF_FINISH_PAIR(a, b)                                                                    \
     "ldrd r2, r3, [lr]\n\t"                                                                        \
     "ldrsh r12, [lr, #8]\n\t"                                                                      \
     "add lr, lr, r8\n\t" TFHRF_FINISH(a, "r2", "r3", "r12", "r9")                                   \
         TFHRF_FINISH(b, "r2", "r3", "r12", "r9")
-    __asm__ volatile(TFHRF_TWO_OUTPUTS(TFHRF_LOOK_UP, "strb"));
-#undef TFHRF_FINISH_PAIR
+
+#define TFHRF_FOUR_OUTPUTS(start, sums) TFHRF_FOUR_ROWS(start, sums, TFHRF_FINISH_FOUR)
+#define TFHRF_TWO_OUTPUTS(start, sums)                                                             \
+    TFHRF_TWO_ROWS(start, sums, TFHRF_FINISH_PAIR, TFHRF_LOOK_UP, "strb")
+
+TFHRF_OUTPUTS_FUNCTION(tfhrf_four_outputs)
+{
+    __asm__ volatile(TFHRF_FOUR_OUTPUTS("", TFHRF_FOUR_PLAIN));
+}
+
+TFHRF_OUTPUTS_FUNCTION(tfhrf_two_outputs)
+{
+    __asm__ volatile(TFHRF_TWO_OUTPUTS("", TFHRF_TWO_PLAIN));
 }
 
 /* What tfhrf_two_products reads: words, in this order. */
@@ -218,8 +234,8 @@ tfhrf_two_products(const int8_t *bytes __attribute__((unused)),
                      "ldrd r4, r5, [sp]\n\t"
                      "add r10, r0, lr\n\t"
                      "mov r6, r4\n\t"
-                     "mov r7, r5\n\t" TFHRF_TWO_SUMS("ldr r2, [r0], #4\n\t"
-                                                     "ldr r3, [r10], #4\n\t")
+                     "mov r7, r5\n\t" TFHRF_TWO_SUMS("", TFHRF_TWO_BLOCK("ldr r2, [r0], #4\n\t"
+                                                                         "ldr r3, [r10], #4\n\t"))
                      "ldrd r8, r9, [sp, #8]\n\t"
                      "ldr r2, [sp, #16]\n\t" TFHRF_FINISH_ONE("r4") TFHRF_FINISH_ONE("r5")
                      TFHRF_FINISH_ONE("r6") TFHRF_FINISH_ONE("r7")

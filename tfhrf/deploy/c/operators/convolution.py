@@ -8,8 +8,10 @@ import numpy as np
 
 from tfhrf.deploy.c.ir import Operator, check_same_scale, refuse
 from tfhrf.deploy.c.literals import INT8
+from tfhrf.deploy.c.operators.compact import unpacked
 from tfhrf.deploy.c.operators.dense import (
     arranged,
+    arrangement_of,
     check_weights,
     dense_struct,
     lower_dense,
@@ -64,7 +66,7 @@ def window_of(operator, view, out_height, out_width, kernel):
     return f"{{{', '.join(map(str, body))}}}", swapped
 
 
-def add_window(lowering, operator, name, kernel, size, last, scratch=(0, 0)):
+def add_window(lowering, operator, name, kernel, size, last, scratch=(0, 0), weights=None):
     """Adds the step of a kernel that slides a window over an image.
 
     Args:
@@ -73,8 +75,10 @@ def add_window(lowering, operator, name, kernel, size, last, scratch=(0, 0)):
         name: of the step.
         kernel: (name of the kernel, name of its header).
         size: height and width of the window.
-        last: function of a writer; returns the kernel's last arguments.
+        last: function of a writer, and of the C expression for the weights if there are such;
+            returns the kernel's last arguments.
         scratch: bytes that the kernel needs, and with which it is faster.
+        weights: Operand that a step has unpacked the weights to.
     """
     x, y = operator.inputs[0], operator.output
     if len(x.shape) != 4 or x.shape[0] != 1:
@@ -88,13 +92,14 @@ def add_window(lowering, operator, name, kernel, size, last, scratch=(0, 0)):
 
     def call(write, pointers, rows, first="0"):
         geometry = write.struct("tfhrf_window", window)
-        place = f"{pointers[0]}, {pointers[1]}, {strides}, {first}, {rows}, &{geometry}"
-        return [f"tfhrf_{kernel[0]}_rows({place}, {last(write)});"]
+        place = f"{pointers[0]}, {pointers[-1]}, {strides}, {first}, {rows}, &{geometry}"
+        return [f"tfhrf_{kernel[0]}_rows({place}, {last(write, *pointers[1:-1])});"]
 
     image = Operand(View(source.storage, source.address.reshape(1, -1)), False)
+    reads = [image] if weights is None else [image, weights]
     needed, wished = scratch
     lowering.steps.append(
-        Step(name, [image], Operand(target), call, kernel[1:], needed, wished, numbered=True)
+        Step(name, reads, Operand(target), call, kernel[1:], needed, wished, numbered=True)
     )
 
 
@@ -125,13 +130,19 @@ def lower_conv(lowering, operator):
     patch = 0 if precision is INT8 and x.shape[-1] % 4 == 0 else depth
     two, four = (rows_scratch(precision, depth, rows, patch) for rows in (2, 4))
 
-    def last(write):
-        name = dense_struct(write, lowering, operator, weights, depthwise)
+    small = unpacked(lowering, weights.matrix, arrangement_of(weights, depthwise), frames)
+    if small is not None:
+        weights = weights._replace(arrangement=small[0])
+
+    def last(write, *more):
+        name = f"&{dense_struct(write, lowering, operator, weights, depthwise)}"
+        if more:
+            name = f"(tfhrf_dense[]){{tfhrf_unpacked({name}, {more[0]})}}"
         if patches:
-            return f"&{name}, {write.scratch}, {rows_at_once(four, write)}"
+            return f"{name}, {write.scratch}, {rows_at_once(four, write)}"
         if frames:
-            return f"&{name}, (int8_t *)({write.scratch})"
-        return f"&{name}, {write.scratch if lines else multiplier}"
+            return f"{name}, (int8_t *)({write.scratch})"
+        return f"{name}, {write.scratch if lines else multiplier}"
 
     name = "depthwise" if depthwise else "conv"
     kernel = ("wide_conv", "wide16") if weights.wide else (f"{name}{precision.suffix}",) * 2
@@ -143,7 +154,9 @@ def lower_conv(lowering, operator):
     if frames:
         kernel = ("depthwise_frames",) * 2
         scratch = (len(weights.matrix), 0)
-    add_window(lowering, operator, name, kernel, size, last, scratch)
+    add_window(
+        lowering, operator, name, kernel, size, last, scratch, None if small is None else small[1]
+    )
 
 
 def add_part(lowering, operator, source, target, weights, bias, options):

@@ -100,12 +100,17 @@ def rows_scratch(precision, depth, rows, patch=0):
     return 2 * rows * round_up(depth, 4 if precision is INT8 else 16) + precision.itemsize * patch
 
 
+def arrangement_of(weights, depthwise=False):
+    """A matrix as kernels read it; depthwise ones column by column."""
+    if weights.arrangement is not None:
+        return weights.arrangement
+    return weights.matrix.T if depthwise else pair_rows(weights.matrix)
+
+
 def dense_struct(write, lowering, operator, weights, depthwise=False):
-    """Name of the struct of weights; depthwise kernels take the matrix column by column."""
-    matrix, bias, scales, struct, arrangement = weights
-    placed, word = matrix.T if depthwise else pair_rows(matrix), "int32_t"
-    if arrangement is not None:
-        placed = arrangement
+    """Name of the struct of weights."""
+    matrix, bias, scales, struct, _ = weights
+    placed, word = arrangement_of(weights, depthwise), "int32_t"
     if struct == "tfhrf_dense":
         if np.abs(bias).max() >= 2**31:
             refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
