@@ -6,7 +6,7 @@ An operator of its own, TFLM_DECODE, writes the weights to the arena before they
 import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.few_values import LEAST, VALUES, products
+from tfhrf.deploy.tflite.few_values import LEAST, VALUES, are_few, products
 
 TENSOR = """
   - subgraph: 0
@@ -50,5 +50,4 @@ def has_few(graph, operator):
     tensor = graph.subgraphs[0].tensors[operator.inputs[1]]
     if graphs.type_name(tensor) != "int8" or not graphs.is_constant(graph, tensor):
         return False
-    values = np.frombuffer(bytes(graph.buffers[tensor.buffer].data), np.int8)
-    return len(values) >= LEAST and len(np.unique(values)) <= VALUES
+    return are_few(np.frombuffer(bytes(graph.buffers[tensor.buffer].data), np.int8))

@@ -23,9 +23,14 @@ def few_values(graph):
         if not all(graphs.is_constant_float(graph, index) for index in indices):
             continue
         kernel, *bias = (graphs.float_array(graph, index) for index in indices)
-        if kernel.size >= LEAST and len(np.unique(kernel)) <= VALUES:
+        if are_few(kernel):
             found[number] = (kernel, *bias)
     return found
+
+
+def are_few(kernel):
+    """Whether a kernel is large enough, and has few values."""
+    return kernel.size >= LEAST and len(np.unique(kernel)) <= VALUES
 
 
 def share_scales(graph, kernels):

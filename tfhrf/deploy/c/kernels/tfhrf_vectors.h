@@ -38,6 +38,21 @@
     "vldrb.s32 q2, [r5, q0]\n\t"                                                                   \
     "vldrb.s32 q3, [r5, q1]\n\t" label ":\n\t"
 
+/* Looks up, writes and counts the results in q2 and q3; the end of a function whose loop is 3. */
+#define TFHRF_VECTOR_STORE                                                                         \
+    "ldrd r1, r9, [r11, #32]\n\t"                                                                  \
+    "ldrd r3, r5, [r11, #40]\n\t" TFHRF_VECTOR_LOOK_UP("5")                                        \
+    "vldrw.u32 q0, [r11, #52]\n\t"                                                                 \
+    "ldr r7, [r11, #48]\n\t"                                                                       \
+    "add r5, r1, r3\n\t"                                                                           \
+    "vstrb.32 q3, [r5, q0]\n\t"                                                                    \
+    "vstrb.32 q2, [r1, q0]\n\t"                                                                    \
+    "add r1, r1, r7\n\t"                                                                           \
+    "subs r9, r9, #4\n\t"                                                                          \
+    "strd r1, r9, [r11, #32]\n\t"                                                                  \
+    "bne 3b\n\t"                                                                                   \
+    "vpop {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"
+
 /* What tfhrf_vector_outputs reads and moves on: words, in this order. */
 typedef struct {
     const int8_t *weights;
@@ -107,18 +122,7 @@ tfhrf_vector_outputs(tfhrf_eight *p __attribute__((unused)))
         "vadd.i32 q7, q7, r9\n\t"
         TFHRF_VECTOR_FINISH("q0", "vqrdmulh.s32 q0, q0, q3\n\t", "q4", "q0, q0, q5", "q2")
         TFHRF_VECTOR_FINISH("q1", "vqrdmulh.s32 q1, q1, q3\n\t", "q4", "q1, q1, q5", "q3")
-        "ldrd r1, r9, [r11, #32]\n\t"
-        "ldrd r3, r5, [r11, #40]\n\t" TFHRF_VECTOR_LOOK_UP("5")
-        "vldrw.u32 q0, [r11, #52]\n\t"
-        "ldr r7, [r11, #48]\n\t"
-        "add r5, r1, r3\n\t"
-        "vstrb.32 q3, [r5, q0]\n\t"
-        "vstrb.32 q2, [r1, q0]\n\t"
-        "add r1, r1, r7\n\t"
-        "subs r9, r9, #4\n\t"
-        "strd r1, r9, [r11, #32]\n\t"
-        "bne 3b\n\t"
-        "vpop {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"
+        TFHRF_VECTOR_STORE
         "pop {r4, r5, r6, r7, r8, r9, r10, r11, r12, pc}\n\t");
 #undef TFHRF_SIXTEEN
 }
@@ -194,18 +198,7 @@ tfhrf_vector_products(tfhrf_eight_products *p __attribute__((unused)))
                      "ldrd r1, r3, [r11, #24]\n\t"
                      TFHRF_VECTOR_FINISH("q0", "vrmulh.s32 q0, q0, q7\n\t", "r1", "q0, r3", "q2")
                      TFHRF_VECTOR_FINISH("q1", "vrmulh.s32 q1, q1, q7\n\t", "r1", "q1, r3", "q3")
-                     "ldrd r1, r9, [r11, #32]\n\t"
-                     "ldrd r3, r5, [r11, #40]\n\t" TFHRF_VECTOR_LOOK_UP("5")
-                     "vldrw.u32 q0, [r11, #52]\n\t"
-                     "ldr r7, [r11, #48]\n\t"
-                     "add r5, r1, r3\n\t"
-                     "vstrb.32 q3, [r5, q0]\n\t"
-                     "vstrb.32 q2, [r1, q0]\n\t"
-                     "add r1, r1, r7\n\t"
-                     "subs r9, r9, #4\n\t"
-                     "strd r1, r9, [r11, #32]\n\t"
-                     "bne 3b\n\t"
-                     "vpop {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"
+                     TFHRF_VECTOR_STORE
                      "pop {r0, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t");
 #undef TFHRF_EIGHT
 }
