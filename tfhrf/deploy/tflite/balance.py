@@ -40,7 +40,7 @@ def pairs_of(graph):
         if not has_weights(graph, first) or not passes(first):
             continue
         channels = (
-            len(weights_of(graph, first)) if kind(graph, first) != graphs.PRODUCTS[1] else None
+            len(weights_of(graph, first)) if kind(graph, first) != "DEPTHWISE_CONV_2D" else None
         )
         index = int(first.outputs[0])
         channels = channels or graphs.shape_of(subgraph.tensors[index])[-1]
