@@ -97,6 +97,25 @@ def test_products_on_emulated_boards(name, tmp_path):
     compare_on_boards(GRAPHS[name], tmp_path, inputs)
 
 
+@needs_boards
+@pytest.mark.parametrize(
+    ("rows", "depth", "least", "apart"),
+    [(1, 270, -127, False), (5, 270, -127, False), (5, 285, -127, True), (5, 9, -128, True)],
+)
+def test_joined_weights_hold_all_sums(rows, depth, least, apart, tmp_path):
+    """Pairs of weights become one of 16 bits, where that and 24 bits of a sum do."""
+    values = np.random.default_rng(0).integers(110, 128, (6, depth)).astype(np.int8)
+    values[1::2] *= -1
+    values[0] = np.where(np.arange(depth) == 3, least, values[0])
+    x, y = Spec((1, rows, depth), (0.25,), 0), Spec((1, rows, 6), (40.0 * depth,), 5)
+    made = options("FullyConnected", keepNumDims=True)
+    content = single("FULLY_CONNECTED", [x, constant(values, (1.0,))], [y], made)
+    inputs = [one[0] for one in random_inputs(content, 4)]
+    inputs += [np.full((1, rows, depth), extreme, np.int8) for extreme in (-128, 127)]
+    compare_on_boards(content, tmp_path, np.concatenate(inputs))
+    assert ("#define TFHRF_APART" in (tmp_path / "model.c").read_text()) == apart
+
+
 @pytest.mark.parametrize("bias", [2**30, -(2**30)])
 def test_unused_channels_leave_the_fast_scales(bias, tmp_path):
     """Where training has left a channel without weights, its bias is huge and its scale tiny."""

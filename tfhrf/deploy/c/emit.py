@@ -9,6 +9,8 @@ from tfhrf.deploy.c.lower import argument_names
 from tfhrf.deploy.c_text import banner, c_float, c_string, wrapped
 
 KERNELS = importlib.resources.files("tfhrf.deploy.c") / "kernels"
+# Bytes of structs of which there are many; of others it is a bound.
+STRUCTS = {"tfhrf_scale": 16, "tfhrf_narrow_scale": 12, "tfhrf_wide_scale": 8}
 INCLUDED = re.compile(r'^ *#include "(tfhrf_\w+\.h)"', re.MULTILINE)
 
 
@@ -26,6 +28,8 @@ class Writer:
         self.any_scale = any_scale
         # Whether depthwise weights have the least value of their type.
         self.least_weights = False
+        # Whether two weights are not to be joined to one of 16 bits: see tfhrf_weights.h.
+        self.apart = False
 
     def declare(self, ctype, values, count, body, kind):
         key = (ctype, body)
@@ -51,12 +55,22 @@ class Writer:
             self.bytes += itemsize * len(texts)
         return identifier
 
+    def weights(self, values):
+        """Weights in blocks of pairs of rows, which a processor may have joined."""
+        blocks = [f"TFHRF_WEIGHTS({', '.join(map(str, block))})" for block in values.reshape(-1, 8)]
+        before = len(self.known)
+        lines = [f"    {block}," for block in blocks]
+        identifier = self.declare("int8_t", lines, values.size, ",".join(blocks), "weights")
+        if len(self.known) > before:
+            self.bytes += values.size
+        return identifier
+
     def structs(self, ctype, bodies):
         before = len(self.known)
         lines = [f"    {body}," for body in bodies]
         identifier = self.declare(ctype, lines, len(bodies), ",".join(bodies), ctype[6:])
         if len(self.known) > before:
-            self.bytes += 24 * len(bodies)
+            self.bytes += STRUCTS.get(ctype, 24) * len(bodies)
         return identifier
 
     def struct(self, ctype, body):
@@ -242,6 +256,8 @@ def model_source(name, report, planned, write, kernels, body, resets):
         lines += ["#define TFHRF_ANY_SCALE 1", ""]
     if write.least_weights:
         lines += ["#define TFHRF_LEAST_WEIGHTS 1", ""]
+    if write.apart:
+        lines += ["#define TFHRF_APART 1", ""]
     lines += [f'#include "tfhrf_{kernel}.h"' for kernel in kernels]
     lines += ["", *write.lines, ""]
     if report["labels"]:

@@ -44,15 +44,18 @@
 TFHRF_OUTPUTS_FUNCTION(tfhrf_clustered_four)
 {
     __asm__ volatile(TFHRF_FOUR_OUTPUTS(
-        "ldr lr, [r3, #32]\n\t", TFHRF_FOUR_SUMS(TFHRF_CLUSTERED_FOUR TFHRF_CLUSTERED_FOUR)));
+        "ldr lr, [r3, #32]\n\t",
+        TFHRF_FOUR_BEGIN TFHRF_FOUR_SUMS(TFHRF_CLUSTERED_FOUR TFHRF_CLUSTERED_FOUR), ""));
 }
 
 TFHRF_OUTPUTS_FUNCTION(tfhrf_clustered_two)
 {
     __asm__ volatile(TFHRF_TWO_OUTPUTS("ldr r2, [r3, #32]\n\t"
                                        "str r2, [sp, #36]\n\t",
+                                       "",
                                        TFHRF_TWO_SUMS("ldr r12, [sp, #36]\n\t",
-                                                      TFHRF_CLUSTERED_TWO TFHRF_CLUSTERED_TWO)));
+                                                      TFHRF_CLUSTERED_TWO TFHRF_CLUSTERED_TWO),
+                                       ""));
 }
 
 /* The two values of each byte: 256 pairs. */

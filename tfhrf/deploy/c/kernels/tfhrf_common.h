@@ -151,6 +151,24 @@ TFHRF_INLINE int32x4_t tfhrf_rescale4(int32x4_t twice, tfhrf_scale scale)
     return vshlq_r_s32(sum, -scale.right);
 }
 
+/* The same of values that are taken once: what rounds is added where they are multiplied. */
+TFHRF_INLINE int32x4_t tfhrf_rescale4_once(int32x4_t value, tfhrf_scale scale)
+{
+#if defined(__GNUC__)
+    /* Compilers copy the value. */
+    int32x4_t sign;
+    __asm__("vshr.s32 %q1, %q0, #31\n\t"
+            "vqrdmlash.s32 %q0, %q2, %3\n\t"
+            "vadd.i32 %q0, %q0, %q1"
+            : "+w"(value), "=&w"(sign)
+            : "w"(vdupq_n_s32(scale.multiplier)), "r"(scale.rounding));
+    return vshlq_r_s32(value, -scale.right);
+#else
+    const int32x4_t high = vqrdmlashq_n_s32(value, vdupq_n_s32(scale.multiplier), scale.rounding);
+    return vshlq_r_s32(vaddq_s32(high, vshrq_n_s32(value, 31)), -scale.right);
+#endif
+}
+
 TFHRF_INLINE int32x4_t tfhrf_saturate4(int32x4_t values)
 {
     return vmaxq_s32(vminq_s32(values, vdupq_n_s32(127)), vdupq_n_s32(-128));

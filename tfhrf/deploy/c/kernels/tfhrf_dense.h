@@ -34,14 +34,14 @@ TFHRF_INLINE tfhrf_outputs tfhrf_outputs_of(const tfhrf_dense *dense, int8_t *ou
                                             ptrdiff_t out_step)
 {
     const tfhrf_outputs outputs = {
-        dense->bias,
-        dense->scales,
         out,
         next,
         dense->final,
         out_step,
-        dense->scale_step * (ptrdiff_t)sizeof *dense->scales,
+        dense->scales,
         dense->outputs,
+        dense->scale_step * (ptrdiff_t)sizeof *dense->scales,
+        dense->bias,
         NULL,
         NULL,
     };
@@ -224,24 +224,36 @@ TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tf
     }
 }
 #endif
+
+/* Copies a row. */
+TFHRF_INLINE const int8_t *tfhrf_kept(const int8_t *in, int32_t depth, int8_t *out)
+{
+    int32_t i = 0;
+    for (; i + 16 <= depth; i += 16) {
+        vstrbq_s8(out + i, vldrbq_s8(in + i));
+    }
+    if (i < depth) {
+        const mve_pred16_t lanes = vctp8q((uint32_t)(depth - i));
+        vstrbq_p_s8(out + i, vldrbq_z_s8(in + i, lanes), lanes);
+    }
+    return out;
+}
 #else
 /* Two rows that are laid out, or one where `next` is 0. */
 TFHRF_INLINE void tfhrf_dense_pair(const tfhrf_pair *x, const tfhrf_dense *dense, int8_t *out,
                                    ptrdiff_t next, ptrdiff_t out_step)
 {
-    const tfhrf_dense_final none = NULL;
 #if TFHRF_OUTPUTS
-    if (next != 0) {
-        tfhrf_outputs outputs = tfhrf_outputs_of(dense, out, next, out_step);
-        tfhrf_two_outputs(dense->weights, x, x + 4 * tfhrf_blocks(dense->depth), &outputs);
-        return;
-    }
-#endif
+    tfhrf_outputs outputs = tfhrf_outputs_of(dense, out, next, out_step);
+    tfhrf_two_outputs(dense->weights, x, x + 4 * tfhrf_blocks(dense->depth), &outputs);
+#else
+    const tfhrf_dense_final none = NULL;
     if (dense->final != NULL) {
         tfhrf_dense_loop(x, dense, &dense->final, out, next, out_step);
     } else {
         tfhrf_dense_loop(x, dense, &none, out, next, out_step);
     }
+#endif
 }
 #endif
 
@@ -262,7 +274,10 @@ TFHRF_INLINE void tfhrf_dense_four(const tfhrf_pair *x, const tfhrf_dense *dense
 #endif
 #endif
 
-/* `room` is the number of rows that are laid out in `scratch`: 2 or 4. */
+/*
+ * `room` is the number of rows that are laid out in `scratch`: 2 or 4. Rows of the output may lie
+ * where those of the input do.
+ */
 TFHRF_KERNEL void tfhrf_dense_rows(const int8_t *in, ptrdiff_t in_stride, int8_t *out,
                                    ptrdiff_t out_stride, ptrdiff_t out_step, int32_t rows,
                                    const tfhrf_dense *dense, tfhrf_pair *scratch, int32_t room)
@@ -281,8 +296,14 @@ TFHRF_KERNEL void tfhrf_dense_rows(const int8_t *in, ptrdiff_t in_stride, int8_t
     for (; rows > 0; rows -= 2) {
         const ptrdiff_t both = rows > 1 ? 1 : 0;
 #if TFHRF_MVE
-        (void)scratch;
-        tfhrf_dense_bytes(in, in + both * in_stride, dense, out, both * out_stride, out_step);
+        const int8_t *first = in;
+        const int8_t *second = in + both * in_stride;
+        if (in == out) {
+            int8_t *const kept = (int8_t *)(void *)scratch;
+            second = tfhrf_kept(second, dense->depth, kept + 4 * tfhrf_blocks(dense->depth));
+            first = tfhrf_kept(first, dense->depth, kept);
+        }
+        tfhrf_dense_bytes(first, second, dense, out, both * out_stride, out_step);
 #else
         tfhrf_lay(in, dense->depth, 2, scratch);
         if (both != 0) {

@@ -63,28 +63,28 @@ TFHRF_KERNEL void tfhrf_lay16(const int16_t *in, int32_t depth, int32_t rows, tf
 #if TFHRF_FOUR
 /* The words that TFHRF_FOUR_ROWS and TFHRF_TWO_ROWS read; steps are in bytes. */
 typedef struct {
-    const int32_t *bias;
-    const tfhrf_narrow_scale *scale;
     int16_t *out;
     ptrdiff_t next; /* from row to row of the output */
     int32_t low;
     ptrdiff_t out_step;
-    ptrdiff_t scale_step;
+    const tfhrf_narrow_scale *scale;
     int32_t left; /* outputs */
+    ptrdiff_t scale_step;
+    const int32_t *bias;
 } tfhrf_outputs16;
 
 TFHRF_INLINE tfhrf_outputs16 tfhrf_outputs_of16(const tfhrf_dense16 *dense, int16_t *out,
                                                 ptrdiff_t next, ptrdiff_t out_step)
 {
     const tfhrf_outputs16 outputs = {
-        dense->bias,
-        dense->scales,
         out,
         next * (ptrdiff_t)sizeof *out,
         dense->final,
         out_step * (ptrdiff_t)sizeof *out,
-        dense->scale_step * (ptrdiff_t)sizeof *dense->scales,
+        dense->scales,
         dense->outputs,
+        dense->scale_step * (ptrdiff_t)sizeof *dense->scales,
+        dense->bias,
     };
     return outputs;
 }
@@ -110,20 +110,8 @@ tfhrf_four_outputs16(const int8_t *w __attribute__((unused)),
                      const tfhrf_pair *end __attribute__((unused)),
                      tfhrf_outputs16 *p __attribute__((unused)))
 {
-#define TFHRF_FINISH_ONE16(sum) TFHRF_FINISH16(sum, "r0", "r2", "r12", "r1")
-#define TFHRF_FINISH_FOUR16(label, a, b, c, d)                                                       \
-    "ldrd r0, r2, [r1]\n\t"                                                                        \
-    "ldr r12, [r1, #8]\n\t" TFHRF_FINISH_ONE16(a) TFHRF_FINISH_ONE16(b) TFHRF_FINISH_ONE16(c)            \
-        TFHRF_FINISH_ONE16(d) "ldrd r1, r2, [r3, #12]\n\t" TFHRF_FOUR_LEAST16(label, "r2", a, b, c,  \
-                                                                             d)                    \
-    "add r0, lr, r1, lsl #1\n\t"                                                                   \
-    "strh " a ", [lr]\n\t"                                                                         \
-    "strh " b ", [lr, r1]\n\t"                                                                     \
-    "strh " c ", [r0]\n\t"                                                                         \
-    "strh " d ", [r0, r1]\n\t"
-    __asm__ volatile(TFHRF_FOUR_ROWS("", TFHRF_FOUR_PLAIN, TFHRF_FINISH_FOUR16));
-#undef TFHRF_FINISH_ONE16
-#undef TFHRF_FINISH_FOUR16
+    __asm__ volatile(TFHRF_FOUR_ROWS("", TFHRF_FOUR_PLAIN, "", TFHRF_FINISH16, TFHRF_FOUR_LEAST16,
+                                     "strh"));
 }
 
 static __attribute__((naked, noinline, unused)) void
@@ -132,14 +120,8 @@ tfhrf_two_outputs16(const int8_t *w __attribute__((unused)),
                     const tfhrf_pair *end __attribute__((unused)),
                     const tfhrf_outputs16 *p __attribute__((unused)))
 {
-#define TFHRF_FINISH_PAIR16(a, b)                                                                    \
-    "ldrd r2, r3, [lr]\n\t"                                                                        \
-    "ldr r12, [lr, #8]\n\t"                                                                        \
-    "add lr, lr, r8\n\t" TFHRF_FINISH16(a, "r2", "r3", "r12", "r9")                                \
-        TFHRF_FINISH16(b, "r2", "r3", "r12", "r9")
-    __asm__ volatile(
-        TFHRF_TWO_ROWS("", TFHRF_TWO_PLAIN, TFHRF_FINISH_PAIR16, TFHRF_FOUR_LEAST16, "strh"));
-#undef TFHRF_FINISH_PAIR16
+    __asm__ volatile(TFHRF_TWO_ROWS("", "", TFHRF_TWO_PLAIN, "", TFHRF_FINISH16,
+                                    TFHRF_FOUR_LEAST16, "strh"));
 }
 #endif
 

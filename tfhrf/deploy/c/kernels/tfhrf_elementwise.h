@@ -95,11 +95,12 @@ TFHRF_INLINE void tfhrf_combine_dense(const int8_t *x1, int32_t offset1, const i
     const int8_t *const last = x1 + columns;
 #if TFHRF_VECTORS
     for (int32_t fours = sign > 0 ? columns / 4 : 0; fours > 0; --fours) {
-        int32x4_t b = vshlq_n_s32(vldrbq_s32(x2), TFHRF_SUM_BITS + TFHRF_TWICE);
-        b = tfhrf_rescale4(vaddq_n_s32(b, offset2), scale2);
-        int32x4_t a = vshlq_n_s32(vldrbq_s32(x1), TFHRF_SUM_BITS + TFHRF_TWICE - 1);
-        a = vaddq_s32(vaddq_n_s32(a, offset1), vshlq_n_s32(b, TFHRF_TWICE));
-        vstrbq_s32(y, tfhrf_saturate4(tfhrf_rescale4(a, scale)));
+        /* Even offsets halve exactly. */
+        int32x4_t b = vshlq_n_s32(vldrbq_s32(x2), TFHRF_SUM_BITS);
+        b = tfhrf_rescale4_once(vaddq_n_s32(b, offset2 / 2), scale2);
+        int32x4_t a = vshlq_n_s32(vldrbq_s32(x1), TFHRF_SUM_BITS - 1);
+        a = vaddq_s32(vaddq_n_s32(a, offset1 / 2), b);
+        vstrbq_s32(y, tfhrf_saturate4(tfhrf_rescale4_once(a, scale)));
         x1 += 4;
         x2 += 4;
         y += 4;

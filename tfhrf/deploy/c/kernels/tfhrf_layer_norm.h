@@ -42,11 +42,11 @@ TFHRF_INLINE int32_t tfhrf_sum_of(const int8_t *in, int32_t columns, int32_t sum
 }
 
 #if TFHRF_VECTORS
-TFHRF_INLINE int32x4_t tfhrf_difference4(const int8_t *in, int32_t bits, int32_t offset,
-                                         tfhrf_scale scale)
+/* Even offsets, and factors, halve exactly. */
+TFHRF_INLINE int32x4_t tfhrf_difference4(const int8_t *in, int32_t offset, tfhrf_scale scale)
 {
-    const int32x4_t x = vaddq_n_s32(vshlq_r_s32(vldrbq_s32(in), bits), offset);
-    return tfhrf_saturate4(tfhrf_rescale4(x, scale));
+    const int32x4_t x = vshlq_n_s32(vldrbq_s32(in), TFHRF_SUM_BITS - 1);
+    return tfhrf_saturate4(tfhrf_rescale4_once(vaddq_n_s32(x, offset / 2), scale));
 }
 #endif
 
@@ -64,13 +64,13 @@ TFHRF_INLINE int32_t tfhrf_differences(const int8_t *in, int8_t *out, int32_t co
     const int32_t bits = TFHRF_SUM_BITS + TFHRF_TWICE - 1;
 #if TFHRF_VECTORS
     for (; operand.half != 0 && table == NULL && i + 4 <= columns; i += 4) {
-        const int32x4_t q = tfhrf_difference4(in + i, bits, operand.offset, scale);
+        const int32x4_t q = tfhrf_difference4(in + i, operand.offset, scale);
         const int32x4_t centered = vsubq_n_s32(q, zero_point);
         squares = vmladavaq_s32(squares, centered, centered);
         vstrbq_s32(out + i, q);
     }
     for (; operand.half != 0 && i + 4 <= columns; i += 4) {
-        const int32x4_t q = tfhrf_difference4(in + i, bits, operand.offset, scale);
+        const int32x4_t q = tfhrf_difference4(in + i, operand.offset, scale);
         squares = vaddvaq_s32(squares, tfhrf_look_up4(table, q));
         vstrbq_s32(out + i, q);
     }
@@ -104,13 +104,13 @@ TFHRF_INLINE void tfhrf_scale_row(int8_t *row, int32_t columns, int32_t factor, 
     int32_t i = 0;
 #if TFHRF_VECTORS
     for (; table == NULL && i + 4 <= columns; i += 4) {
-        const int32x4_t product = vmulq_n_s32(vldrbq_s32(row + i), factor);
-        const int32x4_t q = tfhrf_rescale4(vaddq_n_s32(product, offset), scale);
+        const int32x4_t product = vmulq_n_s32(vldrbq_s32(row + i), factor / 2);
+        const int32x4_t q = tfhrf_rescale4_once(vaddq_n_s32(product, offset / 2), scale);
         vstrbq_s32(row + i, tfhrf_saturate4(q));
     }
     for (; i + 4 <= columns; i += 4) {
-        const int32x4_t product = vmulq_n_s32(vldrbq_s32(row + i), factor);
-        const int32x4_t q = tfhrf_rescale4(vaddq_n_s32(product, offset), scale);
+        const int32x4_t product = vmulq_n_s32(vldrbq_s32(row + i), factor / 2);
+        const int32x4_t q = tfhrf_rescale4_once(vaddq_n_s32(product, offset / 2), scale);
         vstrbq_s32(row + i, tfhrf_look_up4(table, tfhrf_saturate4(q)));
     }
 #endif

@@ -15,44 +15,67 @@
  * The text of a function of w, x, end and p, which points to words as tfhrf_outputs has them: four
  * rows, from x to `end`, times all weights. The sums of a pair of rows of weights are in r4 to r7
  * and in r8 to r11; the rest is on the stack: w, x, end, p. What p points to is overwritten. `start`
- * finds w in r0 and p in r3, `sums` x in r1 and `end` in r2 besides, and leaves r0 behind the pair.
- * `finish` ends four sums; r3 is p, r1 the scale, lr where the first goes.
+ * finds w in r0, p in r3 and what sums begin with in r4 and r8; `sums` finds w in r0 and leaves r0
+ * behind the pair; `part` makes the sums what they are. `finish` ends a sum, given what its scale
+ * has; `last` is done to four of them.
  */
-#define TFHRF_FOUR_ROWS(start, sums, finish)                                                       \
+#define TFHRF_FOUR_ROWS(start, sums, part, finish, last, store)                                    \
     "push {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                              \
     "3:\n\t"                                                                                       \
-    "ldr r12, [r3]\n\t"                                                                            \
+    "ldr r12, [r3, #28]\n\t"                                                                       \
     "ldrd r4, r8, [r12], #8\n\t"                                                                   \
-    "str r12, [r3]\n\t" start                                                                      \
+    "str r12, [r3, #28]\n\t"                                                                       \
+    start sums part                                                                                \
+    "str r0, [sp]\n\t"                                                                             \
+    "ldr r3, [sp, #12]\n\t"                                                                        \
+    "ldr r1, [r3, #16]\n\t"                                                                        \
+    "ldm r1, {r0, r2, r12}\n\t"                                                                    \
+    finish("r4", "r0", "r2", "r12", "lr") finish("r5", "r0", "r2", "r12", "lr")                    \
+    finish("r6", "r0", "r2", "r12", "lr") finish("r7", "r0", "r2", "r12", "lr")                    \
+    "ldm r3, {r0, r1, r2, r12, lr}\n\t"                                                            \
+    last("4", "r2", "r4", "r5", "r6", "r7")                                                        \
+    "add r12, r0, r12\n\t"                                                                         \
+    store " r4, [r0]\n\t"                                                                          \
+    store " r5, [r0, r1]\n\t"                                                                      \
+    "add r0, r0, r1, lsl #1\n\t"                                                                   \
+    store " r6, [r0]\n\t"                                                                          \
+    store " r7, [r0, r1]\n\t"                                                                      \
+    "ldrd r5, r4, [r3, #20]\n\t"                                                                   \
+    "add lr, lr, r4\n\t"                                                                           \
+    "subs r5, r5, #1\n\t"                                                                          \
+    "beq 6f\n\t"                                                                                   \
+    "ldm lr, {r4, r6, r7}\n\t"                                                                     \
+    finish("r8", "r4", "r6", "r7", "r0") finish("r9", "r4", "r6", "r7", "r0")                      \
+    finish("r10", "r4", "r6", "r7", "r0") finish("r11", "r4", "r6", "r7", "r0")                    \
+    last("5", "r2", "r8", "r9", "r10", "r11")                                                      \
+    store " r8, [r12]\n\t"                                                                         \
+    store " r9, [r12, r1]\n\t"                                                                     \
+    "add r0, r12, r1, lsl #1\n\t"                                                                  \
+    store " r10, [r0]\n\t"                                                                         \
+    store " r11, [r0, r1]\n\t"                                                                     \
+    "ldr r0, [r3, #12]\n\t"                                                                        \
+    "ldr r4, [r3, #24]\n\t"                                                                        \
+    "add r12, r12, r0\n\t"                                                                         \
+    "add lr, lr, r4\n\t"                                                                           \
+    "str r12, [r3]\n\t"                                                                            \
+    "subs r5, r5, #1\n\t"                                                                          \
+    "strd lr, r5, [r3, #16]\n\t"                                                                   \
+    "ldr r0, [sp]\n\t"                                                                             \
+    "bne 3b\n\t"                                                                                   \
+    "6:\n\t"                                                                                       \
+    "pop {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+
+/* Both sums of each row begin alike. */
+#define TFHRF_FOUR_BEGIN                                                                           \
     "ldrd r1, r2, [sp, #4]\n\t"                                                                    \
     "mov r5, r4\n\t"                                                                               \
     "mov r6, r4\n\t"                                                                               \
     "mov r7, r4\n\t"                                                                               \
     "mov r9, r8\n\t"                                                                               \
     "mov r10, r8\n\t"                                                                              \
-    "mov r11, r8\n\t" sums                                                                         \
-    "str r0, [sp]\n\t"                                                                             \
-    "ldr r3, [sp, #12]\n\t"                                                                        \
-    "ldrd r1, lr, [r3, #4]\n\t" finish("4", "r4", "r5", "r6", "r7")                          \
-    "ldrd r4, r5, [r3, #20]\n\t"                                                                   \
-    "ldrd r6, r7, [r3, #4]\n\t"                                                                    \
-    "ldr r0, [r3, #28]\n\t"                                                                        \
-    "subs r0, r0, #1\n\t"                                                                          \
-    "beq 6f\n\t"                                                                                   \
-    "add r1, r6, r5\n\t"                                                                           \
-    "add lr, r7, r4\n\t"                                                                           \
-    "add r5, r1, r5\n\t"                                                                           \
-    "add r6, lr, r4\n\t"                                                                           \
-    "sub r7, r0, #1\n\t"                                                                           \
-    "strd r5, r6, [r3, #4]\n\t"                                                                    \
-    "str r7, [r3, #28]\n\t" finish("5", "r8", "r9", "r10", "r11")                       \
-    "ldr r0, [sp]\n\t"                                                                             \
-    "cmp r7, #0\n\t"                                                                               \
-    "bne 3b\n\t"                                                                                   \
-    "6:\n\t"                                                                                       \
-    "pop {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+    "mov r11, r8\n\t"
 
-/* Its sums, two blocks at a time. */
+/* The rest of the sums of x up to `end` in r2, two blocks at a time. */
 #define TFHRF_FOUR_SUMS(block)                                                                     \
     "sub r2, r2, r1\n\t"                                                                           \
     "tst r2, #32\n\t"                                                                              \
@@ -63,7 +86,7 @@
     "bne 1b\n\t"
 
 #define TFHRF_FOUR_PLAIN                                                                           \
-    TFHRF_FOUR_SUMS(TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8"))
+    TFHRF_FOUR_BEGIN TFHRF_FOUR_SUMS(TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8"))
 
 /* Half of a block of two rows at r1, times the bytes in r2 and r3: r4, r5 and r6, r7 are the sums. */
 #define TFHRF_TWO_HALF(turn)                                                                       \
@@ -89,38 +112,45 @@
 #define TFHRF_TWO_PLAIN TFHRF_TWO_SUMS("", TFHRF_TWO_BLOCK("ldrd r2, r3, [r0], #8\n\t"))
 
 /*
- * The text of a function of two rows. On the stack are bias, scale, out, next, table, out_step,
- * scale_step, left, x and end; the first two and the last are free. `start` finds p in r3; `sums`
- * finds w in r0 and what `start` left in r11, and leaves r0 behind the pair. `finish` ends two sums;
- * lr is the scale. `last` is done to all four of them.
+ * The text of a function of two rows. On the stack are out, next, table, out_step, scale, left,
+ * scale_step, bias, x and end; scale, bias and end are free. `start` finds p in r3; `join` what sums
+ * begin with in r4 and r6; `sums` finds w in r0 and what `start` left in r11, and leaves r0 behind
+ * the pair. The first row is written last: it is the one to keep where both are one.
  */
-#define TFHRF_TWO_ROWS(start, sums, finish, last, store)                                           \
+#define TFHRF_TWO_ROWS(start, join, sums, part, finish, last, store)                               \
     "push {r1, r2, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                      \
     "ldm r3, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                               \
     "push {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                                  \
-    "mov r10, r4\n\t"                                                                              \
+    "mov r10, r11\n\t"                                                                             \
     "mov r11, r2\n\t"                                                                              \
-    "mov lr, r5\n\t" start                                                                         \
+    "mov lr, r8\n\t"                                                                               \
+    start                                                                                          \
     "3:\n\t"                                                                                       \
     "ldrd r4, r6, [r10], #8\n\t"                                                                   \
+    join                                                                                           \
     "mov r5, r4\n\t"                                                                               \
-    "mov r7, r6\n\t" sums                                                                          \
-    "ldr r8, [sp, #24]\n\t" finish("r4", "r5")                                          \
-    finish("r6", "r7")                                                                  \
-    "ldrd r8, r9, [sp, #12]\n\t" last("4", "r9", "r4", "r5", "r6", "r7")                           \
-    "ldr r1, [sp, #8]\n\t"                                                                         \
-    "ldr r2, [sp, #20]\n\t"                                                                        \
-    "ldr r3, [sp, #28]\n\t"                                                                        \
+    "mov r7, r6\n\t"                                                                               \
+    sums part                                                                                      \
+    "ldr r8, [sp, #24]\n\t"                                                                        \
+    "ldm lr, {r2, r3, r12}\n\t"                                                                    \
+    finish("r4", "r2", "r3", "r12", "r9") finish("r5", "r2", "r3", "r12", "r9")                    \
+    "add lr, lr, r8\n\t"                                                                           \
+    "ldm lr, {r2, r3, r12}\n\t"                                                                    \
+    finish("r6", "r2", "r3", "r12", "r9") finish("r7", "r2", "r3", "r12", "r9")                    \
+    "add lr, lr, r8\n\t"                                                                           \
+    "ldm sp, {r1, r2, r3, r8}\n\t"                                                                 \
+    last("4", "r3", "r4", "r5", "r6", "r7")                                                        \
+    "ldr r9, [sp, #20]\n\t"                                                                        \
+    store " r5, [r1, r2]\n\t"                                                                      \
     store " r4, [r1]\n\t"                                                                          \
-    store " r5, [r1, r8]\n\t"                                                                      \
-    "subs r3, r3, #2\n\t"                                                                          \
+    "subs r9, r9, #2\n\t"                                                                          \
     "blo 5f\n\t"                                                                                   \
-    "add r1, r1, r2\n\t"                                                                           \
+    "add r1, r1, r8\n\t"                                                                           \
+    store " r7, [r1, r2]\n\t"                                                                      \
     store " r6, [r1]\n\t"                                                                          \
-    store " r7, [r1, r8]\n\t"                                                                      \
-    "add r1, r1, r2\n\t"                                                                           \
-    "str r1, [sp, #8]\n\t"                                                                         \
-    "str r3, [sp, #28]\n\t"                                                                        \
+    "add r1, r1, r8\n\t"                                                                           \
+    "str r1, [sp]\n\t"                                                                             \
+    "str r9, [sp, #20]\n\t"                                                                        \
     "bne 3b\n\t"                                                                                   \
     "5:\n\t"                                                                                       \
     "add sp, sp, #40\n\t"                                                                          \
@@ -130,14 +160,14 @@
 #if TFHRF_OUTPUTS
 /* What the functions below read: words, in this order. */
 typedef struct {
-    const int32_t *bias;
-    const tfhrf_scale *scale;
     int8_t *out;
-    ptrdiff_t next;     /* from row to row of the output */
+    ptrdiff_t next; /* from row to row of the output */
     const int8_t *table;
     ptrdiff_t out_step;
-    ptrdiff_t scale_step; /* bytes */
+    const tfhrf_scale *scale;
     int32_t left;         /* outputs */
+    ptrdiff_t scale_step; /* bytes */
+    const int32_t *bias;
     /* Of weights in another form; `counts` is moved on, too. */
     const void *more;
     const uint8_t *counts;
@@ -165,37 +195,100 @@ typedef struct {
         const int8_t *w __attribute__((unused)), const tfhrf_pair *x __attribute__((unused)),      \
         const tfhrf_pair *end __attribute__((unused)), tfhrf_outputs *p __attribute__((unused)))
 
-#define TFHRF_FINISH_SUM(sum) TFHRF_FINISH(sum, "r0", "r2", "r12", "r1")
-/* r3: p, r1: the scale; lr: where the first goes. */
-#define TFHRF_FINISH_FOUR(label, a, b, c, d)                                                       \
-    "ldrd r0, r2, [r1]\n\t"                                                                        \
-    "ldrsh r12, [r1, #8]\n\t" TFHRF_FINISH_SUM(a) TFHRF_FINISH_SUM(b) TFHRF_FINISH_SUM(c)          \
-        TFHRF_FINISH_SUM(d) "ldrd r1, r2, [r3, #12]\n\t" TFHRF_LOOK_UP(label, "r2", a, b, c, d)     \
-    "add r0, lr, r1, lsl #1\n\t"                                                                   \
-    "strb " a ", [lr]\n\t"                                                                         \
-    "strb " b ", [lr, r1]\n\t"                                                                     \
-    "strb " c ", [r0]\n\t"                                                                         \
-    "strb " d ", [r0, r1]\n\t"
+#if TFHRF_JOINT
+/* Half of a block of four rows: both sums of two rows at a time. */
+#define TFHRF_FOUR_JOINT                                                                           \
+    "ldr r2, [r0], #4\n\t"                                                                         \
+    "ldrd r12, lr, [r1], #8\n\t"                                                                   \
+    "sxtb16 r3, r2\n\t"                                                                            \
+    "smlad r4, r2, r12, r4\n\t"                                                                    \
+    "smlad r5, r2, lr, r5\n\t"                                                                     \
+    "smlad r8, r3, r12, r8\n\t"                                                                    \
+    "smlad r9, r3, lr, r9\n\t"                                                                     \
+    "ldrd r12, lr, [r1], #8\n\t"                                                                   \
+    "smlad r6, r2, r12, r6\n\t"                                                                    \
+    "smlad r7, r2, lr, r7\n\t"                                                                     \
+    "smlad r10, r3, r12, r10\n\t"                                                                  \
+    "smlad r11, r3, lr, r11\n\t"
 
-/* lr: the scale. */
-#define TFHRF_FINISH_PAIR(a, b)                                                                    \
-    "ldrd r2, r3, [lr]\n\t"                                                                        \
-    "ldrsh r12, [lr, #8]\n\t"                                                                      \
-    "add lr, lr, r8\n\t" TFHRF_FINISH(a, "r2", "r3", "r12", "r9")                                   \
-        TFHRF_FINISH(b, "r2", "r3", "r12", "r9")
+/* The first half of the first block of a row: sums begin. */
+#define TFHRF_FOUR_FIRST                                                                           \
+    "ldr r1, [sp, #4]\n\t"                                                                         \
+    "ldr r2, [r0], #4\n\t"                                                                         \
+    "sxtb16 r3, r2\n\t"                                                                            \
+    "ldrd r12, lr, [r1, #8]\n\t"                                                                   \
+    "smlad r6, r2, r12, r4\n\t"                                                                    \
+    "smlad r7, r2, lr, r4\n\t"                                                                     \
+    "smlad r10, r3, r12, r8\n\t"                                                                   \
+    "smlad r11, r3, lr, r8\n\t"                                                                    \
+    "ldrd r12, lr, [r1], #16\n\t"                                                                  \
+    "smlad r5, r2, lr, r4\n\t"                                                                     \
+    "smlad r4, r2, r12, r4\n\t"                                                                    \
+    "smlad r9, r3, lr, r8\n\t"                                                                     \
+    "smlad r8, r3, r12, r8\n\t"
 
-#define TFHRF_FOUR_OUTPUTS(start, sums) TFHRF_FOUR_ROWS(start, sums, TFHRF_FINISH_FOUR)
-#define TFHRF_TWO_OUTPUTS(start, sums)                                                             \
-    TFHRF_TWO_ROWS(start, sums, TFHRF_FINISH_PAIR, TFHRF_LOOK_UP, "strb")
+#define TFHRF_FOUR_BLOCK TFHRF_FOUR_JOINT TFHRF_FOUR_JOINT
+#define TFHRF_FOUR_ALL                                                                             \
+    TFHRF_FOUR_FIRST TFHRF_FOUR_JOINT                                                              \
+    "ldr r2, [sp, #8]\n\t"                                                                         \
+    "cmp r1, r2\n\t"                                                                               \
+    "beq 7f\n\t" TFHRF_FOUR_SUMS(TFHRF_FOUR_BLOCK) "7:\n\t"
+#define TFHRF_FOUR_JOIN "add r4, r8, r4, lsl #8\n\t"
+#define TFHRF_FOUR_PART                                                                            \
+    "sub r4, r4, r8\n\t"                                                                           \
+    "sub r5, r5, r9\n\t"                                                                           \
+    "sub r6, r6, r10\n\t"                                                                          \
+    "sub r7, r7, r11\n\t"                                                                          \
+    "asr r4, r4, #8\n\t"                                                                           \
+    "asr r5, r5, #8\n\t"                                                                           \
+    "asr r6, r6, #8\n\t"                                                                           \
+    "asr r7, r7, #8\n\t"
+
+/* A block of two rows. */
+#define TFHRF_TWO_JOINT                                                                            \
+    "ldrd r2, r3, [r0], #8\n\t"                                                                    \
+    "ldrd r8, r9, [r1], #8\n\t"                                                                    \
+    "smlad r4, r2, r8, r4\n\t"                                                                     \
+    "smlad r5, r2, r9, r5\n\t"                                                                     \
+    "sxtb16 r2, r2\n\t"                                                                            \
+    "smlad r6, r2, r8, r6\n\t"                                                                     \
+    "smlad r7, r2, r9, r7\n\t"                                                                     \
+    "ldrd r8, r9, [r1], #8\n\t"                                                                    \
+    "smlad r4, r3, r8, r4\n\t"                                                                     \
+    "smlad r5, r3, r9, r5\n\t"                                                                     \
+    "sxtb16 r3, r3\n\t"                                                                            \
+    "smlad r6, r3, r8, r6\n\t"                                                                     \
+    "smlad r7, r3, r9, r7\n\t"
+#define TFHRF_TWO_JOIN "add r4, r6, r4, lsl #8\n\t"
+#define TFHRF_TWO_PART                                                                             \
+    "sub r4, r4, r6\n\t"                                                                           \
+    "sub r5, r5, r7\n\t"                                                                           \
+    "asr r4, r4, #8\n\t"                                                                           \
+    "asr r5, r5, #8\n\t"
+#else
+#define TFHRF_FOUR_BLOCK TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
+#define TFHRF_FOUR_ALL TFHRF_FOUR_PLAIN
+#define TFHRF_FOUR_JOIN ""
+#define TFHRF_FOUR_PART ""
+#define TFHRF_TWO_JOINT TFHRF_TWO_BLOCK("ldrd r2, r3, [r0], #8\n\t")
+#define TFHRF_TWO_JOIN ""
+#define TFHRF_TWO_PART ""
+#endif
+
+#define TFHRF_FOUR_OUTPUTS(start, sums, part)                                                      \
+    TFHRF_FOUR_ROWS(start, sums, part, TFHRF_FINISH, TFHRF_LOOK_UP, "strb")
+#define TFHRF_TWO_OUTPUTS(start, join, sums, part)                                                 \
+    TFHRF_TWO_ROWS(start, join, sums, part, TFHRF_FINISH, TFHRF_LOOK_UP, "strb")
 
 TFHRF_OUTPUTS_FUNCTION(tfhrf_four_outputs)
 {
-    __asm__ volatile(TFHRF_FOUR_OUTPUTS("", TFHRF_FOUR_PLAIN));
+    __asm__ volatile(TFHRF_FOUR_OUTPUTS(TFHRF_FOUR_JOIN, TFHRF_FOUR_ALL, TFHRF_FOUR_PART));
 }
 
 TFHRF_OUTPUTS_FUNCTION(tfhrf_two_outputs)
 {
-    __asm__ volatile(TFHRF_TWO_OUTPUTS("", TFHRF_TWO_PLAIN));
+    __asm__ volatile(TFHRF_TWO_OUTPUTS("", TFHRF_TWO_JOIN, TFHRF_TWO_SUMS("", TFHRF_TWO_JOINT),
+                                       TFHRF_TWO_PART));
 }
 
 /* What tfhrf_two_products reads: words, in this order. */

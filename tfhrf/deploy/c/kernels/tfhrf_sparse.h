@@ -23,21 +23,21 @@
 TFHRF_OUTPUTS_FUNCTION(tfhrf_sparse_four)
 {
     __asm__ volatile(TFHRF_FOUR_OUTPUTS(
-        "ldrd r12, lr, [r3, #32]\n\t"
-        "ldrb r2, [lr], #1\n\t"
-        "str r12, [sp]\n\t"
-        "str lr, [r3, #36]\n\t"
-        "add r2, r0, r2, lsl #3\n\t"
-        "str r2, [sp, #8]\n\t",
-        "cmp r0, r2\n\t" TFHRF_SPARSE_SUMS(
-            "ldr lr, [sp]\n\t"
-            "ldrb r12, [lr], #1\n\t"
-            "str lr, [sp]\n\t"
-            "add r1, r1, r12, lsl #5\n\t",
-            TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8"), "8", "r2")
+        TFHRF_FOUR_JOIN "ldrd r12, lr, [r3, #32]\n\t"
+                        "ldrb r2, [lr], #1\n\t"
+                        "str r12, [sp]\n\t"
+                        "str lr, [r3, #36]\n\t"
+                        "add r2, r0, r2, lsl #3\n\t"
+                        "str r2, [sp, #8]\n\t",
+        TFHRF_FOUR_BEGIN "cmp r0, r2\n\t" TFHRF_SPARSE_SUMS("ldr lr, [sp]\n\t"
+                                                            "ldrb r12, [lr], #1\n\t"
+                                                            "str lr, [sp]\n\t"
+                                                            "add r1, r1, r12, lsl #5\n\t",
+                                                            TFHRF_FOUR_BLOCK, "8", "r2")
         "ldr r3, [sp, #12]\n\t"
         "ldr r12, [sp]\n\t"
-        "str r12, [r3, #32]\n\t"));
+        "str r12, [r3, #32]\n\t",
+        TFHRF_FOUR_PART));
 }
 
 /* r11 is where what is skipped comes from; where the counts do is on the stack. */
@@ -45,17 +45,18 @@ TFHRF_OUTPUTS_FUNCTION(tfhrf_sparse_two)
 {
     __asm__ volatile(TFHRF_TWO_OUTPUTS(
         "ldrd r11, r2, [r3, #32]\n\t"
-        "str r2, [sp]\n\t",
-        "ldr r2, [sp]\n\t"
+        "str r2, [sp, #28]\n\t",
+        TFHRF_TWO_JOIN,
+        "ldr r2, [sp, #28]\n\t"
         "ldr r1, [sp, #32]\n\t"
         "ldrb r3, [r2], #1\n\t"
-        "str r2, [sp]\n\t"
+        "str r2, [sp, #28]\n\t"
         "add r12, r0, r3, lsl #3\n\t"
         "str r12, [sp, #36]\n\t"
         "cmp r0, r12\n\t" TFHRF_SPARSE_SUMS("ldrb r12, [r11], #1\n\t"
-                                           "add r1, r1, r12, lsl #4\n\t",
-                                           TFHRF_TWO_BLOCK("ldrd r2, r3, [r0], #8\n\t"), "36",
-                                           "r12")));
+                                            "add r1, r1, r12, lsl #4\n\t",
+                                            TFHRF_TWO_JOINT, "36", "r12"),
+        TFHRF_TWO_PART));
 }
 #else
 TFHRF_INLINE void tfhrf_sparse_unpack(tfhrf_packed *from, int32_t blocks, int8_t *out)

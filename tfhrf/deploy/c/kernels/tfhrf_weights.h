@@ -15,6 +15,21 @@
 #define TFHRF_FOUR 0
 #endif
 
+/*
+ * There two 8-bit weights of a pair of rows, a and b, may be one of 16 bits, 256 a + b: products
+ * with it and with b alone make both sums, if those of a have 24 bits. A model whose weights do not
+ * fit or whose sums may be longer defines TFHRF_APART.
+ */
+#if TFHRF_FOUR && !defined(TFHRF_ANY_SCALE) && !defined(TFHRF_APART)
+#define TFHRF_JOINT 1
+#define TFHRF_JOIN(a, b) (b), (a) - ((b) < 0)
+#define TFHRF_WEIGHTS(a0, a1, a2, a3, b0, b1, b2, b3)                                              \
+    TFHRF_JOIN(a0, b0), TFHRF_JOIN(a2, b2), TFHRF_JOIN(a1, b1), TFHRF_JOIN(a3, b3)
+#else
+#define TFHRF_JOINT 0
+#define TFHRF_WEIGHTS(a0, a1, a2, a3, b0, b1, b2, b3) a0, a1, a2, a3, b0, b1, b2, b3
+#endif
+
 /* Lays a row of bytes out as one of `rows` rows, filled up with zeros; TFHRF_TWICE the values. */
 TFHRF_KERNEL void tfhrf_lay(const int8_t *in, int32_t depth, int32_t rows, tfhrf_pair *out)
 {

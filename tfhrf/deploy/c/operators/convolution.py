@@ -132,11 +132,13 @@ def lower_conv(lowering, operator):
 
     small = unpacked(lowering, weights.matrix, arrangement_of(weights, depthwise), frames)
     if small is not None:
-        weights = weights._replace(arrangement=small[0])
+        weights = weights._replace(arrangement=small[0], joint=False)
 
     def last(write, *more):
         name = f"&{dense_struct(write, lowering, operator, weights, depthwise)}"
         if more:
+            # What is unpacked is not joined.
+            write.apart |= patches
             name = f"(tfhrf_dense[]){{tfhrf_unpacked({name}, {more[0]})}}"
         if patches:
             return f"{name}, {write.scratch}, {rows_at_once(four, write)}"

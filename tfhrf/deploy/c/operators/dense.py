@@ -25,6 +25,7 @@ class Weights(NamedTuple):
     scales: list[tuple[int, int]]
     struct: str
     arrangement: np.ndarray | None = None  # of the matrix, for a kernel that has its own
+    joint: bool = True  # whether what is written are blocks of pairs of rows
 
     @property
     def wide(self):
@@ -77,6 +78,16 @@ def fits_words(matrix, bias, scales):
     return bool(largest.max() < 2**31) and all(is_narrow(*scale) for scale in scales)
 
 
+def fits_joint(matrix, bias):
+    """Whether pairs of weights fit 16 bits, and twice the sums 24 bits."""
+    wide = matrix.astype(np.int64)
+    second = wide[1::2]
+    first = wide[::2][: len(second)]
+    products = np.sort([wide * -128, wide * 127], axis=0)
+    reach = np.abs(products.sum(axis=-1) + bias).max()
+    return bool(reach < 2**22 and not ((first == -128) & (second < 0)).any())
+
+
 def pair_rows(matrix):
     """Rows of int8 values in pairs, four of one and four of the other in turns: int8.
 
@@ -109,8 +120,8 @@ def arrangement_of(weights, depthwise=False):
 
 def dense_struct(write, lowering, operator, weights, depthwise=False):
     """Name of the struct of weights."""
-    matrix, bias, scales, struct, _ = weights
-    placed, word = arrangement_of(weights, depthwise), "int32_t"
+    matrix, bias, scales, struct, *_ = weights
+    placed, word, joint = arrangement_of(weights, depthwise), "int32_t", False
     if struct == "tfhrf_dense":
         if np.abs(bias).max() >= 2**31:
             refuse(operator, "its bias and zero point do not fit 32 bits", operator.inputs[1])
@@ -118,6 +129,8 @@ def dense_struct(write, lowering, operator, weights, depthwise=False):
         write.least_weights |= depthwise and bool(matrix.min() == -128)
         bias, literals = scales_of_sums(write, operator, weights)
         # Depthwise kernels take sums as they are, others TFHRF_TWICE.
+        joint = not depthwise and weights.joint
+        write.apart |= joint and not fits_joint(matrix, bias)
         bias = bias * (1 if depthwise or write.any_scale else 2)
     elif struct == "tfhrf_dense16":
         scale, literals = "tfhrf_narrow_scale", [narrow_scale(*one) for one in scales]
@@ -127,7 +140,7 @@ def dense_struct(write, lowering, operator, weights, depthwise=False):
     if not (depthwise or weights.wide):
         bias = np.append(bias, np.zeros(len(bias) % 2, bias.dtype))
     body = [
-        write.array("int8_t", placed, "weights"),
+        write.weights(placed) if joint else write.array("int8_t", placed, "weights"),
         write.array(word, bias, "bias"),
         write.structs(scale, literals),
         str(matrix.shape[1]),
@@ -177,7 +190,7 @@ def lower_dense(lowering, operator):
     out_stride, out_step = matrix_strides(operator, target)
     form = compact(lowering.precision, weights.matrix)
     if form is not None:
-        weights = weights._replace(arrangement=form.arrangement)
+        weights = weights._replace(arrangement=form.arrangement, joint=form.kernel == "sparse")
     alone = lowering.precision is INT8 and len(target.address) == 1 and form is None
 
     def call(write, pointers, rows):
