@@ -3,6 +3,8 @@
 import collections
 import dataclasses
 
+import numpy as np
+
 from tfhrf.deploy import memory_plan
 from tfhrf.deploy.c.schedule import groups_of, in_rows, readers, recompute, redirect, writers
 
@@ -12,6 +14,8 @@ MORE = 4
 ALIGNMENT = 4
 # Kernels that read an element before they write the one in its place.
 ELEMENTWISE = {"add", "sub", "mul", "table", "squared_difference", "layer_norm"}
+# Those that lay some rows of their first operand out before they write these rows.
+BY_ROWS = {("dense",), ("dense16",), ("attention",), ("attention16",)}
 
 
 @dataclasses.dataclass(eq=False)
@@ -31,8 +35,18 @@ class Plan:
 
 
 def plan(steps):
+    """The plan in which kernels write where they read if that saves memory or widens loops.
+
+    On an M55 these kernels must copy then.
+    """
+    apart, inside = (smallest(steps, kernels) for kernels in ((), BY_ROWS))
+    better = inside.arena < apart.arena or rows_in_loops(inside) > rows_in_loops(apart)
+    return inside if better and inside.arena <= apart.arena else apart
+
+
+def smallest(steps, by_rows):
     """The plan with the smaller arena: with or without computing normalizations again."""
-    best = arrange(steps)
+    best = arrange(steps, by_rows=by_rows)
     current = best
     # Each normalization is computed again once at most.
     for _ in range(sum(step.name == "layer_norm" for step in steps)):
@@ -40,27 +54,33 @@ def plan(steps):
         if again is None:
             break
         steps = again
-        current = arrange(steps)
+        current = arrange(steps, by_rows=by_rows)
         if current.arena < best.arena:
             best = current
-    merged = merge(best)
-    return cut(widen(best if merged is None or merged.arena > best.arena else merged))
+    merged = merge(best, by_rows)
+    if merged is not None and merged.arena <= best.arena:
+        best = merged
+    return cut(widen(best, frozenset(), by_rows), by_rows)
 
 
-def widen(planned, cuts=frozenset()):
-    """The plan in which each loop that can without more memory computes MORE rows at once."""
+def widen(planned, cuts, by_rows):
+    """The plan in which each loop that can computes MORE rows at once.
+
+    It may take what short buffers that lie in place of others save, and no more.
+    """
     steps = [step for group in planned.groups for step in group.steps]
+    most = max(planned.arena, arrange(steps, cuts=cuts).arena)
     loops = [group for group in planned.groups if id(group) in planned.looped]
     wide: set = set()
     for group in loops:
         if group.rows >= MORE:
-            wider = arrange(steps, wide | {group.steps[0]}, cuts)
-            if wider.arena <= planned.arena:
+            wider = arrange(steps, wide | {group.steps[0]}, cuts, by_rows)
+            if wider.arena <= most:
                 planned, wide = wider, wide | {group.steps[0]}
     return planned
 
 
-def cut(planned):
+def cut(planned, by_rows):
     """The plan in which loops are cut after an ADD where a part then computes MORE rows at once.
 
     What is added goes to where the residual stream lies: the rest needs less of the memory.
@@ -71,7 +91,8 @@ def cut(planned):
     for group in narrow:
         for step in group.steps[:-1]:
             if step.name == "add":
-                more = widen(arrange(steps, cuts=cuts | {step}), cuts | {step})
+                parts = arrange(steps, cuts=cuts | {step}, by_rows=by_rows)
+                more = widen(parts, cuts | {step}, by_rows)
                 if more.arena <= planned.arena and rows_in_loops(more) > rows_in_loops(planned):
                     planned, cuts = more, cuts | {step}
     return planned
@@ -82,7 +103,7 @@ def rows_in_loops(planned):
     return sum(planned.looped.get(id(group), 0) * len(group.steps) for group in planned.groups)
 
 
-def merge(planned):
+def merge(planned, by_rows):
     """A plan in which no group computes the same normalization twice, or None."""
     steps = [step for group in planned.groups for step in group.steps]
     found = False
@@ -99,13 +120,13 @@ def merge(planned):
                     for other in steps
                     if other is not step
                 ]
-    return arrange(steps) if found else None
+    return arrange(steps, by_rows=by_rows) if found else None
 
 
-def arrange(steps, wide=frozenset(), cuts=frozenset()):
+def arrange(steps, wide=frozenset(), cuts=frozenset(), by_rows=()):
     """A Plan; loops that begin with a step of `wide` compute MORE rows at once.
 
-    They end after a step of `cuts`.
+    They end after a step of `cuts`. Kernels of `by_rows` may write where they read.
     """
     groups = []
     buffers: dict = {}
@@ -121,7 +142,7 @@ def arrange(steps, wide=frozenset(), cuts=frozenset()):
         else:
             groups += [dataclasses.replace(group, steps=[s], rows=s.rows) for s in group.steps]
     times = lifetimes(groups, looped, buffers)
-    same = in_place(groups, looped, buffers, times)
+    same = in_place(groups, looped, buffers, times, by_rows)
     arena, offsets, taken = place(times, buffers, same, heights)
     inside = [step for group in groups for step in group.steps]
     largest = max((step.scratch for step in inside), default=0)
@@ -184,13 +205,18 @@ def lifetimes(groups, looped, buffers):
     return times
 
 
-def in_place(groups, looped, buffers, times):
+def in_place(groups, looped, buffers, times, by_rows):
     """{storage: storage it takes the place of}, where rows are read before they are replaced."""
     same: dict = {}
     clock = 0
     for group in groups:
         begin, end = clock, clock + len(group.steps) - 1
         clock = end + 1
+        for i, step in enumerate(group.steps):
+            if step.kernels in by_rows:
+                old = step.reads[0].storage
+                if old in buffers and times[old][1] == begin + i and fits_rows(step, buffers):
+                    same[step.write.storage] = old
         for new in dict.fromkeys(step.write.storage for step in group.steps):
             if new in buffers or times.get(new, (-1,))[0] != begin:
                 continue
@@ -206,6 +232,18 @@ def in_place(groups, looped, buffers, times):
                     same[new] = old
                     break
     return same
+
+
+def fits_rows(step, buffers):
+    """Whether a step of a loop may write its short buffer where the one lies that it reads."""
+    first, *others = step.reads
+    old, new = first.storage, step.write.storage
+    if new not in buffers or buffers[new] != buffers[old] or old.itemsize != new.itemsize:
+        return False
+    if any(operand.storage is old for operand in others):
+        return False
+    # Heads follow one another: each must have its own columns.
+    return "attention" not in step.name or np.array_equal(first.rows, step.write.rows)
 
 
 def replaceable(group, old, new, loop):
