@@ -67,12 +67,9 @@
 
 /* Both sums of each row begin alike. */
 #define TFHRF_FOUR_BEGIN                                                                           \
-    "ldrd r1, r2, [sp, #4]\n\t"                                                                    \
-    "mov r5, r4\n\t"                                                                               \
-    "mov r6, r4\n\t"                                                                               \
-    "mov r7, r4\n\t"                                                                               \
-    "mov r9, r8\n\t"                                                                               \
-    "mov r10, r8\n\t"                                                                              \
+    "ldrd r1, r2, [sp, #4]\n\t" "mov r5, r4\n\t"                                                   \
+    "mov r6, r4\n\t" "mov r7, r4\n\t"                                                              \
+    "mov r9, r8\n\t" "mov r10, r8\n\t"                                                             \
     "mov r11, r8\n\t"
 
 /* The rest of the sums of x up to `end` in r2, two blocks at a time. */
@@ -235,14 +232,10 @@ typedef struct {
     "beq 7f\n\t" TFHRF_FOUR_SUMS(TFHRF_FOUR_BLOCK) "7:\n\t"
 #define TFHRF_FOUR_JOIN "add r4, r8, r4, lsl #8\n\t"
 #define TFHRF_FOUR_PART                                                                            \
-    "sub r4, r4, r8\n\t"                                                                           \
-    "sub r5, r5, r9\n\t"                                                                           \
-    "sub r6, r6, r10\n\t"                                                                          \
-    "sub r7, r7, r11\n\t"                                                                          \
-    "asr r4, r4, #8\n\t"                                                                           \
-    "asr r5, r5, #8\n\t"                                                                           \
-    "asr r6, r6, #8\n\t"                                                                           \
-    "asr r7, r7, #8\n\t"
+    "sub r4, r4, r8\n\t" "sub r5, r5, r9\n\t"                                                      \
+    "sub r6, r6, r10\n\t" "sub r7, r7, r11\n\t"                                                    \
+    "asr r4, r4, #8\n\t" "asr r5, r5, #8\n\t"                                                      \
+    "asr r6, r6, #8\n\t" "asr r7, r7, #8\n\t"
 
 /* A block of two rows. */
 #define TFHRF_TWO_JOINT                                                                            \
@@ -261,10 +254,8 @@ typedef struct {
     "smlad r7, r3, r9, r7\n\t"
 #define TFHRF_TWO_JOIN "add r4, r6, r4, lsl #8\n\t"
 #define TFHRF_TWO_PART                                                                             \
-    "sub r4, r4, r6\n\t"                                                                           \
-    "sub r5, r5, r7\n\t"                                                                           \
-    "asr r4, r4, #8\n\t"                                                                           \
-    "asr r5, r5, #8\n\t"
+    "sub r4, r4, r6\n\t" "sub r5, r5, r7\n\t"                                                      \
+    "asr r4, r4, #8\n\t" "asr r5, r5, #8\n\t"
 #else
 #define TFHRF_FOUR_BLOCK TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
 #define TFHRF_FOUR_ALL TFHRF_FOUR_PLAIN
