@@ -17,6 +17,7 @@ from tfhrf.deploy.tflite import graph_rewrites
 from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.balance import balance
 from tfhrf.deploy.tflite.calibrate import calibrate
+from tfhrf.deploy.tflite.constant_folding import fold_constants
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
 from tfhrf.deploy.tflite.fidelity import output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
@@ -125,6 +126,7 @@ def float_graph(model, precision):
     """ModelT of a Keras model in floats, rewritten for what it is going to become."""
     graph = graphs.read(convert(freeze(lower(model)), precision, layer_namer(model)))
     take_tokens(graph)
+    fold_constants(graph)
     replace_missing(graph)
     graph_rewrites.slice_unequal_splits(graph)
     graph_rewrites.slice_fewer_axes(graph)

@@ -16,7 +16,8 @@ from tfhrf.deploy.tflite.graph import (
     shape_of,
     tensor_name,
 )
-from tfhrf.deploy.tflite.pieces import binary, like, unary
+from tfhrf.deploy.tflite.lookups import is_uniform
+from tfhrf.deploy.tflite.pieces import EPSILON, binary, like, unary
 from tfhrf.deploy.tflite.schema import schema
 from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 
@@ -24,8 +25,6 @@ from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 FIXED_SCALES = {"LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "SOFTMAX", "TANH"}
 # Far above what scores are, so that adding it and choosing it are the same.
 MASKED = -1e4
-# Keeps the float inverse of a root finite; below what any range resolves.
-EPSILON = 1e-12
 
 
 def for_integers(graph, precision):
@@ -62,6 +61,34 @@ def root(graph, operator, precision):
         unary(graph, "RSQRT", above, inverse),
         binary(graph, "MUL", x, inverse, y),
     ]
+
+
+def divide(graph, operator, precision):
+    """x times the inverse of what divides it: TensorFlow Lite's quantizer has no division."""
+    (x, y), (result,) = operator.inputs, operator.outputs
+    activation = operator.builtinOptions.fusedActivationFunction
+    tensors = graph.subgraphs[0].tensors
+    if is_constant(graph, tensors[y]):
+        inverses = 1 / float_values(graph, y).reshape(shape_of(tensors[y]))
+        return [binary(graph, "MUL", x, inverses, result, activation)]
+    if precision == "int8" and is_constant(graph, tensors[x]) and is_uniform(graph, x):
+        return None  # a table
+    inverse = like(graph, y, "inverse")
+    if precision == "int8":
+        new = [binary(graph, "DIV", 1.0, y, inverse)]
+    else:
+        # y / y², of which only the root has an inverse.
+        square, above, root, share = (
+            like(graph, inverse, part) for part in ("square", "above_zero", "root", "share")
+        )
+        new = [
+            binary(graph, "MUL", y, y, square),
+            binary(graph, "ADD", square, EPSILON, above),
+            unary(graph, "RSQRT", above, root),
+            binary(graph, "MUL", y, root, share),
+            binary(graph, "MUL", share, root, inverse),
+        ]
+    return [*new, binary(graph, "MUL", x, inverse, result, activation)]
 
 
 def add_up(graph, operator, precision):
@@ -141,6 +168,7 @@ def unpack(graph, operator, precision):
 
 
 REWRITES = {
+    "DIV": divide,
     "MAXIMUM": choose_larger,
     "MINIMUM": choose_larger,
     "NEG": negate,
