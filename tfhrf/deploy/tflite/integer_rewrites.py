@@ -120,17 +120,30 @@ def choose_larger(graph, operator, precision):
 
 
 def choose_by_constant(graph, operator, precision):
-    """x times zeros and ones, plus what stands where a constant condition does not hold."""
+    """x times zeros and ones, plus what stands where a constant condition does not hold.
+
+    Where a condition is computed, scores that it excludes from a softmax get a penalty added.
+    """
     condition, x, other = operator.inputs
     tensors = graph.subgraphs[0].tensors
     fixed = [i for i in (x, other) if is_constant(graph, tensors[i])]
-    if not is_constant(graph, tensors[condition]) or len(fixed) != 1:
+    if len(fixed) != 1:
         return None
+    varying, y = (x if fixed[0] == other else other), operator.outputs[0]
+    values = float_values(graph, fixed[0]).reshape(shape_of(tensors[fixed[0]]))
+    if not is_constant(graph, tensors[condition]):
+        if fixed[0] == x or not (values <= MASKED).all():
+            return None
+        penalty = like(graph, y, "penalty", shape_of(tensors[condition]))
+        ends = [add_constant(graph, np.array(end, np.float32), "penalty") for end in (0.0, MASKED)]
+        options = schema.SelectV2OptionsT()
+        return [
+            make_operator(graph, "SELECT_V2", options, [condition, *ends], [penalty]),
+            binary(graph, "ADD", varying, penalty, y),
+        ]
     data = bytes(graph.buffers[tensors[condition].buffer].data)
     holds = np.frombuffer(data, np.bool_).reshape(shape_of(tensors[condition]))
-    values = float_values(graph, fixed[0]).reshape(shape_of(tensors[fixed[0]]))
     chosen = holds if fixed[0] == other else ~holds
-    varying, y = (x if fixed[0] == other else other), operator.outputs[0]
     added = np.where(chosen, np.float32(0), values).astype(np.float32)
     if (values <= MASKED).all():
         return [binary(graph, "ADD", varying, added, y)]
