@@ -6,7 +6,9 @@ For every seed half of the speakers are drawn, and of their recordings `--clips`
 other half is the test. The same recipe trains on these from scratch and `--from` the model.
 """
 
+import collections
 import csv
+import hashlib
 import json
 import os
 import pathlib
@@ -31,7 +33,7 @@ OUT = flags.DEFINE_string("out", "runs/fine_tuning", "Folder of the tables and s
 
 
 def main():
-    utterances = material.read(flags.FLAGS).utterances
+    utterances = once(material.read(flags.FLAGS).utterances)
     # As many steps as with the recordings to train on alone; an epoch has steps for all.
     alone = settings_for(CLIPS.value)
     steps = alone.epochs * alone.steps_per_epoch(CLIPS.value)
@@ -49,6 +51,13 @@ def main():
         print(f"{seed:4} {before:15.3f} {after:{8 + len(MODEL.value)}.3f} {gain:+7.3f}")
     print(f"mean {np.mean(scratch):15.3f} {np.mean(tuned):{8 + len(MODEL.value)}.3f}", end=" ")
     print(f"{gains.mean():+7.3f} ± {tables.half_interval(gains):.3f} (95 % over seeds)")
+
+
+def once(utterances):
+    """Utterances whose recording is in the corpus once: a table may not label one in two ways."""
+    digests = [hashlib.sha256(pathlib.Path(one.path).read_bytes()).digest() for one in utterances]
+    counts = collections.Counter(digests)
+    return [one for one, digest in zip(utterances, digests, strict=True) if counts[digest] == 1]
 
 
 def train(table, seed, name, *more):

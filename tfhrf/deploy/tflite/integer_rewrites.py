@@ -155,28 +155,40 @@ def choose_by_constant(graph, operator, precision):
 
 
 def unpack(graph, operator, precision):
-    """Strided slices for the parts that something reads.
+    return parts(graph, operator, operator.inputs[0], operator.builtinOptions.axis, 1, True)
 
-    TensorFlow Lite's quantizer leaves some of the many outputs in float, not always the same.
+
+def split(graph, operator, precision):
+    axis, whole = operator.inputs
+    if not is_constant(graph, graph.subgraphs[0].tensors[axis]):
+        return None
+    axis = int(constant_values(graph, axis)[0])
+    length = shape_of(graph.subgraphs[0].tensors[operator.outputs[0]])[axis]
+    return parts(graph, operator, whole, axis, length, False)
+
+
+def parts(graph, operator, whole, axis, length, drop):
+    """Strided slices for the outputs of an operator that something reads, one behind the other.
+
+    TensorFlow Lite's quantizer leaves some of many outputs in float, not always the same.
     """
     subgraph = graph.subgraphs[0]
-    shape = shape_of(subgraph.tensors[operator.inputs[0]])
-    axis = operator.builtinOptions.axis % len(shape)
+    shape = shape_of(subgraph.tensors[whole])
+    axis %= len(shape)
     new = []
     for number, index in enumerate(operator.outputs):
         if not neighbors(graph, index)[1] and index not in subgraph.outputs:
             continue
-        ends = (
-            [number if i == axis else 0 for i in range(len(shape))],
-            [number + 1 if i == axis else length for i, length in enumerate(shape)],
-            [1] * len(shape),
-        )
+        begin, end = [0] * len(shape), list(shape)
+        begin[axis], end[axis] = number * length, (number + 1) * length
         name = tensor_name(subgraph.tensors[index])
-        bounds = [add_constant(graph, np.array(end, np.int32), name) for end in ends]
+        bounds = [
+            add_constant(graph, np.array(ends, np.int32), name)
+            for ends in (begin, end, [1] * len(shape))
+        ]
         options = schema.StridedSliceOptionsT()
-        options.shrinkAxisMask = 1 << axis
-        inputs = [operator.inputs[0], *bounds]
-        new.append(make_operator(graph, "STRIDED_SLICE", options, inputs, [index]))
+        options.shrinkAxisMask = drop << axis
+        new.append(make_operator(graph, "STRIDED_SLICE", options, [whole, *bounds], [index]))
     return new
 
 
@@ -186,6 +198,7 @@ REWRITES = {
     "MINIMUM": choose_larger,
     "NEG": negate,
     "SELECT_V2": choose_by_constant,
+    "SPLIT": split,
     "SQRT": root,
     "SQUARE": square,
     "SUM": add_up,
