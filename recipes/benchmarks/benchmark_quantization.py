@@ -1,15 +1,18 @@
 """What quantization, pruning and clustering cost the folded models of a finished study.
 
 python recipes/benchmarks/benchmark_quantization.py --data_dir=PATH/TO/emodb runs/STUDY
+python recipes/benchmarks/benchmark_quantization.py --data_dir=PATH/TO/emodb --what=steps \
+    --held_out=03,08,09,10,11,12,13,14,15,16 runs/STUDY
 
-Of windows of held-out speakers: signal to noise of the int8 logits, as TensorFlow Lite Micro
+Of windows of held-out speakers: signal to noise of the integer logits, as TensorFlow Lite Micro
 computes them, against the float model's, share of equal decisions, accuracy; in C flash, RAM and
-instructions.
+instructions. Then, of all these speakers' utterances, UA of every way.
 """
 
+import collections
 import copy
 import pathlib
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import keras
 import numpy as np
@@ -26,6 +29,7 @@ from tfhrf.files import safe_name
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies import cli, material, record, shrink
 from tfhrf.studies.assess import calibration_windows
+from tfhrf.studies.metrics import confusion_counts, recall
 
 material.define_places()
 flags.DEFINE_list("held_out", ["03"], "Names of the folds, such as held-out speakers.")
@@ -47,17 +51,39 @@ def windows_of(features, indices, frames, config):
     return np.concatenate(each), places
 
 
-def line(name, expected, content, windows, labels):
-    """A line of the table; an integer graph beside the float model's logits."""
-    logits = runners.predict(content, windows)
+class Heard(NamedTuple):
+    """What models are tested on: windows, class and number of the utterance of each, and logits
+    of the float model."""
+
+    windows: np.ndarray
+    labels: np.ndarray
+    places: np.ndarray
+    expected: np.ndarray
+
+
+def counted(heard, logits):
+    """Confusions of the utterances; posteriors of their windows are averaged."""
+    posteriors = tf.nn.softmax(logits).numpy()
+    _, first, utterance = np.unique(heard.places, return_index=True, return_inverse=True)
+    sums = np.zeros((len(first), posteriors.shape[1]))
+    np.add.at(sums, utterance, posteriors)
+    return np.array(confusion_counts(heard.labels[first], sums))
+
+
+def line(fold, way, content, heard, counts):
+    """A line of the table, an integer graph beside the float model's logits; `counts` of the way
+    grow by its confusions."""
+    logits = runners.predict(content, heard.windows)
+    counts[way] += counted(heard, logits)
     decided = logits.argmax(axis=1)
     return (
-        f"{name:34}{fidelity.signal_to_noise(expected, logits):7.1f}"
-        f"{np.mean(decided == expected.argmax(axis=1)):8.3f}{np.mean(decided == labels):8.3f}"
+        f"{f'{fold} {way}':34}{fidelity.signal_to_noise(heard.expected, logits):7.1f}"
+        f"{np.mean(decided == heard.expected.argmax(axis=1)):8.3f}"
+        f"{np.mean(decided == heard.labels):8.3f}"
     )
 
 
-def ranges(name, model, calibration, expected, windows, labels):
+def ranges(fold, model, calibration, heard, counts):
     graph = convert.float_graph(model, "int8")
     balanced = copy.deepcopy(graph)
     balance(balanced, [calibration])
@@ -66,10 +92,12 @@ def ranges(name, model, calibration, expected, windows, labels):
             content = convert.integers_of(
                 copy.deepcopy(tried), [calibration], "int8", lambda _: "", how
             )
-            print(line(f"{name} {how}{word}", expected, content, windows, labels), flush=True)
+            print(line(fold, f"{how}{word}", content, heard, counts), flush=True)
 
 
-def steps(name, model, calibration, lessons, expected, windows, labels):
+def steps(fold, model, calibration, lessons, heard, counts):
+    content = convert.to_tflite(model, calibration, precision="int16x8")
+    print(line(fold, "int16x8", content, heard, counts), flush=True)
     shown = set()
     for way in flags.FLAGS.ways:
         batches = tf.data.Dataset.from_tensor_slices(lessons).shuffle(len(lessons), 0).repeat()
@@ -80,7 +108,7 @@ def steps(name, model, calibration, lessons, expected, windows, labels):
             if content in shown:
                 continue
             shown.add(content)
-            text = line(f"{name} {way}: {step}", expected, content, windows, labels)
+            text = line(fold, f"{way}: {step}", content, heard, counts)
             device = shrink.measured(content)
             count = (device["instructions"] or 0) / 1e6
             print(f"{text}{device['flash']:9,}{device['ram']:8,}{count:8.2f}", flush=True)
@@ -94,6 +122,7 @@ def main(folders):
     utterances = made_of.utterances
     features = prepare([u.path for u in utterances], config, [u.span for u in utterances])
     targets = np.array([made_of.corpus.labels.index(u.label) for u in utterances])
+    counts: dict = collections.defaultdict(int)
     print(f"{'':34}{'dB':>7}{'equal':>8}{'right':>8}{'flash':>9}{'RAM':>8}{'M4, M':>8}")
     for fold in made_of.folds:
         if fold.name not in flags.FLAGS.held_out:
@@ -103,12 +132,18 @@ def main(folders):
         frames = model.input_shape[1]
         calibration = calibration_windows([features[i] for i in fold.train], frames, config)
         windows, places = windows_of(features, fold.test, frames, config)
-        given = (model.predict(windows, verbose=0), windows, targets[places])
+        expected = model.predict(windows, verbose=0)
+        heard = Heard(windows, targets[places], places, expected)
+        counts["float32"] += counted(heard, expected)
         if "ranges" in flags.FLAGS.what:
-            ranges(fold.name, model, calibration, *given)
+            ranges(fold.name, model, calibration, heard, counts)
         if "steps" in flags.FLAGS.what:
             lessons, _ = windows_of(features, fold.train, frames, config)
-            steps(fold.name, model, calibration, lessons, *given)
+            steps(fold.name, model, calibration, lessons, heard, counts)
+    print(f"\n{int(counts['float32'].sum())} utterances{'UA':>28}")
+    base = recall(counts["float32"])
+    for way, found in counts.items():
+        print(f"{way:34}{recall(found):8.4f}{recall(found) - base:+8.4f}")
 
 
 if __name__ == "__main__":

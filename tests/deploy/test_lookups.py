@@ -102,6 +102,7 @@ WIDE = {
     "max": lambda x: ops.max(x, 1),
     "min": lambda x: ops.min(x, (1, 2)),
     "last max": lambda x: ops.max(x, -1),
+    "unit length": lambda x: tf.math.l2_normalize(x, -1),
 }
 
 

@@ -11,6 +11,8 @@ from tfhrf.deploy.tflite.interpreter import feed, make_interpreter
 # the output of SOFTMAX can hold. Cut off there, its range leaves levels to the scores that count,
 # also where a mask adds large negative numbers to others.
 NO_WEIGHT = {"int8": 8.5, "int16x8": 13.5}
+# A row whose largest score is below has been masked as a whole: it tells nothing of scores.
+EXCLUDED = -5e3
 
 
 def calibrate(graph, content, examples, precision, name_layer, how="minmax"):
@@ -39,7 +41,7 @@ def calibrate(graph, content, examples, precision, name_layer, how="minmax"):
         samples = {index: np.concatenate(values) for index, values in samples.items()}
         clip(graph, low, high, samples, how, precision)
     cap_rsqrt(graph, low, high, precision)
-    cut = [index for index in peak if peak[index] - NO_WEIGHT[precision] > low[index]]
+    cut = [i for i in peak if np.inf > peak[i] - NO_WEIGHT[precision] > low[i]]
     low.update({index: peak[index] - NO_WEIGHT[precision] for index in cut})
     ranges.cut_masks(graph, low, high, cut, precision)
     write_ranges(graph, low, high, precision)
@@ -80,7 +82,7 @@ def read_ranges(graph):
 
 def measure(graph, content, examples, samples=None):
     """Three dicts by index of a float tensor: least value, largest, and for scores of attention
-    the least of the largest scores of all rows.
+    the least of the largest scores of all rows that are not masked as a whole.
 
     Lists of some values of each example are added to `samples`, a dict by index, if it is given.
     """
@@ -106,7 +108,8 @@ def measure(graph, content, examples, samples=None):
             if samples is not None:
                 samples.setdefault(index, []).append(pick(values))
             if index in peak:
-                peak[index] = min(peak[index], values.max(axis=-1).min())
+                rows = values.max(axis=-1)
+                peak[index] = rows.min(initial=peak[index], where=rows > EXCLUDED)
     return low, high, peak
 
 

@@ -80,7 +80,7 @@ def kept_whole(graph):
     for operator in reversed(subgraph.operators):
         name = graphs.operator_name(graph, operator)
         outputs = {int(i) for i in operator.outputs}
-        if name in ("RSQRT", "SOFTMAX", "EXP", "DIV"):
+        if name in ("RSQRT", "SOFTMAX", "EXP"):
             kept |= outputs | {int(i) for i in operator.inputs}
         elif name in ("ADD", "RESHAPE", "MUL") and outputs & kept - {*map(int, subgraph.outputs)}:
             kept |= {int(i) for i in operator.inputs}

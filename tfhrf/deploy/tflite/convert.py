@@ -1,6 +1,5 @@
 """to_tflite: a folded Keras model as a TensorFlow Lite file that TensorFlow Lite Micro can run."""
 
-import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
@@ -17,15 +16,18 @@ from tfhrf.deploy.tflite import graph_rewrites
 from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.balance import balance
 from tfhrf.deploy.tflite.calibrate import calibrate
+from tfhrf.deploy.tflite.constant_folding import fold_constants
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
 from tfhrf.deploy.tflite.fidelity import output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
 from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
+from tfhrf.deploy.tflite.masks import carry_masks
 from tfhrf.deploy.tflite.missing_operators import replace_missing
 from tfhrf.deploy.tflite.quantize import quantize, quiet
 from tfhrf.deploy.tflite.tensorflow_only import SPELLED_OUT, spell_out
 from tfhrf.deploy.tflite.tokens import check_tokens, take_tokens
+from tfhrf.deploy.tflite.unrolling import unrolled
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
 
 Precision = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
@@ -125,6 +127,8 @@ def float_graph(model, precision):
     """ModelT of a Keras model in floats, rewritten for what it is going to become."""
     graph = graphs.read(convert(freeze(lower(model)), precision, layer_namer(model)))
     take_tokens(graph)
+    fold_constants(graph)
+    carry_masks(graph)
     replace_missing(graph)
     graph_rewrites.slice_unequal_splits(graph)
     graph_rewrites.slice_fewer_axes(graph)
@@ -221,21 +225,6 @@ def freeze(model):
     with unrolled(model):
         function = tf.function(call).get_concrete_function(*signature)
     return convert_variables_to_constants_v2(function)
-
-
-@contextlib.contextmanager
-def unrolled(model):
-    """Has recurrent layers compute step after step: TFLM has no loop for integers."""
-    loops = [
-        layer for layer in walk(model) if isinstance(layer, keras.layers.RNN) and not layer.unroll
-    ]
-    for layer in loops:
-        layer.unroll = True
-    try:
-        yield
-    finally:
-        for layer in loops:
-            layer.unroll = False
 
 
 def convert(function, precision, name_layer):

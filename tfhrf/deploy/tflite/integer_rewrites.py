@@ -16,7 +16,8 @@ from tfhrf.deploy.tflite.graph import (
     shape_of,
     tensor_name,
 )
-from tfhrf.deploy.tflite.pieces import binary, like, unary
+from tfhrf.deploy.tflite.lookups import is_uniform
+from tfhrf.deploy.tflite.pieces import EPSILON, binary, like, unary
 from tfhrf.deploy.tflite.schema import schema
 from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 
@@ -24,8 +25,6 @@ from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 FIXED_SCALES = {"LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "SOFTMAX", "TANH"}
 # Far above what scores are, so that adding it and choosing it are the same.
 MASKED = -1e4
-# Keeps the float inverse of a root finite; below what any range resolves.
-EPSILON = 1e-12
 
 
 def for_integers(graph, precision):
@@ -64,6 +63,34 @@ def root(graph, operator, precision):
     ]
 
 
+def divide(graph, operator, precision):
+    """x times the inverse of what divides it: TensorFlow Lite's quantizer has no division."""
+    (x, y), (result,) = operator.inputs, operator.outputs
+    activation = operator.builtinOptions.fusedActivationFunction
+    tensors = graph.subgraphs[0].tensors
+    if is_constant(graph, tensors[y]):
+        inverses = 1 / float_values(graph, y).reshape(shape_of(tensors[y]))
+        return [binary(graph, "MUL", x, inverses, result, activation)]
+    if precision == "int8" and is_constant(graph, tensors[x]) and is_uniform(graph, x):
+        return None  # a table
+    inverse = like(graph, y, "inverse")
+    if precision == "int8":
+        new = [binary(graph, "DIV", 1.0, y, inverse)]
+    else:
+        # y / y², of which only the root has an inverse.
+        square, above, root, share = (
+            like(graph, inverse, part) for part in ("square", "above_zero", "root", "share")
+        )
+        new = [
+            binary(graph, "MUL", y, y, square),
+            binary(graph, "ADD", square, EPSILON, above),
+            unary(graph, "RSQRT", above, root),
+            binary(graph, "MUL", y, root, share),
+            binary(graph, "MUL", share, root, inverse),
+        ]
+    return [*new, binary(graph, "MUL", x, inverse, result, activation)]
+
+
 def add_up(graph, operator, precision):
     """The mean times the number of values: the 16-bit SUM has the scale of its input."""
     if precision != "int16x8":
@@ -93,17 +120,30 @@ def choose_larger(graph, operator, precision):
 
 
 def choose_by_constant(graph, operator, precision):
-    """x times zeros and ones, plus what stands where a constant condition does not hold."""
+    """x times zeros and ones, plus what stands where a constant condition does not hold.
+
+    Where a condition is computed, scores that it excludes from a softmax get a penalty added.
+    """
     condition, x, other = operator.inputs
     tensors = graph.subgraphs[0].tensors
     fixed = [i for i in (x, other) if is_constant(graph, tensors[i])]
-    if not is_constant(graph, tensors[condition]) or len(fixed) != 1:
+    if len(fixed) != 1:
         return None
+    varying, y = (x if fixed[0] == other else other), operator.outputs[0]
+    values = float_values(graph, fixed[0]).reshape(shape_of(tensors[fixed[0]]))
+    if not is_constant(graph, tensors[condition]):
+        if fixed[0] == x or not (values <= MASKED).all():
+            return None
+        penalty = like(graph, y, "penalty", shape_of(tensors[condition]))
+        ends = [add_constant(graph, np.array(end, np.float32), "penalty") for end in (0.0, MASKED)]
+        options = schema.SelectV2OptionsT()
+        return [
+            make_operator(graph, "SELECT_V2", options, [condition, *ends], [penalty]),
+            binary(graph, "ADD", varying, penalty, y),
+        ]
     data = bytes(graph.buffers[tensors[condition].buffer].data)
     holds = np.frombuffer(data, np.bool_).reshape(shape_of(tensors[condition]))
-    values = float_values(graph, fixed[0]).reshape(shape_of(tensors[fixed[0]]))
     chosen = holds if fixed[0] == other else ~holds
-    varying, y = (x if fixed[0] == other else other), operator.outputs[0]
     added = np.where(chosen, np.float32(0), values).astype(np.float32)
     if (values <= MASKED).all():
         return [binary(graph, "ADD", varying, added, y)]
@@ -115,36 +155,50 @@ def choose_by_constant(graph, operator, precision):
 
 
 def unpack(graph, operator, precision):
-    """Strided slices for the parts that something reads.
+    return parts(graph, operator, operator.inputs[0], operator.builtinOptions.axis, 1, True)
 
-    TensorFlow Lite's quantizer leaves some of the many outputs in float, not always the same.
+
+def split(graph, operator, precision):
+    axis, whole = operator.inputs
+    if not is_constant(graph, graph.subgraphs[0].tensors[axis]):
+        return None
+    axis = int(constant_values(graph, axis)[0])
+    length = shape_of(graph.subgraphs[0].tensors[operator.outputs[0]])[axis]
+    return parts(graph, operator, whole, axis, length, False)
+
+
+def parts(graph, operator, whole, axis, length, drop):
+    """Strided slices for the outputs of an operator that something reads, one behind the other.
+
+    TensorFlow Lite's quantizer leaves some of many outputs in float, not always the same.
     """
     subgraph = graph.subgraphs[0]
-    shape = shape_of(subgraph.tensors[operator.inputs[0]])
-    axis = operator.builtinOptions.axis % len(shape)
+    shape = shape_of(subgraph.tensors[whole])
+    axis %= len(shape)
     new = []
     for number, index in enumerate(operator.outputs):
         if not neighbors(graph, index)[1] and index not in subgraph.outputs:
             continue
-        ends = (
-            [number if i == axis else 0 for i in range(len(shape))],
-            [number + 1 if i == axis else length for i, length in enumerate(shape)],
-            [1] * len(shape),
-        )
+        begin, end = [0] * len(shape), list(shape)
+        begin[axis], end[axis] = number * length, (number + 1) * length
         name = tensor_name(subgraph.tensors[index])
-        bounds = [add_constant(graph, np.array(end, np.int32), name) for end in ends]
+        bounds = [
+            add_constant(graph, np.array(ends, np.int32), name)
+            for ends in (begin, end, [1] * len(shape))
+        ]
         options = schema.StridedSliceOptionsT()
-        options.shrinkAxisMask = 1 << axis
-        inputs = [operator.inputs[0], *bounds]
-        new.append(make_operator(graph, "STRIDED_SLICE", options, inputs, [index]))
+        options.shrinkAxisMask = drop << axis
+        new.append(make_operator(graph, "STRIDED_SLICE", options, [whole, *bounds], [index]))
     return new
 
 
 REWRITES = {
+    "DIV": divide,
     "MAXIMUM": choose_larger,
     "MINIMUM": choose_larger,
     "NEG": negate,
     "SELECT_V2": choose_by_constant,
+    "SPLIT": split,
     "SQRT": root,
     "SQUARE": square,
     "SUM": add_up,

@@ -142,7 +142,8 @@ def look_up(graph, evaluated):
         tensors = [graphs.describe(subgraph.tensors[index]) for index in (x, y)]
         (_, _, scale, zero), (_, kind, out_scale, out_zero) = (t.values() for t in tensors)
         results = evaluated[round(FIRST_SLOPE - slope)](levels.dequantize(LEVELS, scale, zero))
-        results = np.where(np.isnan(results), 0, results)
+        ends = levels.dequantize(LEVELS[[0, -1]], out_scale, out_zero)
+        results = np.clip(np.where(np.isnan(results), 0, results), *ends)
         name = graphs.tensor_name(subgraph.tensors[y])
         table = graphs.add_constant(
             graph, levels.quantize(results, out_scale, out_zero, kind), f"{name}/table"

@@ -11,6 +11,9 @@ from tfhrf.deploy.tflite.graph import (
 )
 from tfhrf.deploy.tflite.schema import schema
 
+# Keeps the float inverse of a root finite; below what any range resolves.
+EPSILON = 1e-12
+
 
 def unary(graph, name, x, result):
     """An operator of one value that needs no options."""

@@ -70,8 +70,6 @@ def natural_span(name, spans):
         return spans[0] * spans[1] if len(spans) > 1 else 0.0
     if name == "SQUARED_DIFFERENCE":
         return max(spans) ** 2
-    if name == "DIV":
-        return spans[0] / spans[1]
     # Of the others the results are either of the kind of what they read, or of a kind of their own.
     return 0.0 if name in ARGUMENTS | {"RSQRT"} else max(spans)
 

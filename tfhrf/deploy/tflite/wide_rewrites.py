@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tfhrf.deploy.tflite.graph import (
+    add_constant,
     constant_values,
     float_values,
     is_constant,
@@ -12,7 +13,7 @@ from tfhrf.deploy.tflite.graph import (
     shape_of,
 )
 from tfhrf.deploy.tflite.graph_rewrites import reshape
-from tfhrf.deploy.tflite.pieces import binary, like, unary
+from tfhrf.deploy.tflite.pieces import EPSILON, binary, like, unary
 from tfhrf.deploy.tflite.schema import schema
 
 
@@ -140,10 +141,32 @@ def smallest(graph, operator):
     ]
 
 
+def unit_length(graph, operator):
+    """x times the inverse root of the sum of squares over the last axis."""
+    (x,), (y,) = operator.inputs, operator.outputs
+    shape = shape_of(graph.subgraphs[0].tensors[x])
+    square = like(graph, x, "square")
+    mean, above, inverse = (
+        like(graph, y, part, [*shape[:-1], 1]) for part in ("mean", "above_zero", "inverse")
+    )
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    axes = add_constant(graph, np.array([len(shape) - 1], np.int32), "axes")
+    return [
+        binary(graph, "MUL", x, x, square),
+        make_operator(graph, "MEAN", options, [square, axes], [mean]),
+        binary(graph, "ADD", mean, EPSILON, above),
+        unary(graph, "RSQRT", above, inverse),
+        binary(graph, "MUL", inverse, shape[-1] ** -0.5, share := like(graph, inverse, "share")),
+        binary(graph, "MUL", x, share, y),
+    ]
+
+
 WIDE_REWRITES = {
     "ELU": elu,
     "GELU": gelu,
     "HARD_SWISH": hard_swish,
+    "L2_NORMALIZATION": unit_length,
     "PRELU": prelu,
     "REDUCE_MAX": largest,
     "REDUCE_MIN": smallest,

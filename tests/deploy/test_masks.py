@@ -1,0 +1,62 @@
+"""Masks of padded frames run on a device: to_tflite's graphs equal Keras, C equals TFLM."""
+
+import keras
+import numpy as np
+import pytest
+from generated_c import compare, needs_compiler
+from keras import layers
+from needs import needs_tflm
+from tiny_models import disturb, forward, normal, signal_to_noise
+
+import tfhrf
+from tfhrf.deploy import runners
+
+FRAMES, MELS = 7, 4
+
+
+def attention(x, **arguments):
+    return layers.MultiHeadAttention(2, 3)(x, x, **arguments)
+
+
+BEHIND_A_MASK = {
+    "lstm": layers.LSTM(5),
+    "gru, backwards": layers.GRU(5, go_backwards=True),
+    "two": lambda x: layers.LSTM(3)(layers.LSTM(5, return_sequences=True)(x)),
+    "both ways": layers.Bidirectional(layers.LSTM(3)),
+    "frames, both ways": layers.Bidirectional(layers.GRU(3, return_sequences=True)),
+    "attention": attention,
+    "causal attention": lambda x: attention(x, use_causal_mask=True),
+    "mean": layers.GlobalAveragePooling1D(),
+}
+
+
+def masked(name):
+    keras.utils.set_random_seed(0)
+    x = keras.Input((FRAMES, MELS))
+    model = keras.Model(x, BEHIND_A_MASK[name](layers.Masking()(x)))
+    disturb(model)
+    data = normal(40, FRAMES, MELS)
+    for number, example in enumerate(data):
+        example[FRAMES - number % 5 :] = 0.0
+    return model, data
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("name", BEHIND_A_MASK)
+def test_masked_frames_do_not_count(name, tmp_path):
+    model, data = masked(name)
+    expected = forward(model, data)
+    exact = runners.predict(tfhrf.to_tflite(model, precision="float32"), data)
+    np.testing.assert_allclose(exact, expected, atol=2e-5)
+    content = tfhrf.to_tflite(model, data)
+    compare(content, tmp_path, 10)
+    # Measured: 24.2 dB with two layers of LSTM, 30 and more otherwise.
+    assert signal_to_noise(expected, runners.predict(content, data)) > 22
+
+
+def test_another_value_than_zero_is_refused():
+    x = keras.Input((FRAMES, MELS))
+    model = keras.Model(x, layers.LSTM(3)(layers.Masking(-1.0)(x)))
+    with pytest.raises(ValueError, match=r"no REDUCE_ANY: .*Received: "):
+        tfhrf.to_tflite(model, normal(4, FRAMES, MELS))

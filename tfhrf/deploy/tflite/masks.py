@@ -1,0 +1,102 @@
+"""Masks of padded frames, as Masking layers make them, without what TFLM lacks for booleans.
+
+A frame counts where any of its values differs from zero. Until something chooses by it, a mask is
+the largest absolute value of the frame, which moves as other values do; there it is compared.
+"""
+
+import numpy as np
+
+from tfhrf.deploy.tflite.graph import (
+    add_constant,
+    drop_unread,
+    drop_unused_codes,
+    drop_unused_tensors,
+    float_values,
+    is_constant,
+    make_operator,
+    neighbors,
+    operator_name,
+    position,
+    shape_of,
+    tensor_name,
+    type_name,
+)
+from tfhrf.deploy.tflite.pieces import binary, like, unary
+from tfhrf.deploy.tflite.schema import schema
+
+MOVERS = {"RESHAPE", "REVERSE_V2", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK"}
+# Of absolute values both are above zero, or one of them is.
+OF_TWO = {"LOGICAL_AND": "MINIMUM", "LOGICAL_OR": "MAXIMUM"}
+
+
+def carry_masks(graph):
+    """Has floats take the place of the booleans of masks, in a float graph."""
+    subgraph = graph.subgraphs[0]
+    masks: set[int] = set()
+    for operator in list(subgraph.operators):
+        name = operator_name(graph, operator)
+        read = [int(index) for index in operator.inputs]
+        source = masked(graph, operator) if name == "REDUCE_ANY" else None
+        if source is not None:
+            size = like(graph, source, "size")
+            replace(
+                graph,
+                operator,
+                unary(graph, "ABS", source, size),
+                make_operator(
+                    graph, "REDUCE_MAX", operator.builtinOptions, [size, read[1]], operator.outputs
+                ),
+            )
+        elif name in OF_TWO and masks & {*read} and all(carried(graph, masks, i) for i in read):
+            sides = [i if i in masks else as_floats(graph, i) for i in read]
+            replace(
+                graph, operator, make_operator(graph, OF_TWO[name], None, sides, operator.outputs)
+            )
+        elif name not in MOVERS or read[0] not in masks:
+            compare(graph, operator, masks & {*read})
+            continue
+        masks |= {int(index) for index in operator.outputs}
+    for index in masks:
+        subgraph.tensors[index].type = schema.TensorType.FLOAT32
+    drop_unread(graph)
+    drop_unused_tensors(graph)
+    drop_unused_codes(graph)
+
+
+def masked(graph, any_differs):
+    """The tensor of which a REDUCE_ANY tells where it differs from zero, or None."""
+    unequal = neighbors(graph, any_differs.inputs[0])[0]
+    if unequal is None or operator_name(graph, unequal) != "NOT_EQUAL":
+        return None
+    source, zero = map(int, unequal.inputs)
+    tensor = graph.subgraphs[0].tensors[zero]
+    if type_name(tensor) != "float32" or not is_constant(graph, tensor):
+        return None
+    return None if float_values(graph, zero).any() else source
+
+
+def carried(graph, masks, index):
+    return index in masks or is_constant(graph, graph.subgraphs[0].tensors[index])
+
+
+def as_floats(graph, index):
+    """A constant of floats like one of booleans."""
+    tensor = graph.subgraphs[0].tensors[index]
+    holds = np.frombuffer(bytes(graph.buffers[tensor.buffer].data), np.bool_)
+    values = holds.astype(np.float32).reshape(shape_of(tensor))
+    return add_constant(graph, values, f"{tensor_name(tensor)}/float")
+
+
+def compare(graph, operator, masks):
+    """Has an operator read booleans that comparing masks makes."""
+    for mask in masks:
+        compared = like(graph, mask, "compared")
+        new = binary(graph, "GREATER", mask, 0.0, compared)
+        operator.inputs = [compared if int(i) == mask else int(i) for i in operator.inputs]
+        replace(graph, operator, new, operator)
+
+
+def replace(graph, operator, *new):
+    operators = graph.subgraphs[0].operators
+    at = position(graph.subgraphs[0], operator)
+    operators[at : at + 1] = new
