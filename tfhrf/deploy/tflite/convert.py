@@ -131,9 +131,9 @@ def float_graph(model, precision):
     carry_masks(graph)
     replace_missing(graph)
     graph_rewrites.slice_unequal_splits(graph)
-    graph_rewrites.slice_fewer_axes(graph)
     if precision in INTEGERS:
         for_integers(graph, precision)
+    graph_rewrites.slice_fewer_axes(graph)
     graph_rewrites.multiply_computed(graph)
     graph_rewrites.rescale_bounds(graph)
     graph_rewrites.spare_arena(graph)

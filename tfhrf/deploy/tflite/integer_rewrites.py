@@ -160,11 +160,13 @@ def unpack(graph, operator, precision):
 
 def split(graph, operator, precision):
     axis, whole = operator.inputs
-    if not is_constant(graph, graph.subgraphs[0].tensors[axis]):
+    tensors = graph.subgraphs[0].tensors
+    part = shape_of(tensors[operator.outputs[0]])
+    # Slices have four axes; with more, reshaping around them would take memory.
+    if not is_constant(graph, tensors[axis]) or len(part) > 4:
         return None
     axis = int(constant_values(graph, axis)[0])
-    length = shape_of(graph.subgraphs[0].tensors[operator.outputs[0]])[axis]
-    return parts(graph, operator, whole, axis, length, False)
+    return parts(graph, operator, whole, axis, part[axis], False)
 
 
 def parts(graph, operator, whole, axis, length, drop):
