@@ -39,8 +39,8 @@ def main():
     steps = alone.epochs * alone.steps_per_epoch(CLIPS.value)
     seeds, scratch, tuned = range(SEEDS.value), [], []
     for seed in seeds:
-        table = write_table(pathlib.Path(OUT.value, f"{seed}.csv"), utterances, seed)
-        count = table.read_text().count("\n") - 1
+        table = pathlib.Path(OUT.value, f"{seed}.csv")
+        count = write_table(table, utterances, seed)
         epochs = f"--epochs={max(1, round(steps / alone.steps_per_epoch(count)))}"
         scratch.append(train(table, seed, "scratch", epochs))
         tuned.append(train(table, seed, "tuned", epochs, f"--from={MODEL.value}"))
@@ -74,7 +74,11 @@ def train(table, seed, name, *more):
 
 
 def write_table(path, utterances, seed):
-    """Writes a table of recordings to train on, and of those of other speakers to test on."""
+    """Writes a table of recordings to train on, and of those of other speakers to test on.
+
+    Returns:
+        How many recordings are in it.
+    """
     rng = np.random.default_rng(seed)
     speakers = rng.permutation(sorted({utterance.speaker for utterance in utterances}))
     heard = set(speakers[: len(speakers) // 2])
@@ -92,7 +96,7 @@ def write_table(path, utterances, seed):
             for one in some:
                 place = os.path.relpath(one.path, flags.FLAGS.data_dir)
                 writer.writerow([place, one.label, one.speaker, split])
-    return path
+    return len(chosen) + len(sides[False])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from absl import flags
 
 from tfhrf.compression.pipeline import compress
 from tfhrf.data.store import prepare
-from tfhrf.data.windows import evaluation_windows
+from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import convert, fidelity
 from tfhrf.deploy.tflite.balance import balance
@@ -63,11 +63,8 @@ class Heard(NamedTuple):
 
 def counted(heard, logits):
     """Confusions of the utterances; posteriors of their windows are averaged."""
-    posteriors = tf.nn.softmax(logits).numpy()
-    _, first, utterance = np.unique(heard.places, return_index=True, return_inverse=True)
-    sums = np.zeros((len(first), posteriors.shape[1]))
-    np.add.at(sums, utterance, posteriors)
-    return np.array(confusion_counts(heard.labels[first], sums))
+    _, first, counts = np.unique(heard.places, return_index=True, return_counts=True)
+    return np.array(confusion_counts(heard.labels[first], utterance_posteriors(logits, counts)))
 
 
 def line(fold, way, content, heard, counts):

@@ -19,7 +19,7 @@ def is_large(graph: Any, operator: Any, least: Mapping[str, int] = LARGE) -> boo
     kind = graphs.operator_name(graph, operator)
     if kind not in least or not graphs.is_constant_float(graph, operator.inputs[1]):
         return False
-    return bool(graphs.float_array(graph, operator.inputs[1]).size >= least[kind])
+    return bool(graphs.constant_array(graph, operator.inputs[1]).size >= least[kind])
 
 
 def in_layout(kind: str, place: int, array: np.ndarray) -> np.ndarray:

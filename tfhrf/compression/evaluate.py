@@ -93,7 +93,7 @@ def evaluate(
 def constant(before: Any, after: Any, one: Any, other: Any, place: int, integers: bool) -> Any:
     """A constant input of an operator as `OPERATORS` takes it."""
     kind = graphs.operator_name(before, one)
-    values = graphs.float_array(before, int(one.inputs[place]))
+    values = graphs.constant_array(before, int(one.inputs[place]))
     if kind not in graphs.PRODUCTS:
         return tf.constant(values[None])
     if integers:

@@ -176,7 +176,7 @@ def layer_of(graph: Any, number: int, operator: Any) -> tuple[Any, list]:
             f"it. Received: {kind}, tensor '{name}'"
         )
     arrays = {
-        str(place): in_layout(kind, place, graphs.float_array(graph, index))
+        str(place): in_layout(kind, place, graphs.constant_array(graph, index))
         for place, index in enumerate(operator.inputs)
         if index >= 0 and graphs.is_constant_float(graph, index)
     }

@@ -220,7 +220,7 @@ def kernel_of(before: Any, after: Any, one: Any, other: Any) -> tuple:
         before, tensors[one.inputs[1]]
     ):
         return (None, None, None, None)
-    kernel = graphs.float_array(before, int(one.inputs[1])).astype(np.float64)
+    kernel = graphs.constant_array(before, int(one.inputs[1])).astype(np.float64)
     error = kernel - real_values(after, int(other.inputs[1])).reshape(kernel.shape)
     noise, signal = np.mean(error**2), np.mean(kernel**2)
     decibels = float(10 * np.log10(signal / noise)) if noise and signal else np.inf

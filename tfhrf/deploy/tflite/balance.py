@@ -87,7 +87,7 @@ def fits(graph, second, channels, width):
 
 
 def weights_of(graph, operator, place=1):
-    return graphs.float_array(graph, int(operator.inputs[place]))
+    return graphs.constant_array(graph, int(operator.inputs[place]))
 
 
 def peaks_of(graph, examples, indices):

@@ -4,7 +4,6 @@ import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.interpreter import make_interpreter
-from tfhrf.deploy.tflite.schema import schema
 
 
 def fold_constants(graph):
@@ -25,14 +24,14 @@ def fold_constants(graph):
         if name == "ZEROS_LIKE":
             (result,) = results
             kind = graphs.type_name(tensors[result])
-            make_constant(graph, result, np.zeros(graphs.shape_of(tensors[result]), kind))
+            graphs.make_constant(graph, result, np.zeros(graphs.shape_of(tensors[result]), kind))
             subgraph.operators.remove(operator)
         elif read and all(i in made or graphs.is_constant(graph, tensors[i]) for i in read):
             folded.append(operator)
             made |= results
     if folded:
         for index, values in evaluated(graph, folded, sorted(made)).items():
-            make_constant(graph, index, values)
+            graphs.make_constant(graph, index, values)
         subgraph.operators = [op for op in subgraph.operators if op not in folded]
     graphs.drop_unused_tensors(graph)
     graphs.drop_unused_codes(graph)
@@ -51,10 +50,3 @@ def evaluated(graph, operators, results):
     interpreter.invoke()
     found = [interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()]
     return dict(zip(results, found, strict=True))
-
-
-def make_constant(graph, index, values):
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
-    graph.buffers.append(buffer)
-    graph.subgraphs[0].tensors[index].buffer = len(graph.buffers) - 1

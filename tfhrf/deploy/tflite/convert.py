@@ -189,10 +189,17 @@ def best_ranges(graph, examples, precision, name_layer):
 def finish(graph, name_layer):
     """bytes of a graph that TFLM can prepare, without what only takes flash."""
     check_prepares(graph, name_layer)
-    graphs.drop_names(graph)
+    drop_names(graph)
     graphs.drop_unused_codes(graph)
     order_tensors(graph)
     return graphs.write(graph)
+
+
+def drop_names(graph):
+    """Empties the names of all tensors but inputs and outputs: they would lie in flash."""
+    subgraph = graph.subgraphs[0]
+    for index in {*range(len(subgraph.tensors))} - {*subgraph.inputs, *subgraph.outputs}:
+        subgraph.tensors[index].name = ""
 
 
 def check_prepares(graph, name_layer):

@@ -22,7 +22,7 @@ def few_values(graph):
         indices = [int(index) for index in operator.inputs[1:3] if index >= 0]
         if not all(graphs.is_constant_float(graph, index) for index in indices):
             continue
-        kernel, *bias = (graphs.float_array(graph, index) for index in indices)
+        kernel, *bias = (graphs.constant_array(graph, index) for index in indices)
         if are_few(kernel):
             found[number] = (kernel, *bias)
     return found

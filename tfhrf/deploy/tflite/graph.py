@@ -136,15 +136,8 @@ def is_constant(graph, tensor):
 
 
 def constant_values(graph, index):
-    """The values of a constant tensor of 32-bit integers."""
-    data = graph.buffers[graph.subgraphs[0].tensors[index].buffer].data
-    return np.frombuffer(bytes(data), np.int32)
-
-
-def float_values(graph, index):
-    """The values of a constant float tensor."""
-    data = graph.buffers[graph.subgraphs[0].tensors[index].buffer].data
-    return np.frombuffer(bytes(data), np.float32)
+    """The values of a constant tensor, one after the other."""
+    return constant_array(graph, index).ravel()
 
 
 def is_constant_float(graph, index):
@@ -152,9 +145,11 @@ def is_constant_float(graph, index):
     return type_name(tensor) == "float32" and is_constant(graph, tensor)
 
 
-def float_array(graph, index):
-    """The values of a constant float tensor, in its shape."""
-    return float_values(graph, index).reshape(shape_of(graph.subgraphs[0].tensors[index]))
+def constant_array(graph, index):
+    """The values of a constant tensor, in its type and shape."""
+    tensor = graph.subgraphs[0].tensors[index]
+    data = bytes(graph.buffers[tensor.buffer].data)
+    return np.frombuffer(data, type_name(tensor)).reshape(shape_of(tensor))
 
 
 def operators_used(graph):
@@ -276,13 +271,6 @@ def renumber(graph, order):
             entry.tensorIndex = new[entry.tensorIndex]
 
 
-def drop_names(graph):
-    """Empties the names of all tensors but inputs and outputs: they would lie in flash."""
-    subgraph = graph.subgraphs[0]
-    for index in {*range(len(subgraph.tensors))} - {*subgraph.inputs, *subgraph.outputs}:
-        subgraph.tensors[index].name = ""
-
-
 def drop_unused_codes(graph):
     """Removes entries of the operator table that no operator has: TFLM would look for them."""
     operators = [operator for subgraph in graph.subgraphs for operator in subgraph.operators]
@@ -294,6 +282,13 @@ def drop_unused_codes(graph):
 
 def position(subgraph, operator):
     return next(i for i, other in enumerate(subgraph.operators) if other is operator)
+
+
+def replace(graph, operator, new):
+    """Puts operators in the place of one."""
+    subgraph = graph.subgraphs[0]
+    at = position(subgraph, operator)
+    subgraph.operators[at : at + 1] = new
 
 
 def neighbors(graph, index):
@@ -317,11 +312,18 @@ def add_tensor(graph, shape, kind, name, buffer=0):
 
 def add_constant(graph, values, name):
     """Index of a new constant tensor."""
+    kind = getattr(schema.TensorType, values.dtype.name.upper())
+    index = add_tensor(graph, values.shape, kind, name)
+    make_constant(graph, index, values)
+    return index
+
+
+def make_constant(graph, index, values):
+    """Gives a tensor values, in a buffer of its own."""
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(values.tobytes(), np.uint8)
     graph.buffers.append(buffer)
-    kind = getattr(schema.TensorType, values.dtype.name.upper())
-    return add_tensor(graph, values.shape, kind, name, buffer=len(graph.buffers) - 1)
+    graph.subgraphs[0].tensors[index].buffer = len(graph.buffers) - 1
 
 
 def make_operator(graph, name, options, inputs, outputs):

@@ -13,6 +13,7 @@ from tfhrf.deploy.tflite.graph import (
     neighbors,
     operator_name,
     position,
+    replace,
     shape_of,
     tensor_name,
     type_name,
@@ -82,8 +83,7 @@ def slice_unequal_splits(graph):
                 ]
                 options = schema.SliceOptionsT()
                 new.append(make_operator(graph, "SLICE", options, inputs, [index]))
-        at = position(subgraph, split)
-        subgraph.operators[at : at + 1] = new
+        replace(graph, split, new)
     drop_unused_tensors(graph)
     drop_unused_codes(graph)
 
@@ -112,12 +112,8 @@ def slice_fewer_axes(graph):
         ends = [[taken[i] for taken, _ in axes] for i in range(3)]
         ends = [add_constant(graph, np.array(end, np.int32), name) for end in ends]
         plain = schema.StridedSliceOptionsT()
-        at = position(subgraph, cut)
-        subgraph.operators[at : at + 1] = [
-            reshape(graph, x, joined),
-            make_operator(graph, "STRIDED_SLICE", plain, [joined, *ends], [part]),
-            reshape(graph, part, y),
-        ]
+        new = make_operator(graph, "STRIDED_SLICE", plain, [joined, *ends], [part])
+        replace(graph, cut, [reshape(graph, x, joined), new, reshape(graph, part, y)])
 
 
 def joined_axes(shape, begin, end, step, options):
@@ -172,8 +168,7 @@ def multiply_computed(graph):
             raw = add_tensor(graph, shape_of(tensors[2]), tensors[2].type, name)
             new[0].outputs = [raw]
             new.append(activate(graph, kind, raw, result))
-        at = position(subgraph, operator)
-        subgraph.operators[at : at + 1] = new
+        replace(graph, operator, new)
     drop_unused_codes(graph)
 
 
@@ -188,7 +183,7 @@ def rescale_bounds(graph):
         if kind not in ("RELU6", "RELU_N1_TO_1"):
             continue
         new = activate(graph, kind, operator.inputs[0], operator.outputs[0])
-        subgraph.operators[position(subgraph, operator)] = new
+        replace(graph, operator, [new])
     drop_unused_codes(graph)
 
 
@@ -288,8 +283,7 @@ def take_turns(graph, softmax):
     options = schema.ConcatenationOptionsT()
     options.axis = axis
     new.append(make_operator(graph, "CONCATENATION", options, outputs, list(product.outputs)))
-    at = position(subgraph, product)
-    subgraph.operators[at : at + 1] = new
+    replace(graph, product, new)
     for operator in (scores, softmax):
         del subgraph.operators[position(subgraph, operator)]
 

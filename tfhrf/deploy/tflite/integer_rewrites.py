@@ -4,20 +4,20 @@ import numpy as np
 
 from tfhrf.deploy.tflite.graph import (
     add_constant,
+    constant_array,
     constant_values,
     drop_unused_codes,
     drop_unused_tensors,
-    float_values,
     is_constant,
     make_operator,
     neighbors,
     operator_name,
-    position,
+    replace,
     shape_of,
     tensor_name,
 )
 from tfhrf.deploy.tflite.lookups import is_uniform
-from tfhrf.deploy.tflite.pieces import EPSILON, binary, like, unary
+from tfhrf.deploy.tflite.pieces import binary, inverse_root, like
 from tfhrf.deploy.tflite.schema import schema
 from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 
@@ -37,8 +37,7 @@ def for_integers(graph, precision):
         if precision == "int16x8" and name in WIDE_REWRITES:
             new = WIDE_REWRITES[name](graph, operator)
         if new is not None:
-            at = position(subgraph, operator)
-            subgraph.operators[at : at + 1] = new
+            replace(graph, operator, new)
     drop_unused_tensors(graph)
     drop_unused_codes(graph)
 
@@ -55,12 +54,8 @@ def negate(graph, operator, precision):
 def root(graph, operator, precision):
     """x times the inverse of its root."""
     (x,), (y,) = operator.inputs, operator.outputs
-    above, inverse = like(graph, y, "above_zero"), like(graph, y, "inverse")
-    return [
-        binary(graph, "ADD", x, EPSILON, above),
-        unary(graph, "RSQRT", above, inverse),
-        binary(graph, "MUL", x, inverse, y),
-    ]
+    inverse = like(graph, y, "inverse")
+    return [*inverse_root(graph, x, inverse), binary(graph, "MUL", x, inverse, y)]
 
 
 def divide(graph, operator, precision):
@@ -69,8 +64,7 @@ def divide(graph, operator, precision):
     activation = operator.builtinOptions.fusedActivationFunction
     tensors = graph.subgraphs[0].tensors
     if is_constant(graph, tensors[y]):
-        inverses = 1 / float_values(graph, y).reshape(shape_of(tensors[y]))
-        return [binary(graph, "MUL", x, inverses, result, activation)]
+        return [binary(graph, "MUL", x, 1 / constant_array(graph, y), result, activation)]
     if precision == "int8" and is_constant(graph, tensors[x]) and is_uniform(graph, x):
         return None  # a table
     inverse = like(graph, y, "inverse")
@@ -78,13 +72,10 @@ def divide(graph, operator, precision):
         new = [binary(graph, "DIV", 1.0, y, inverse)]
     else:
         # y / y², of which only the root has an inverse.
-        square, above, root, share = (
-            like(graph, inverse, part) for part in ("square", "above_zero", "root", "share")
-        )
+        square, root, share = (like(graph, inverse, part) for part in ("square", "root", "share"))
         new = [
             binary(graph, "MUL", y, y, square),
-            binary(graph, "ADD", square, EPSILON, above),
-            unary(graph, "RSQRT", above, root),
+            *inverse_root(graph, square, root),
             binary(graph, "MUL", y, root, share),
             binary(graph, "MUL", share, root, inverse),
         ]
@@ -130,7 +121,7 @@ def choose_by_constant(graph, operator, precision):
     if len(fixed) != 1:
         return None
     varying, y = (x if fixed[0] == other else other), operator.outputs[0]
-    values = float_values(graph, fixed[0]).reshape(shape_of(tensors[fixed[0]]))
+    values = constant_array(graph, fixed[0])
     if not is_constant(graph, tensors[condition]):
         if fixed[0] == x or not (values <= MASKED).all():
             return None
@@ -141,8 +132,7 @@ def choose_by_constant(graph, operator, precision):
             make_operator(graph, "SELECT_V2", options, [condition, *ends], [penalty]),
             binary(graph, "ADD", varying, penalty, y),
         ]
-    data = bytes(graph.buffers[tensors[condition].buffer].data)
-    holds = np.frombuffer(data, np.bool_).reshape(shape_of(tensors[condition]))
+    holds = constant_array(graph, condition)
     chosen = holds if fixed[0] == other else ~holds
     added = np.where(chosen, np.float32(0), values).astype(np.float32)
     if (values <= MASKED).all():

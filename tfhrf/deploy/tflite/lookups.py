@@ -46,7 +46,7 @@ def stand_in(graph):
     Returns:
         List of functions from 256 float32 values to 256, in the order of the slopes.
     """
-    subgraph, found = graph.subgraphs[0], functions(graph)
+    found = functions(graph)
     evaluated = [evaluator(graph, function) for function in found]
     for number, function in enumerate(found):
         options = schema.LeakyReluOptionsT()
@@ -54,7 +54,7 @@ def stand_in(graph):
         new = graphs.make_operator(
             graph, "LEAKY_RELU", options, [function.source], [function.result]
         )
-        subgraph.operators[graphs.position(subgraph, function.operators[-1])] = new
+        graphs.replace(graph, function.operators[-1], [new])
     graphs.drop_unread(graph)
     return evaluated
 
@@ -94,9 +94,8 @@ def functions(graph):
 
 def is_uniform(graph, index):
     """Whether all values of a constant are the same."""
-    tensor = graph.subgraphs[0].tensors[index]
-    data = np.frombuffer(bytes(graph.buffers[tensor.buffer].data), graphs.type_name(tensor))
-    return bool((data == data[0]).all())
+    values = graphs.constant_array(graph, index)
+    return bool((values == values.flat[0]).all())
 
 
 def evaluator(graph, function):
@@ -153,8 +152,7 @@ def look_up(graph, evaluated):
         new.append(
             graphs.make_operator(graph, "GATHER", schema.GatherOptionsT(), [table, places[x]], [y])
         )
-        at = graphs.position(subgraph, operator)
-        subgraph.operators[at : at + 1] = new
+        graphs.replace(graph, operator, new)
     graphs.drop_unused_codes(graph)
 
 
@@ -185,9 +183,9 @@ def narrow_tables(graph):
         result = subgraph.tensors[y]
         if graphs.type_name(result) != "int16" or not graphs.is_constant(graph, table):
             continue
-        wide = np.frombuffer(bytes(graph.buffers[table.buffer].data), np.int16)
+        wide = graphs.constant_array(graph, gather.inputs[0])
         factor = max(1, np.abs(wide.astype(np.int32)).max()) / 127
-        narrow = np.round(wide / factor).astype(np.int8).reshape(graphs.shape_of(table))
+        narrow = np.round(wide / factor).astype(np.int8)
         name = graphs.tensor_name(result)
         rows = graphs.add_tensor(
             graph, graphs.shape_of(result), schema.TensorType.INT8, f"{name}/rows"

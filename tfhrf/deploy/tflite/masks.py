@@ -8,18 +8,16 @@ import numpy as np
 
 from tfhrf.deploy.tflite.graph import (
     add_constant,
+    constant_array,
     drop_unread,
     drop_unused_codes,
     drop_unused_tensors,
-    float_values,
     is_constant,
+    is_constant_float,
     make_operator,
     neighbors,
     operator_name,
-    position,
-    shape_of,
-    tensor_name,
-    type_name,
+    replace,
 )
 from tfhrf.deploy.tflite.pieces import binary, like, unary
 from tfhrf.deploy.tflite.schema import schema
@@ -39,19 +37,13 @@ def carry_masks(graph):
         source = masked(graph, operator) if name == "REDUCE_ANY" else None
         if source is not None:
             size = like(graph, source, "size")
-            replace(
-                graph,
-                operator,
-                unary(graph, "ABS", source, size),
-                make_operator(
-                    graph, "REDUCE_MAX", operator.builtinOptions, [size, read[1]], operator.outputs
-                ),
-            )
+            ends = [size, read[1]], operator.outputs
+            largest = make_operator(graph, "REDUCE_MAX", operator.builtinOptions, *ends)
+            replace(graph, operator, [unary(graph, "ABS", source, size), largest])
         elif name in OF_TWO and masks & {*read} and all(carried(graph, masks, i) for i in read):
             sides = [i if i in masks else as_floats(graph, i) for i in read]
-            replace(
-                graph, operator, make_operator(graph, OF_TWO[name], None, sides, operator.outputs)
-            )
+            new = make_operator(graph, OF_TWO[name], None, sides, operator.outputs)
+            replace(graph, operator, [new])
         elif name not in MOVERS or read[0] not in masks:
             compare(graph, operator, masks & {*read})
             continue
@@ -69,10 +61,9 @@ def masked(graph, any_differs):
     if unequal is None or operator_name(graph, unequal) != "NOT_EQUAL":
         return None
     source, zero = map(int, unequal.inputs)
-    tensor = graph.subgraphs[0].tensors[zero]
-    if type_name(tensor) != "float32" or not is_constant(graph, tensor):
+    if not is_constant_float(graph, zero) or constant_array(graph, zero).any():
         return None
-    return None if float_values(graph, zero).any() else source
+    return source
 
 
 def carried(graph, masks, index):
@@ -81,22 +72,13 @@ def carried(graph, masks, index):
 
 def as_floats(graph, index):
     """A constant of floats like one of booleans."""
-    tensor = graph.subgraphs[0].tensors[index]
-    holds = np.frombuffer(bytes(graph.buffers[tensor.buffer].data), np.bool_)
-    values = holds.astype(np.float32).reshape(shape_of(tensor))
-    return add_constant(graph, values, f"{tensor_name(tensor)}/float")
+    return add_constant(graph, constant_array(graph, index).astype(np.float32), "mask")
 
 
 def compare(graph, operator, masks):
-    """Has an operator read booleans that comparing masks makes."""
+    """Has an operator read booleans that comparing masks, still of that type, makes."""
     for mask in masks:
         compared = like(graph, mask, "compared")
         new = binary(graph, "GREATER", mask, 0.0, compared)
         operator.inputs = [compared if int(i) == mask else int(i) for i in operator.inputs]
-        replace(graph, operator, new, operator)
-
-
-def replace(graph, operator, *new):
-    operators = graph.subgraphs[0].operators
-    at = position(graph.subgraphs[0], operator)
-    operators[at : at + 1] = new
+        replace(graph, operator, [new, operator])

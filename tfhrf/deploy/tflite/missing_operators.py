@@ -8,7 +8,7 @@ from tfhrf.deploy.tflite.graph import (
     is_constant,
     make_operator,
     operator_name,
-    position,
+    replace,
     shape_of,
     tensor_name,
 )
@@ -24,8 +24,7 @@ def replace_missing(graph):
     for operator in list(subgraph.operators):
         name = operator_name(graph, operator)
         if name == "TILE" and is_constant(graph, subgraph.tensors[operator.inputs[1]]):
-            at = position(subgraph, operator)
-            subgraph.operators[at : at + 1] = concatenated(graph, operator)
+            replace(graph, operator, concatenated(graph, operator))
         elif name == "SELECT":
             choose_by_element(graph, operator)
     drop_unused_tensors(graph)
@@ -67,8 +66,6 @@ def choose_by_element(graph, select):
     tensors = graph.subgraphs[0].tensors
     condition, result = (shape_of(tensors[i]) for i in (select.inputs[0], select.outputs[0]))
     if condition in (result, [1], []):
-        at = position(graph.subgraphs[0], select)
         options = schema.SelectV2OptionsT()
-        graph.subgraphs[0].operators[at] = make_operator(
-            graph, "SELECT_V2", options, list(select.inputs), list(select.outputs)
-        )
+        ends = list(select.inputs), list(select.outputs)
+        replace(graph, select, [make_operator(graph, "SELECT_V2", options, *ends)])

@@ -39,5 +39,11 @@ def binary(graph, name, a, b, result, activation=0):
     return make_operator(graph, name, options, inputs, [result])
 
 
+def inverse_root(graph, x, result):
+    """Operators that make the inverse of the root of what is not below zero."""
+    above = like(graph, result, "above_zero")
+    return [binary(graph, "ADD", x, EPSILON, above), unary(graph, "RSQRT", above, result)]
+
+
 def is_value(x):
     return isinstance(x, (float, np.ndarray))

@@ -81,7 +81,7 @@ def span_of(graph, index, low, high, precision):
         return max(high[index], 0.0) - min(low[index], 0.0)
     if graphs.type_name(tensor) != "float32":
         return None
-    values = graphs.float_values(graph, index)
+    values = graphs.constant_array(graph, index)
     span = float(max(values.max(), 0.0) - min(values.min(), 0.0))
     return max(span, LEAST_WEIGHTS["int8"]) if span else LEAST_WEIGHTS[precision]
 
@@ -159,7 +159,7 @@ def windows_of_product(graph, x, factor, window, low, high, precision):
     """`windows_of` for a tensor times a constant."""
     if x not in low or factor in low:
         return []
-    values = graphs.float_values(graph, factor)
+    values = graphs.constant_array(graph, factor)
     largest = max(map(abs, window))
     step = span_of(graph, x, low, high, precision) / LEVELS[precision]
     if np.abs(values).max() * step > largest:
@@ -178,7 +178,7 @@ def is_float(graph, index):
 def limits(graph, index, low, high):
     if index in low:
         return low[index], high[index]
-    values = graphs.float_values(graph, index)
+    values = graphs.constant_array(graph, index)
     return float(values.min()), float(values.max())
 
 
@@ -187,8 +187,5 @@ def apply_window(graph, index, window, low, high):
         low[index] = min(max(low[index], window[0]), high[index])
         high[index] = max(min(high[index], window[1]), low[index])
         return
-    values = np.clip(graphs.float_values(graph, index), *window).astype(np.float32)
-    buffer = graphs.schema.BufferT()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    graph.buffers.append(buffer)
-    graph.subgraphs[0].tensors[index].buffer = len(graph.buffers) - 1
+    values = np.clip(graphs.constant_array(graph, index), *window).astype(np.float32)
+    graphs.make_constant(graph, index, values)

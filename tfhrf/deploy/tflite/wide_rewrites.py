@@ -6,14 +6,14 @@ import numpy as np
 
 from tfhrf.deploy.tflite.graph import (
     add_constant,
+    constant_array,
     constant_values,
-    float_values,
     is_constant,
     make_operator,
     shape_of,
 )
 from tfhrf.deploy.tflite.graph_rewrites import reshape
-from tfhrf.deploy.tflite.pieces import EPSILON, binary, like, unary
+from tfhrf.deploy.tflite.pieces import binary, inverse_root, like, unary
 from tfhrf.deploy.tflite.schema import schema
 
 
@@ -85,7 +85,7 @@ def prelu(graph, operator):
     tensor = graph.subgraphs[0].tensors[alpha]
     if not is_constant(graph, tensor):
         return None
-    slopes = float_values(graph, alpha).reshape(shape_of(tensor))
+    slopes = constant_array(graph, alpha)
     minus, below, sloped, above = (
         like(graph, y, part) for part in ("minus", "below", "sloped", "above")
     )
@@ -146,8 +146,8 @@ def unit_length(graph, operator):
     (x,), (y,) = operator.inputs, operator.outputs
     shape = shape_of(graph.subgraphs[0].tensors[x])
     square = like(graph, x, "square")
-    mean, above, inverse = (
-        like(graph, y, part, [*shape[:-1], 1]) for part in ("mean", "above_zero", "inverse")
+    mean, inverse, share = (
+        like(graph, y, part, [*shape[:-1], 1]) for part in ("mean", "inverse", "share")
     )
     options = schema.ReducerOptionsT()
     options.keepDims = True
@@ -155,9 +155,8 @@ def unit_length(graph, operator):
     return [
         binary(graph, "MUL", x, x, square),
         make_operator(graph, "MEAN", options, [square, axes], [mean]),
-        binary(graph, "ADD", mean, EPSILON, above),
-        unary(graph, "RSQRT", above, inverse),
-        binary(graph, "MUL", inverse, shape[-1] ** -0.5, share := like(graph, inverse, "share")),
+        *inverse_root(graph, mean, inverse),
+        binary(graph, "MUL", inverse, shape[-1] ** -0.5, share),
         binary(graph, "MUL", x, share, y),
     ]
 

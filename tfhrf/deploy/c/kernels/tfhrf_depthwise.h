@@ -14,10 +14,8 @@ TFHRF_INLINE void tfhrf_add_products(const int8_t *x, const tfhrf_window *window
     const uint32_t offsets = ((uint32_t)-zero_point & 0xffffU) | ((uint32_t)-zero_point << 16);
     const uint32_t x_bytes = tfhrf_load_word(x);
     const uint32_t w_bytes = tfhrf_load_word(w);
-    int32_t x_even;
-    int32_t x_odd;
-    __asm__("sxtab16 %0, %1, %2" : "=r"(x_even) : "r"(offsets), "r"(x_bytes));
-    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(x_odd) : "r"(offsets), "r"(x_bytes));
+    const int32_t x_even = (int32_t)tfhrf_add_even(offsets, x_bytes);
+    const int32_t x_odd = (int32_t)tfhrf_add_odd(offsets, x_bytes);
     const int32_t w_even = (int32_t)tfhrf_extend_even(w_bytes);
     const int32_t w_odd = (int32_t)tfhrf_extend_odd(w_bytes);
     sums[0] = __smlabb(x_even, w_even, sums[0]);

@@ -41,6 +41,22 @@ TFHRF_INLINE uint32_t tfhrf_extend_odd(uint32_t bytes)
     return halves;
 }
 
+/* Bytes 0 and 2 of a word, added to halves. */
+TFHRF_INLINE uint32_t tfhrf_add_even(uint32_t halves, uint32_t bytes)
+{
+    uint32_t sums;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(sums) : "r"(halves), "r"(bytes));
+    return sums;
+}
+
+/* Bytes 1 and 3. */
+TFHRF_INLINE uint32_t tfhrf_add_odd(uint32_t halves, uint32_t bytes)
+{
+    uint32_t sums;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(sums) : "r"(halves), "r"(bytes));
+    return sums;
+}
+
 /* The low halves of two words, the second's above. */
 TFHRF_INLINE uint32_t tfhrf_low_halves(uint32_t a, uint32_t b)
 {
@@ -114,12 +130,8 @@ TFHRF_INLINE int32_t tfhrf_widen(const int8_t *in, int32_t depth, int32_t offset
     const uint32_t offsets = ((uint32_t)offset & 0xffffU) | ((uint32_t)offset << 16);
     for (; done + 4 <= depth; done += 4) {
         const uint32_t bytes = tfhrf_load_word(in + done);
-        uint32_t even = tfhrf_extend_even(bytes);
-        uint32_t odd = tfhrf_extend_odd(bytes);
-        if (offset != 0) {
-            even = tfhrf_add_halves(even, offsets);
-            odd = tfhrf_add_halves(odd, offsets);
-        }
+        uint32_t even = tfhrf_add_even(offsets, bytes);
+        uint32_t odd = tfhrf_add_odd(offsets, bytes);
         if (TFHRF_TWICE != 0) {
             even = tfhrf_add_halves(even, even);
             odd = tfhrf_add_halves(odd, odd);

@@ -83,7 +83,7 @@
     "bne 1b\n\t"
 
 #define TFHRF_FOUR_PLAIN                                                                           \
-    TFHRF_FOUR_BEGIN TFHRF_FOUR_SUMS(TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8"))
+    TFHRF_FOUR_BEGIN TFHRF_FOUR_SUMS(TFHRF_FOUR_BYTES)
 
 /* Half of a block of two rows at r1, times the bytes in r2 and r3: r4, r5 and r6, r7 are the sums. */
 #define TFHRF_TWO_HALF(turn)                                                                       \
@@ -197,16 +197,7 @@ typedef struct {
 #define TFHRF_FOUR_JOINT                                                                           \
     "ldr r2, [r0], #4\n\t"                                                                         \
     "ldrd r12, lr, [r1], #8\n\t"                                                                   \
-    "sxtb16 r3, r2\n\t"                                                                            \
-    "smlad r4, r2, r12, r4\n\t"                                                                    \
-    "smlad r5, r2, lr, r5\n\t"                                                                     \
-    "smlad r8, r3, r12, r8\n\t"                                                                    \
-    "smlad r9, r3, lr, r9\n\t"                                                                     \
-    "ldrd r12, lr, [r1], #8\n\t"                                                                   \
-    "smlad r6, r2, r12, r6\n\t"                                                                    \
-    "smlad r7, r2, lr, r7\n\t"                                                                     \
-    "smlad r10, r3, r12, r10\n\t"                                                                  \
-    "smlad r11, r3, lr, r11\n\t"
+    "sxtb16 r3, r2\n\t" TFHRF_FOUR_PRODUCTS
 
 /* The first half of the first block of a row: sums begin. */
 #define TFHRF_FOUR_FIRST                                                                           \
@@ -257,7 +248,7 @@ typedef struct {
     "sub r4, r4, r6\n\t" "sub r5, r5, r7\n\t"                                                      \
     "asr r4, r4, #8\n\t" "asr r5, r5, #8\n\t"
 #else
-#define TFHRF_FOUR_BLOCK TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
+#define TFHRF_FOUR_BLOCK TFHRF_FOUR_BYTES
 #define TFHRF_FOUR_ALL TFHRF_FOUR_PLAIN
 #define TFHRF_FOUR_JOIN ""
 #define TFHRF_FOUR_PART ""

@@ -65,13 +65,10 @@ TFHRF_KERNEL void tfhrf_lay(const int8_t *in, int32_t depth, int32_t rows, tfhrf
 
 #if TFHRF_FOUR
 /*
- * Half of a block of four rows at r1, times weights at r0; r2, r3, r12 and lr are overwritten.
+ * The products of half a block of four rows, whose first two are in r12 and lr and whose others are
+ * at r1, with halves of two rows of weights in r2 and r3.
  */
-#define TFHRF_FOUR_HALF(turn, next)                                                                \
-    "ldrd r2, r3, [r0]" next "\n\t"                                                                \
-    "ldrd r12, lr, [r1], #8\n\t"                                                                   \
-    "sxtb16 r2, r2" turn "\n\t"                                                                    \
-    "sxtb16 r3, r3" turn "\n\t"                                                                    \
+#define TFHRF_FOUR_PRODUCTS                                                                        \
     "smlad r4, r2, r12, r4\n\t"                                                                    \
     "smlad r5, r2, lr, r5\n\t"                                                                     \
     "smlad r8, r3, r12, r8\n\t"                                                                    \
@@ -81,6 +78,18 @@ TFHRF_KERNEL void tfhrf_lay(const int8_t *in, int32_t depth, int32_t rows, tfhrf
     "smlad r7, r2, lr, r7\n\t"                                                                     \
     "smlad r10, r3, r12, r10\n\t"                                                                  \
     "smlad r11, r3, lr, r11\n\t"
+
+/*
+ * Half of a block of four rows at r1, times weights at r0; r2, r3, r12 and lr are overwritten.
+ */
+#define TFHRF_FOUR_HALF(turn, next)                                                                \
+    "ldrd r2, r3, [r0]" next "\n\t"                                                                \
+    "ldrd r12, lr, [r1], #8\n\t"                                                                   \
+    "sxtb16 r2, r2" turn "\n\t"                                                                    \
+    "sxtb16 r3, r3" turn "\n\t" TFHRF_FOUR_PRODUCTS
+
+/* A block. */
+#define TFHRF_FOUR_BYTES TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
 
 /*
  * Adds the products of four rows, from x to `end`, with two rows of weights: the sums of the
@@ -101,8 +110,8 @@ tfhrf_dot_four(const int8_t *w __attribute__((unused)), const tfhrf_pair *x __at
                      "mov r11, r8\n\t"
                      "tst r2, #32\n\t"
                      "bne 2f\n\t"
-                     "1:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
-                     "2:\n\t" TFHRF_FOUR_HALF("", "") TFHRF_FOUR_HALF(", ror #8", ", #8")
+                     "1:\n\t" TFHRF_FOUR_BYTES
+                     "2:\n\t" TFHRF_FOUR_BYTES
                      "ldr r2, [sp]\n\t"
                      "cmp r1, r2\n\t"
                      "bne 1b\n\t"
