@@ -60,12 +60,17 @@ def once(utterances):
     return [one for one, digest in zip(utterances, digests, strict=True) if counts[digest] == 1]
 
 
+def place_of():
+    """The folder that paths in tables start from."""
+    return flags.FLAGS.data_dir or os.curdir
+
+
 def train(table, seed, name, *more):
     """Trains and tests on a table's recordings; returns the int8 model's UA."""
     backbone, _, variant = find(MODEL.value).model.name.rpartition("_")
     study = table.with_suffix("") / name
     arguments = [f"recipes/train_{backbone.replace('_', '')}.py", f"--variant={variant}"]
-    arguments += ["--dataset=table", f"--table={table}", f"--data_dir={flags.FLAGS.data_dir}"]
+    arguments += ["--dataset=table", f"--table={table}", f"--data_dir={place_of()}"]
     arguments += ["--folds=1", f"--seed={seed}", f"--out={study}", *more]
     print(f"\n{in_shell(arguments)}", flush=True)
     if subprocess.run([sys.executable, *arguments], check=False).returncode:
@@ -94,7 +99,7 @@ def write_table(path, utterances, seed):
         writer.writerow(["path", "label", "speaker", "split"])
         for split, some in (("train", chosen), ("test", sides[False])):
             for one in some:
-                place = os.path.relpath(one.path, flags.FLAGS.data_dir)
+                place = os.path.relpath(one.path, place_of())
                 writer.writerow([place, one.label, one.speaker, split])
     return len(chosen) + len(sides[False])
 
