@@ -15,6 +15,7 @@ from tfhrf.data.folds import (
     leave_one_speaker_out,
     official,
     speaker_folds,
+    trained_on,
     without,
 )
 
@@ -160,3 +161,8 @@ def test_folds_without_some_utterances_hold_the_others():
     for gone in ([1, 3], [0, 2, 4, 5]):
         with pytest.raises(FoldError, match="Of fold x no recording is left"):
             without(folds, gone)
+
+
+def test_what_is_only_tested_is_no_part_of_what_is_trained_on():
+    folds = [Fold("a", [3, 0], [1], [4, 5]), Fold("b", [1, 3], [], [0])]
+    assert trained_on(folds) == [0, 1, 3]

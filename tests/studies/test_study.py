@@ -16,8 +16,9 @@ from places import ROOT
 
 from tfhrf.data import extract
 from tfhrf.data.corpora import CORPORA, CorpusError
+from tfhrf.data.corpora.classes import of_classes
 from tfhrf.data.decode import AudioError
-from tfhrf.data.folds import Fold, FoldError
+from tfhrf.data.folds import Fold, FoldError, trained_on
 from tfhrf.data.windows import evaluation_windows
 from tfhrf.hrf.fast import FastDropout
 from tfhrf.hrf.layers import HRFDense
@@ -80,8 +81,10 @@ def train(dataset, data_dir, out, fixed=None, **given):
     return json.loads((out / "results.json").read_text())
 
 
-def count_of(dataset, corpora):
-    return len(CORPORA[dataset].read(corpora / dataset))
+def count_of(dataset, corpora, protocol):
+    corpus = CORPORA[dataset]
+    utterances = of_classes(corpus.read(corpora / dataset), corpus.classes)
+    return len(trained_on(corpus.protocols[protocol](utterances)))
 
 
 def noise(speaker, label, seed):
@@ -145,7 +148,7 @@ def test_folds_are_pooled_and_validation_is_scored_apart(
     results = train(dataset, corpora / dataset, tmp_path, protocol=protocol, folds=numbers)
     assert list(results["folds"]) == names
     assert results["settings"]["protocol"] == protocol
-    steps = len(names) * max(1, count_of(dataset, corpora) // TRAINING.batch_size)
+    steps = len(names) * max(1, count_of(dataset, corpora, protocol) // TRAINING.batch_size)
     assert totals == [sum(moves)] == [steps + tested + validated + len(names)]
     assert results["labels"] == list(CORPORA[dataset].labels)
     assert results["utterances"] == np.sum(results["scores"]["folded"]["confusion"]) == tested
@@ -314,7 +317,7 @@ def test_wrong_protocols_are_named(corpora, tmp_path):
 
 
 def training_of(monkeypatch, tmp_path, **given):
-    """The TrainingSettings of a study that the flags ask for, of 320 utterances."""
+    """The TrainingSettings of a study that the flags ask for, of 320 utterances to train on."""
     found = []
 
     def run(studies, corpus, utterances, folds, training, **_):
@@ -323,7 +326,8 @@ def training_of(monkeypatch, tmp_path, **given):
 
     utterance = CORPORA["synthetic"].read(tmp_path)[0]
     many = CORPORA["synthetic"]._replace(
-        read=lambda _: [utterance] * 320, protocols={"leave_one_speaker_out": lambda _: []}
+        read=lambda _: [utterance] * 3200,
+        protocols={"leave_one_speaker_out": lambda _: [Fold("a", list(range(320)), [], [320])]},
     )
     for dataset in ("synthetic", "emodb"):
         monkeypatch.setitem(CORPORA, dataset, many)

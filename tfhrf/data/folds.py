@@ -57,6 +57,17 @@ def without(folds, left_out):
     return found
 
 
+def trained_on(folds):
+    """Indices of the utterances that some fold trains on, in order.
+
+    They are the size of a corpus; what is tested alone has no say in how a model trains.
+
+    Args:
+        folds: list of Fold.
+    """
+    return sorted({index for fold in folds for index in fold.train})
+
+
 def leave_one_speaker_out(utterances):
     """One fold per speaker, in order of the speakers' names, no validation.
 

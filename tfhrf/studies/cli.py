@@ -14,7 +14,7 @@ from absl import app, flags
 from tfhrf.compression.library import LibraryError
 from tfhrf.data.corpora import CorpusError, CorpusWarning
 from tfhrf.data.decode import AudioError
-from tfhrf.data.folds import FoldError
+from tfhrf.data.folds import FoldError, trained_on
 from tfhrf.data.store import CacheError
 from tfhrf.files import safe_name
 from tfhrf.log_mel import LogMelConfig
@@ -165,7 +165,7 @@ def _train(model, backbone, fixed, given):
         fixed = {"learning_rate": FINE, **fixed}
     config = device["config"] or LogMelConfig()
     made_of = material.read(given)
-    training = _training(given, device, fixed, len(made_of.utterances))
+    training = _training(given, device, fixed, len(trained_on(made_of.folds)))
     asked = _asked(given, model, training, made_of, begun[1] if begun else {})
     studies = [
         study.Study(

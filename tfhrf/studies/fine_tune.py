@@ -6,6 +6,7 @@ import pathlib
 import types
 from collections.abc import Mapping
 
+from tfhrf.data.folds import trained_on
 from tfhrf.files import safe_name
 from tfhrf.recognition.packaged import DEFAULT, Pretrained, find, read
 from tfhrf.studies import material, study
@@ -66,7 +67,7 @@ def fine_tune(
     fixed = {"frames": trained.frames, "learning_rate": FINE} | (
         {"epochs": epochs} if epochs else {}
     )
-    training = settings_for(len(made_of.utterances), **fixed)
+    training = settings_for(len(trained_on(made_of.folds)), **fixed)
     settings = {
         "model": backbone or variant,
         "dataset": "table",

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfhrf.data.folds import Fold, without
+from tfhrf.data.folds import Fold, trained_on, without
 from tfhrf.data.store import contents, prepare
 from tfhrf.files import write_text
 from tfhrf.log_mel import LogMelConfig
@@ -111,8 +111,9 @@ def run(
         record.check_same(study.out, record.NAME, made_of)
     features = features or prepare(paths, config, spans, engine=engine)
     left_out = {} if bad is None else {"left out": _left_out(corpus, bad)}
+    learned = trained_on(folds)
     if training.frames is None:
-        frames = window_for([len(one) for one in features], config)
+        frames = window_for([len(features[index]) for index in learned], config)
         training = dataclasses.replace(training, frames=frames)
 
     missing = []
@@ -133,7 +134,8 @@ def run(
             name: soft_targets(teachers, fold, features, len(corpus.labels), config)
             for name, fold in lessons.items()
         }
-        data = _shared(corpus, features, utterances, training, config, soft)
+        steps = training.steps_per_epoch(len(learned))
+        data = _shared(corpus, features, utterances, training, steps, config, soft)
         for place in _train_missing(studies, missing, data, engine, strategy):
             results[place] = _report(studies[place], corpus, left_out)
     return [results[place] for place in range(len(studies))]
@@ -163,7 +165,7 @@ def named(folds):
     return [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
 
 
-def _shared(corpus, features, utterances, training, config, soft):
+def _shared(corpus, features, utterances, training, steps_per_epoch, config, soft):
     """What all folds of all studies share, as `run_folds` takes it."""
     targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
     groups = [utterance.group for utterance in utterances]
@@ -171,18 +173,18 @@ def _shared(corpus, features, utterances, training, config, soft):
         utterance.path.name if utterance.span is None else f"{utterance.path.name} {utterance.span}"
         for utterance in utterances
     ]
-    return corpus, features, targets, groups, names, training, config, soft
+    return corpus, features, targets, groups, names, training, steps_per_epoch, config, soft
 
 
 def _train_missing(studies, missing, data, engine, strategy):
     """Runs the missing folds of every study; yields the place of each study that is complete."""
-    features, training = data[1], data[5]
+    features, training, steps_per_epoch = data[1], *data[5:7]
     sent, shards = engine.send(data), engine.send_folder(features[0].shard.parent)
     places, tasks = [], []
     for place, study in enumerate(studies):
         for part in engine.runs(missing[place], sum(map(bool, missing))):
             arguments = (sent, shards, study.build, study.settings, strategy, part)
-            units = sum(_units(fold, training, len(features)) for fold in part)
+            units = sum(_units(fold, training.epochs * steps_per_epoch) for fold in part)
             tasks.append(Task(run_folds, arguments, pathlib.Path(study.out), units))
             places.append(place)
     print(f"Training {sum(map(len, missing))} folds of {training.epochs} epochs")
@@ -245,7 +247,6 @@ def _chosen(folds, numbers):
     return [folds[number - 1] for number in numbers]
 
 
-def _units(fold, training, utterances):
+def _units(fold, steps):
     """By how much a fold moves the progress bar: steps, utterances to test, the fold itself."""
-    steps = training.epochs * training.steps_per_epoch(utterances)
     return steps + len(fold.validation) + len(fold.test) + 1

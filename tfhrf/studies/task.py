@@ -58,18 +58,18 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
         advance: called with how many steps of training are done, utterances tested, and folds
             complete.
         data: function that returns what all studies share: corpus, features (StoredFrames),
-            class indices, groups and names of all utterances, TrainingSettings, LogMelConfig, soft
-            targets of each fold by its name, as of `soft_targets`, if there are teachers.
+            class indices, groups and names of all utterances, TrainingSettings, batches per epoch,
+            LogMelConfig, soft targets of each fold by its name, as of `soft_targets`, if there are
+            teachers.
         shards: function that returns the folder in which the features' shards are here.
         build, settings: of the Study.
         strategy: a key of STRATEGIES.
         folds: list of Fold.
     """
-    corpus, features, targets, groups, names, training, config, soft = data()
+    corpus, features, targets, groups, names, training, steps_per_epoch, config, soft = data()
     here = shards()
     features = [dataclasses.replace(one, shard=here / one.shard.name) for one in features]
     seed, shape = settings["seed"], (training.frames, config.mels)
-    steps_per_epoch = training.steps_per_epoch(len(features))
     model, initial, scope = _compiled(
         pickle.dumps((build, shape, len(corpus.labels), training, steps_per_epoch, seed, strategy))
     )
