@@ -18,7 +18,19 @@ import tfhrf
 pytestmark = [needs_compiler, needs_tflm]
 
 
-def window(name, image, kernel, outputs, stride=1, valid=0, relu=0, least=-127, few=0, seed=0):
+def window(
+    name,
+    image,
+    kernel,
+    outputs,
+    stride=1,
+    valid=0,
+    relu=0,
+    least=-127,
+    few=0,
+    seed=0,
+    dilation=1,
+):
     """A convolution of an image (height, width, channels), each output with a scale of its own.
 
     Its weights have any values, or a few ones.
@@ -38,13 +50,14 @@ def window(name, image, kernel, outputs, stride=1, valid=0, relu=0, least=-127, 
         rng.integers(-9999, 9999, outputs).astype(np.int32), tuple(0.25 * s for s in scales)
     )
     size = [
-        out_length(length, taps, stride, 1, valid)
+        out_length(length, taps, stride, dilation, valid)
         for length, taps in zip((height, width), kernel, strict=True)
     ]
     y = Spec((1, *size, outputs), (0.5,), -3)
     made = options("DepthwiseConv2D" if depthwise else "Conv2D")
     made.padding, made.fusedActivationFunction = valid, relu
     made.strideH = made.strideW = stride
+    made.dilationHFactor = made.dilationWFactor = dilation
     if depthwise:
         made.depthMultiplier = outputs // channels
     weights = constant(values, scales, axis=3 if depthwise else 0)
@@ -69,6 +82,12 @@ GRAPHS = {
     "lines, stride": window(DEPTHWISE, (9, 21, 8), (3, 3), 8, stride=2),
     "lines, stride, valid": window(DEPTHWISE, (8, 8, 36), (3, 3), 36, stride=2, valid=1, relu=3),
     "lines, one": window(DEPTHWISE, (1, 1, 16), (3, 3), 16),
+    "lines, many channels": window(DEPTHWISE, (7, 6, 27), (3, 3), 27),
+    "lines, narrow": window(DEPTHWISE, (7, 2, 16), (3, 3), 16, relu=1),
+    "lines, dilated": window(DEPTHWISE, (9, 11, 24), (3, 3), 24, dilation=2),
+    "lines, dilated, valid": window(DEPTHWISE, (9, 8, 10), (4, 3), 10, valid=1, dilation=2),
+    "wide taps": window(DEPTHWISE, (6, 9, 17), (1, 5), 17, stride=2),
+    "largest weights": window(DEPTHWISE, (4, 7, 16), (3, 3), 16, least=127),
     "least weights": window(DEPTHWISE, (4, 5, 16), (3, 3), 16, least=-128),
     "depthwise": window(DEPTHWISE, (5, 7, 19), (2, 5), 19),
     "multiplier": window(DEPTHWISE, (5, 7, 3), (3, 3), 6),

@@ -56,7 +56,7 @@ def fine_tune(
     trained = find(model) if not isinstance(model, Pretrained) else model
     backbone, _, variant = trained.model.name.rpartition("_")
     source = str(trained.folder.resolve())
-    asked = dict.fromkeys(("protocol", "labels", "speakers", "test_dataset", "folds"))
+    asked = dict.fromkeys(("protocol", "labels", "speakers", "test_dataset"))
     places = {
         "table": os.fspath(table),
         "data_dir": data_dir,

@@ -109,7 +109,6 @@ def read_again(settings, given):
         "improvised": settings.get("turns") == "improvised",
         "speakers": [name for name in settings.get("speakers", "").split("+") if name],
         "test_dataset": across,
-        "folds": None,
     }
     places = {name: getattr(given, name) for name in PLACES}
     return read(types.SimpleNamespace(**chosen, **places))
@@ -174,8 +173,11 @@ def _across(given, corpus, utterances, settings):
     """Material that trains on one corpus and tests on what another has in common with it."""
     if given.test_data_dir is None and given.test_dataset != "synthetic":
         raise CorpusError(f"--test_data_dir is needed with --test_dataset={given.test_dataset}")
-    if given.protocol or given.folds:
-        raise FoldError("--test_dataset is a protocol of one fold; leave out --protocol, --folds")
+    if given.protocol:
+        raise FoldError(
+            "--test_dataset is a protocol of its own, of one fold. "
+            f"Received: --protocol={given.protocol}"
+        )
     other = CORPORA[given.test_dataset]
     theirs = other.read(given.test_data_dir or "runs/corpora")
     known = {utterance.label for utterance in theirs}

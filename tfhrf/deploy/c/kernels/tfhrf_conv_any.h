@@ -2,15 +2,24 @@
 
 TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF_VALUE *to)
 {
-    const int32_t word = 4 / (int32_t)sizeof *to;
 #if TFHRF_MVE
-    for (; count >= 4 * word; count -= 4 * word) {
-        /* Bytes may lie anywhere. */
-        vstrbq_u8((uint8_t *)(void *)to, vldrbq_u8((const uint8_t *)(const void *)from));
-        to += 4 * word;
-        from += 4 * word;
+    /* As bytes, which may lie anywhere. */
+    const uint8_t *bytes = (const uint8_t *)(const void *)from;
+    uint8_t *out = (uint8_t *)(void *)to;
+    int32_t left = count * (int32_t)sizeof *to;
+    for (; left >= 16; left -= 16) {
+        vstrbq_u8(out, vldrbq_u8(bytes));
+        out += 16;
+        bytes += 16;
     }
-#endif
+    if (left == 4) {
+        memcpy(out, bytes, 4);
+    } else if (left > 0) {
+        const mve_pred16_t lanes = vctp8q((uint32_t)left);
+        vstrbq_p_u8(out, vldrbq_z_u8(bytes, lanes), lanes);
+    }
+#else
+    const int32_t word = 4 / (int32_t)sizeof *to;
     for (; count >= word; count -= word) {
         memcpy(to, from, 4);
         to += word;
@@ -26,6 +35,7 @@ TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF
     if (count > 2) {
         to[2] = from[2];
     }
+#endif
 }
 
 /* Copies what the window at an output pixel sees. */
@@ -36,6 +46,18 @@ TFHRF_KERNEL void TFHRF_OF(patch, )(const TFHRF_VALUE *in, const tfhrf_window *w
     const int32_t first_x = out_x * window->stride_width - window->left;
     const int32_t line = window->kernel_width * window->channels;
     const int32_t whole = tfhrf_is_whole(window, first_x);
+    const int32_t reach = (window->kernel_height - 1) * window->dilation_height;
+    if (whole != 0 && first_y >= 0 && first_y + reach < window->height) {
+        /* Most windows. */
+        const ptrdiff_t step = window->dilation_height * window->row;
+        const TFHRF_VALUE *from = in + first_y * window->row + first_x * window->column;
+        for (int32_t left = window->kernel_height; left > 0; --left) {
+            TFHRF_OF(copy, )(from, line, patch);
+            from += step;
+            patch += line;
+        }
+        return;
+    }
     for (int32_t i = 0; i < window->kernel_height; ++i) {
         const int32_t y = first_y + i * window->dilation_height;
         if (whole != 0 && y >= 0 && y < window->height) {

@@ -102,22 +102,29 @@ TFHRF_INLINE uint32x4_t tfhrf_scales_of(const tfhrf_scale *scale, int32_t scale_
     return vaddq_n_u32(vmulq_n_u32(second, size), (uint32_t)(uintptr_t)scale);
 }
 
-/*
- * Four sums, taken once, to outputs: the lowest bytes. The shift is the lowest byte of what is
- * loaded.
- */
-TFHRF_INLINE int32x4_t tfhrf_finish_outputs(int32x4_t sums, uint32x4_t scales,
-                                            const int8_t *table)
+/* Four sums, taken once, scaled. The shift is the lowest byte of what is loaded. */
+TFHRF_INLINE int32x4_t tfhrf_scaled4(int32x4_t sums, uint32x4_t scales)
 {
     int32x4_t q = vqrdmulhq_s32(sums, vldrwq_gather_base_s32(scales, 0));
     q = vaddq_s32(q, vshrq_n_s32(q, 31));
     q = vaddq_s32(q, vldrwq_gather_base_s32(scales, 4));
-    q = vshlq_s32(q, vnegq_s32(vldrwq_gather_base_s32(scales, 8)));
+    return vshlq_s32(q, vnegq_s32(vldrwq_gather_base_s32(scales, 8)));
+}
+
+/* Four scaled sums to outputs: the lowest bytes. */
+TFHRF_INLINE int32x4_t tfhrf_bytes4(int32x4_t q, const int8_t *table)
+{
     if (table != NULL) {
         return tfhrf_look_up4(table, tfhrf_saturate4(q));
     }
     const int16x8_t halves = vqmovnbq_s32(vreinterpretq_s16_s32(q), q);
     return vreinterpretq_s32_s8(vqmovnbq_s16(vreinterpretq_s8_s16(halves), halves));
+}
+
+TFHRF_INLINE int32x4_t tfhrf_finish_outputs(int32x4_t sums, uint32x4_t scales,
+                                            const int8_t *table)
+{
+    return tfhrf_bytes4(tfhrf_scaled4(sums, scales), table);
 }
 
 TFHRF_INLINE int32x4_t tfhrf_vector_of(const int32_t sums[4])
@@ -130,7 +137,7 @@ TFHRF_INLINE int32x4_t tfhrf_vector_of(const int32_t sums[4])
     return vector;
 }
 
-/* Two rows of bytes, sixteen or longer, times the weights of fours of outputs. */
+/* Two rows of bytes times the weights of fours of outputs. */
 TFHRF_KERNEL void tfhrf_vector_dense(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
                                      int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
 {
@@ -194,7 +201,7 @@ TFHRF_INLINE void tfhrf_dense_rest(const int8_t *x0, const int8_t *x1, const tfh
 TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
                                     int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
 {
-    const int32_t done = dense->depth < 16 ? 0 : dense->outputs & ~3;
+    const int32_t done = dense->outputs & ~3;
     if (done != 0) {
         tfhrf_vector_dense(x0, x1, dense, out, next, out_step);
     }

@@ -51,9 +51,15 @@ typedef struct {
 typedef void tfhrf_unpack_function(tfhrf_packed *from, int32_t blocks, int8_t *out);
 
 /*
- * `room` rows at a time, times one pair of rows of weights after the other. `scratch` has room for
- * that pair and for these rows.
+ * `room` rows at a time, times one pair of rows of weights after the other; where vectors multiply
+ * bytes all rows, times two pairs. `scratch` has room for a pair and for `room` rows, two or more.
  */
+#if TFHRF_MVE
+#define TFHRF_UNPACKED 4
+#else
+#define TFHRF_UNPACKED 2
+#endif
+
 TFHRF_INLINE void tfhrf_packed_rows(const int8_t *in, ptrdiff_t in_stride, int8_t *out,
                                     ptrdiff_t out_stride, ptrdiff_t out_step, int32_t rows,
                                     const tfhrf_dense *dense, tfhrf_packed packed,
@@ -62,7 +68,10 @@ TFHRF_INLINE void tfhrf_packed_rows(const int8_t *in, ptrdiff_t in_stride, int8_
 {
     const int32_t blocks = tfhrf_blocks(dense->depth);
     int8_t *const weights = (int8_t *)(void *)scratch;
-#if !TFHRF_MVE
+#if TFHRF_MVE
+    /* No rows are laid out. */
+    room = rows;
+#else
     tfhrf_pair *const x = scratch + 2 * ((blocks + 3) / 4 * 4);
 #endif
     for (; rows > 0; rows -= room) {
@@ -76,9 +85,11 @@ TFHRF_INLINE void tfhrf_packed_rows(const int8_t *in, ptrdiff_t in_stride, int8_
             tfhrf_lay(in + i * in_stride, dense->depth, 2, x + i / 2 * 4 * blocks + i % 2);
         }
 #endif
-        for (int32_t left = dense->outputs; left > 0; left -= 2) {
-            part.outputs = left > 1 ? 2 : 1;
-            unpack(&from, blocks, weights);
+        for (int32_t left = dense->outputs; left > 0; left -= TFHRF_UNPACKED) {
+            part.outputs = left < TFHRF_UNPACKED ? left : TFHRF_UNPACKED;
+            for (int32_t pair = 0; 2 * pair < part.outputs; ++pair) {
+                unpack(&from, blocks, weights + 8 * blocks * pair);
+            }
             for (int32_t i = 0; i < count; i += 2) {
                 const ptrdiff_t apart = i + 1 < count ? 1 : 0;
 #if TFHRF_MVE
@@ -90,9 +101,9 @@ TFHRF_INLINE void tfhrf_packed_rows(const int8_t *in, ptrdiff_t in_stride, int8_
                                  apart * out_stride, out_step);
 #endif
             }
-            part.bias += 2;
-            part.scales += 2 * dense->scale_step;
-            to += 2 * out_step;
+            part.bias += TFHRF_UNPACKED;
+            part.scales += TFHRF_UNPACKED * dense->scale_step;
+            to += TFHRF_UNPACKED * out_step;
         }
         in += room * in_stride;
         out += room * out_stride;

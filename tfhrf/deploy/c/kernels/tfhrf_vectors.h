@@ -58,7 +58,7 @@ typedef struct {
     const int8_t *weights;
     ptrdiff_t width; /* of a pair of rows of weights */
     const int8_t *x[2];
-    int32_t more;  /* blocks of sixteen after the first */
+    int32_t more;  /* blocks of sixteen after the first; -1 if there is none */
     uint32_t rest; /* elements after those */
     const int32_t *bias;
     uint32_t scale_step; /* bytes, from one four of outputs to the next */
@@ -72,7 +72,7 @@ typedef struct {
 } tfhrf_eight;
 
 /*
- * Two rows of bytes, sixteen or longer, times weights: eight sums at a time, of the first row in
+ * Two rows of bytes times weights: eight sums at a time, of the first row in
  * r0, r2, r4, r6, of the second in r8, r10, r12, lr.
  */
 static __attribute__((naked, noinline, unused)) void
@@ -96,9 +96,10 @@ tfhrf_vector_outputs(tfhrf_eight *p __attribute__((unused)))
         "add r3, r1, r9\n\t"
         "add r9, r3, r9\n\t"
         "str r9, [r11]\n\t"
-        "ldrd r5, r7, [r11, #8]\n\t" TFHRF_SIXTEEN("vmladav", "", "vldrb", ", #16")
+        "ldrd r5, r7, [r11, #8]\n\t"
         "ldr r9, [r11, #16]\n\t"
         "cmp r9, #0\n\t"
+        "blt 6f\n\t" TFHRF_SIXTEEN("vmladav", "", "vldrb", ", #16")
         "beq 2f\n\t"
         "1:\n\t" TFHRF_SIXTEEN("vmladava", "", "vldrb", ", #16")
         "subs r9, r9, #1\n\t"
@@ -123,7 +124,17 @@ tfhrf_vector_outputs(tfhrf_eight *p __attribute__((unused)))
         TFHRF_VECTOR_FINISH("q0", "vqrdmulh.s32 q0, q0, q3\n\t", "q4", "q0, q0, q5", "q2")
         TFHRF_VECTOR_FINISH("q1", "vqrdmulh.s32 q1, q1, q3\n\t", "q4", "q1, q1, q5", "q3")
         TFHRF_VECTOR_STORE
-        "pop {r4, r5, r6, r7, r8, r9, r10, r11, r12, pc}\n\t");
+        "pop {r4, r5, r6, r7, r8, r9, r10, r11, r12, pc}\n\t"
+        "6:\n\t"
+        "mov r0, #0\n\t"
+        "mov r2, r0\n\t"
+        "mov r4, r0\n\t"
+        "mov r6, r0\n\t"
+        "mov r8, r0\n\t"
+        "mov r10, r0\n\t"
+        "mov r12, r0\n\t"
+        "mov lr, r0\n\t"
+        "b 2b\n\t");
 #undef TFHRF_SIXTEEN
 }
 
