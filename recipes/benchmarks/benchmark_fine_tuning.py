@@ -21,7 +21,6 @@ from absl import flags
 from tfhrf.recognition.packaged import find
 from tfhrf.studies import cli, material, tables
 from tfhrf.studies.arms import in_shell
-from tfhrf.studies.defaults import settings_for
 from tfhrf.studies.record import StudyError
 
 material.define_flags()
@@ -34,16 +33,12 @@ OUT = flags.DEFINE_string("out", "runs/fine_tuning", "Folder of the tables and s
 
 def main():
     utterances = once(material.read(flags.FLAGS).utterances)
-    # As many steps as with the recordings to train on alone; an epoch has steps for all.
-    alone = settings_for(CLIPS.value)
-    steps = alone.epochs * alone.steps_per_epoch(CLIPS.value)
     seeds, scratch, tuned = range(SEEDS.value), [], []
     for seed in seeds:
         table = pathlib.Path(OUT.value, f"{seed}.csv")
-        count = write_table(table, utterances, seed)
-        epochs = f"--epochs={max(1, round(steps / alone.steps_per_epoch(count)))}"
-        scratch.append(train(table, seed, "scratch", epochs))
-        tuned.append(train(table, seed, "tuned", epochs, f"--from={MODEL.value}"))
+        write_table(table, utterances, seed)
+        scratch.append(train(table, seed, "scratch"))
+        tuned.append(train(table, seed, "tuned", f"--from={MODEL.value}"))
     gains = np.subtract(tuned, scratch)
     print(f"\n{CLIPS.value} recordings to train on, UA of the int8 models on the other speakers")
     print(f"seed    from scratch    from {MODEL.value}    gain")
@@ -79,11 +74,7 @@ def train(table, seed, name, *more):
 
 
 def write_table(path, utterances, seed):
-    """Writes a table of recordings to train on, and of those of other speakers to test on.
-
-    Returns:
-        How many recordings are in it.
-    """
+    """Writes a table of recordings to train on, and of those of other speakers to test on."""
     rng = np.random.default_rng(seed)
     speakers = rng.permutation(sorted({utterance.speaker for utterance in utterances}))
     heard = set(speakers[: len(speakers) // 2])
@@ -101,7 +92,6 @@ def write_table(path, utterances, seed):
             for one in some:
                 place = os.path.relpath(one.path, place_of())
                 writer.writerow([place, one.label, one.speaker, split])
-    return len(chosen) + len(sides[False])
 
 
 if __name__ == "__main__":

@@ -87,6 +87,11 @@ GRAPHS = {
     "lines, dilated": window(DEPTHWISE, (9, 11, 24), (3, 3), 24, dilation=2),
     "lines, dilated, valid": window(DEPTHWISE, (9, 8, 10), (4, 3), 10, valid=1, dilation=2),
     "wide taps": window(DEPTHWISE, (6, 9, 17), (1, 5), 17, stride=2),
+    # One pixel wide: lines of frames.
+    "frames": window(DEPTHWISE, (11, 1, 12), (9, 1), 12),
+    "frames, even": window(DEPTHWISE, (7, 1, 24), (4, 1), 24, relu=1),
+    "frames, valid": window(DEPTHWISE, (9, 1, 16), (5, 1), 16, valid=1, relu=3),
+    "frames, least weights": window(DEPTHWISE, (6, 1, 8), (3, 1), 8, least=-128),
     "largest weights": window(DEPTHWISE, (4, 7, 16), (3, 3), 16, least=127),
     "least weights": window(DEPTHWISE, (4, 5, 16), (3, 3), 16, least=-128),
     "depthwise": window(DEPTHWISE, (5, 7, 19), (2, 5), 19),

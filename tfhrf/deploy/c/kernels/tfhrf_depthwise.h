@@ -144,6 +144,21 @@ typedef struct {
     ptrdiff_t out_step;
 } tfhrf_end8;
 
+/* Of the channels `even` and `odd` behind `c`. */
+TFHRF_INLINE tfhrf_end8 tfhrf_end_of(const tfhrf_dense *dense, uint32x4_t even, uint32x4_t odd,
+                                     int32_t c, ptrdiff_t out_step)
+{
+    const uint32_t size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)dense->scale_step;
+    const uint32_t scale = (uint32_t)(uintptr_t)(dense->scales + c * dense->scale_step);
+    const tfhrf_end8 end = {
+        vaddq_n_u32(vmulq_n_u32(even, size), scale),
+        vaddq_n_u32(vmulq_n_u32(odd, size), scale),
+        dense->final,
+        out_step,
+    };
+    return end;
+}
+
 TFHRF_INLINE void tfhrf_put8(int32x4_t even, int32x4_t odd, const tfhrf_end8 *end, int8_t *out,
                              int32_t left)
 {
@@ -198,7 +213,7 @@ TFHRF_INLINE tfhrf_taps tfhrf_whole_windows(const tfhrf_window *window)
 }
 
 #if defined(__GNUC__) && !defined(TFHRF_LEAST_WEIGHTS)
-#define TFHRF_THREE_TAPS 1
+#define TFHRF_TAP_PAIRS 1
 
 /* Lines of three taps of two outputs: compilers run out of registers. */
 TFHRF_INLINE tfhrf_two_sums8 tfhrf_add_threes(tfhrf_two_sums8 sums, const int8_t *x,
@@ -254,7 +269,7 @@ TFHRF_INLINE tfhrf_two_sums8 tfhrf_add_threes(tfhrf_two_sums8 sums, const int8_t
 #undef TFHRF_WIDENED
 }
 #else
-#define TFHRF_THREE_TAPS 0
+#define TFHRF_TAP_PAIRS 0
 #endif
 
 /* The products of some lines of taps, of an output or of two whose values are `apart`. */
@@ -265,7 +280,7 @@ TFHRF_INLINE tfhrf_two_sums8 tfhrf_add_lines(tfhrf_two_sums8 sums, int32_t two, 
 {
     const ptrdiff_t row_step = window->dilation_height * window->row;
     const ptrdiff_t column_step = window->dilation_width * window->column;
-#if TFHRF_THREE_TAPS
+#if TFHRF_TAP_PAIRS
     if (two != 0 && taps == 3 && window->kernel_width == 3 && lines > 0 && left >= 8) {
         return tfhrf_add_threes(sums, x, apart, column_step, row_step, w, outputs, lines);
     }
@@ -292,15 +307,8 @@ TFHRF_INLINE void tfhrf_depthwise_channels(const int8_t *in, int8_t *out, ptrdif
     /* Channels that there are not are taken for the last one. */
     const uint32x4_t last = vdupq_n_u32((uint32_t)left - 1U);
     const uint32x4_t even = vminq_u32(vidupq_n_u32(0U, 2), last);
-    const uint32x4_t odd = vminq_u32(vaddq_n_u32(vidupq_n_u32(0U, 2), 1U), last);
-    const uint32_t scale_size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)dense->scale_step;
-    const uint32_t scale = (uint32_t)(uintptr_t)(dense->scales + c * dense->scale_step);
-    const tfhrf_end8 end = {
-        vaddq_n_u32(vmulq_n_u32(even, scale_size), scale),
-        vaddq_n_u32(vmulq_n_u32(odd, scale_size), scale),
-        dense->final,
-        out_step,
-    };
+    const uint32x4_t odd = vminq_u32(vidupq_n_u32(1U, 2), last);
+    const tfhrf_end8 end = tfhrf_end_of(dense, even, odd, c, out_step);
     const tfhrf_sums8 plain = {
         vldrwq_gather_shifted_offset_s32(dense->bias + c, even),
         vldrwq_gather_shifted_offset_s32(dense->bias + c, odd),

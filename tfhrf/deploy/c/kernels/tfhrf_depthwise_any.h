@@ -11,6 +11,24 @@ TFHRF_INLINE void TFHRF_OF(add_products, )(const TFHRF_VALUE *x, const tfhrf_win
 }
 #endif
 
+/* The same of some taps. */
+TFHRF_INLINE void TFHRF_OF(add_taps4, )(const TFHRF_VALUE *x, ptrdiff_t column_step,
+                                        const tfhrf_window *window, const int8_t *w,
+                                        int32_t outputs, int32_t taps, int32_t sums[4])
+{
+    /* In registers: `sums` is in memory where it is indexed. */
+    int32_t own[4] = {sums[0], sums[1], sums[2], sums[3]};
+    for (; taps > 0; --taps) {
+        TFHRF_OF(add_products, )(x, window, w, own);
+        x += column_step;
+        w += outputs;
+    }
+    sums[0] = own[0];
+    sums[1] = own[1];
+    sums[2] = own[2];
+    sums[3] = own[3];
+}
+
 /* Lines of the output from `out_y` on; `weights` are [kernel height][kernel width][outputs]. */
 TFHRF_KERNEL void TFHRF_OF(depthwise, _rows)(const TFHRF_VALUE *in, TFHRF_VALUE *out,
                                              ptrdiff_t out_row, ptrdiff_t out_column,
@@ -49,12 +67,13 @@ TFHRF_KERNEL void TFHRF_OF(depthwise, _rows)(const TFHRF_VALUE *in, TFHRF_VALUE 
                         in + (origin + i * row_step + wide.first * column_step + c / multiplier);
                     const int8_t *w =
                         dense->weights + (i * window->kernel_width + wide.first) * outputs + c;
+                    if (together == 4) {
+                        TFHRF_OF(add_taps4, )(x, column_step, window, w, outputs,
+                                              wide.last - wide.first, sums);
+                        continue;
+                    }
                     for (int32_t left = wide.last - wide.first; left > 0; --left) {
-                        if (together == 4) {
-                            TFHRF_OF(add_products, )(x, window, w, sums);
-                        } else {
-                            sums[0] += TFHRF_OF(tap, )(*x, window, *w);
-                        }
+                        sums[0] += TFHRF_OF(tap, )(*x, window, *w);
                         x += column_step;
                         w += outputs;
                     }
