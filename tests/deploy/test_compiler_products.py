@@ -92,6 +92,7 @@ GRAPHS = {
     "frames, even": window(DEPTHWISE, (7, 1, 24), (4, 1), 24, relu=1),
     "frames, valid": window(DEPTHWISE, (9, 1, 16), (5, 1), 16, valid=1, relu=3),
     "frames, least weights": window(DEPTHWISE, (6, 1, 8), (3, 1), 8, least=-128),
+    "long average": window(DEPTHWISE, (2, 320, 8), (1, 310), 8, least=120),
     "largest weights": window(DEPTHWISE, (4, 7, 16), (3, 3), 16, least=127),
     "least weights": window(DEPTHWISE, (4, 5, 16), (3, 3), 16, least=-128),
     "depthwise": window(DEPTHWISE, (5, 7, 19), (2, 5), 19),

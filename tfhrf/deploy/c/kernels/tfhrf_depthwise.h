@@ -123,16 +123,23 @@ TFHRF_INLINE tfhrf_sums8 tfhrf_take_zero_point(tfhrf_sums8 sums, const tfhrf_win
                                                const int8_t *w, int32_t outputs, tfhrf_taps high,
                                                tfhrf_taps wide, int32_t left)
 {
-    int16x8_t total = vdupq_n_s16(0);
+    tfhrf_sums8 total = {vdupq_n_s32(0), vdupq_n_s32(0)};
     for (int32_t i = high.first; i < high.last; ++i) {
         const int8_t *tap = w + (i * window->kernel_width + wide.first) * outputs;
+        int16x8_t part = vdupq_n_s16(0);
         for (int32_t j = wide.first; j < wide.last; ++j) {
-            total = vaddq_s16(total, tfhrf_load_some(tap, left));
+            part = vaddq_s16(part, tfhrf_load_some(tap, left));
             tap += outputs;
+            if (j % 128 == 127) {
+                /* 16 bits hold no more. */
+                total = tfhrf_add_eight(total, part);
+                part = vdupq_n_s16(0);
+            }
         }
+        total = tfhrf_add_eight(total, part);
     }
-    sums.even = vmlaq_n_s32(sums.even, vmovlbq_s16(total), -window->zero_point);
-    sums.odd = vmlaq_n_s32(sums.odd, vmovltq_s16(total), -window->zero_point);
+    sums.even = vmlaq_n_s32(sums.even, total.even, -window->zero_point);
+    sums.odd = vmlaq_n_s32(sums.odd, total.odd, -window->zero_point);
     return sums;
 }
 
