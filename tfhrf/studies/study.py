@@ -178,7 +178,7 @@ def _shared(corpus, features, utterances, training, steps_per_epoch, config, sof
 
 def _train_missing(studies, missing, data, engine, strategy):
     """Runs the missing folds of every study; yields the place of each study that is complete."""
-    features, training, steps_per_epoch = data[1], *data[5:7]
+    features, training, steps_per_epoch = data[1], data[5], data[6]
     sent, shards = engine.send(data), engine.send_folder(features[0].shard.parent)
     places, tasks = [], []
     for place, study in enumerate(studies):
