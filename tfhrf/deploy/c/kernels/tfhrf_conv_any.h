@@ -2,24 +2,24 @@
 
 TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF_VALUE *to)
 {
+    const int32_t word = 4 / (int32_t)sizeof *to;
 #if TFHRF_MVE
     /* As bytes, which may lie anywhere. */
-    const uint8_t *bytes = (const uint8_t *)(const void *)from;
-    uint8_t *out = (uint8_t *)(void *)to;
-    int32_t left = count * (int32_t)sizeof *to;
-    for (; left >= 16; left -= 16) {
-        vstrbq_u8(out, vldrbq_u8(bytes));
-        out += 16;
-        bytes += 16;
+    for (; count >= 4 * word; count -= 4 * word) {
+        vstrbq_u8((uint8_t *)(void *)to, vldrbq_u8((const uint8_t *)(const void *)from));
+        to += 4 * word;
+        from += 4 * word;
     }
-    if (left == 4) {
-        memcpy(out, bytes, 4);
-    } else if (left > 0) {
-        const mve_pred16_t lanes = vctp8q((uint32_t)left);
-        vstrbq_p_u8(out, vldrbq_z_u8(bytes, lanes), lanes);
+    if (count == 0) {
+        return;
     }
-#else
-    const int32_t word = 4 / (int32_t)sizeof *to;
+    if (count > 2 * word) {
+        const mve_pred16_t lanes = vctp8q((uint32_t)(count * (int32_t)sizeof *to));
+        vstrbq_p_u8((uint8_t *)(void *)to,
+                    vldrbq_z_u8((const uint8_t *)(const void *)from, lanes), lanes);
+        return;
+    }
+#endif
     for (; count >= word; count -= word) {
         memcpy(to, from, 4);
         to += word;
@@ -28,14 +28,13 @@ TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF
     /* Written out: compilers call memcpy for a loop. */
     if (count > 0) {
         to[0] = from[0];
+        if (count > 1) {
+            to[1] = from[1];
+        }
+        if (count > 2) {
+            to[2] = from[2];
+        }
     }
-    if (count > 1) {
-        to[1] = from[1];
-    }
-    if (count > 2) {
-        to[2] = from[2];
-    }
-#endif
 }
 
 /* Copies what the window at an output pixel sees. */
