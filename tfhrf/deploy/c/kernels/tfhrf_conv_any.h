@@ -11,6 +11,7 @@ TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF
         from += 4 * word;
     }
     if (count == 0) {
+        /* Most lines. */
         return;
     }
     if (count > 2 * word) {

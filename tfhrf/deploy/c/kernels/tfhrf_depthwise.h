@@ -131,7 +131,7 @@ TFHRF_INLINE tfhrf_sums8 tfhrf_take_zero_point(tfhrf_sums8 sums, const tfhrf_win
             part = vaddq_s16(part, tfhrf_load_some(tap, left));
             tap += outputs;
             if (j % 128 == 127) {
-                /* 16 bits hold no more. */
+                /* 16 bits hold no more than twice as many. */
                 total = tfhrf_add_eight(total, part);
                 part = vdupq_n_s16(0);
             }
@@ -166,6 +166,7 @@ TFHRF_INLINE tfhrf_end8 tfhrf_end_of(const tfhrf_dense *dense, uint32x4_t even, 
     return end;
 }
 
+/* Scaled sums to bytes of the output. */
 TFHRF_INLINE void tfhrf_put8(int32x4_t even, int32x4_t odd, const tfhrf_end8 *end, int8_t *out,
                              int32_t left)
 {
@@ -203,20 +204,6 @@ TFHRF_INLINE void tfhrf_put_sums(tfhrf_two_sums8 sums, int32_t two, const tfhrf_
         tfhrf_put8(sums.second.even, sums.second.odd, end, out + next, left);
     }
     tfhrf_put8(sums.first.even, sums.first.odd, end, out, left);
-}
-
-/* Where windows lie whole in the columns of the input: outputs [first, last). */
-TFHRF_INLINE tfhrf_taps tfhrf_whole_windows(const tfhrf_window *window)
-{
-    const int32_t stride = window->stride_width;
-    const int32_t reach = (window->kernel_width - 1) * window->dilation_width;
-    const int32_t places = window->width - reach + window->left;
-    const int32_t after = places > 0 ? (places - 1) / stride + 1 : 0;
-    const tfhrf_taps whole = {
-        (window->left + stride - 1) / stride,
-        after < window->out_width ? after : window->out_width,
-    };
-    return whole;
 }
 
 #if defined(__GNUC__) && !defined(TFHRF_LEAST_WEIGHTS)

@@ -121,7 +121,7 @@ TFHRF_INLINE tfhrf_two_sums8 tfhrf_add_line_pairs(tfhrf_two_sums8 sums, const in
 #undef TFHRF_TWO_TAPS
 }
 
-/* Eights of channels of two lines of outputs, or of one where `next` is 0; returns how many channels. */
+/* Eights of channels of two lines of outputs, or of one where `next` is 0; returns how many. */
 TFHRF_INLINE int32_t tfhrf_frames_vectors(const int8_t *const *lines, int32_t pairs,
                                           const tfhrf_dense *dense, int8_t *out, ptrdiff_t next,
                                           ptrdiff_t out_step)
@@ -138,19 +138,6 @@ TFHRF_INLINE int32_t tfhrf_frames_vectors(const int8_t *const *lines, int32_t pa
         tfhrf_put_sums(sums, 1, &end, out + c * out_step, next, 8);
     }
     return outputs;
-}
-#else
-TFHRF_INLINE int32_t tfhrf_frames_vectors(const int8_t *const *lines, int32_t pairs,
-                                          const tfhrf_dense *dense, int8_t *out, ptrdiff_t next,
-                                          ptrdiff_t out_step)
-{
-    (void)lines;
-    (void)pairs;
-    (void)dense;
-    (void)out;
-    (void)next;
-    (void)out_step;
-    return 0;
 }
 #endif
 
@@ -172,7 +159,10 @@ TFHRF_KERNEL void tfhrf_depthwise_frames_rows(const int8_t *in, int8_t *out, ptr
             lines[i] = y < 0 || y >= window->height ? padding : in + y * window->row;
         }
         const ptrdiff_t next = rows > 1 ? out_row : 0;
-        int32_t c = tfhrf_frames_vectors(lines, pairs, dense, out, next, out_step);
+        int32_t c = 0;
+#if TFHRF_VECTORS && TFHRF_TAP_PAIRS
+        c = tfhrf_frames_vectors(lines, pairs, dense, out, next, out_step);
+#endif
         for (; c < outputs; c += 4) {
             tfhrf_frames_pair(lines, pairs, c, 0, dense, out, next, out_step);
             tfhrf_frames_pair(lines, pairs, c, 1, dense, out, next, out_step);

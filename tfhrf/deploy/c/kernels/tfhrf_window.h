@@ -40,6 +40,20 @@ TFHRF_INLINE tfhrf_taps tfhrf_inside(int32_t start, int32_t taps, int32_t dilati
     return inside;
 }
 
+/* Where windows lie whole in the columns of the input: outputs [first, last). */
+TFHRF_INLINE tfhrf_taps tfhrf_whole_windows(const tfhrf_window *window)
+{
+    const int32_t stride = window->stride_width;
+    const int32_t reach = (window->kernel_width - 1) * window->dilation_width;
+    const int32_t places = window->width - reach + window->left;
+    const int32_t after = places > 0 ? (places - 1) / stride + 1 : 0;
+    const tfhrf_taps whole = {
+        (window->left + stride - 1) / stride,
+        after < window->out_width ? after : window->out_width,
+    };
+    return whole;
+}
+
 /* Whether nothing is to be padded in a line, and it is pixel after pixel in memory. */
 TFHRF_INLINE int32_t tfhrf_is_whole(const tfhrf_window *window, int32_t first_x)
 {
