@@ -256,6 +256,14 @@ def test_errors_of_nodes_end_as_those_of_this_process(
     assert [path.name for path in (tmp_path / "out" / "0").iterdir() if path.is_dir()] == []
 
 
+@on_ray
+def test_errors_while_other_tasks_end_leave_this_process_alone(cluster, tmp_path):
+    tasks = [Task(count, (number,), tmp_path, number) for number in (3, 1, 1, 1)]
+    for _ in range(30):
+        with pytest.raises(EngineError, match="three"):
+            list(workers.Ray().map(tasks, lambda units: None))
+
+
 def die(folder, advance):
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -156,7 +156,11 @@ class Ray:
         )
 
     def map(self, tasks, advance):
-        """As of Local. The tasks of a lost node run again elsewhere."""
+        """As of Local, but after an error tasks go on until they or this process end.
+
+        The tasks of a lost node run again elsewhere. None is cancelled: a task that is just done
+        when it is cancelled ends this process (a race in Ray's core, its pull request 54798).
+        """
         remote = self.ray.remote(_on_node).options(
             num_cpus=self.cpus, num_gpus=self.gpus, max_retries=RETRIES
         )
@@ -176,9 +180,6 @@ class Ray:
         except self.ray.exceptions.RayError as error:
             reason = str(error).partition("\n")[0]
             raise EngineError(f"The cluster lost a task for good. Received: {reason}") from None
-        finally:
-            for call in waiting:
-                self.ray.cancel(call, force=True)
 
 
 def limit_threads():

@@ -7,20 +7,15 @@ other half is the test. The same recipe trains on these from scratch and `--from
 """
 
 import collections
-import csv
 import hashlib
-import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 from absl import flags
+from own_tables import draw_speakers, train_on, write_table
 
 from tfhrf.recognition.packaged import find
 from tfhrf.studies import cli, material, tables
-from tfhrf.studies.arms import in_shell
 from tfhrf.studies.record import StudyError
 
 material.define_flags()
@@ -33,12 +28,18 @@ OUT = flags.DEFINE_string("out", "runs/fine_tuning", "Folder of the tables and s
 
 def main():
     utterances = once(material.read(flags.FLAGS).utterances)
+    backbone, _, variant = find(MODEL.value).model.name.rpartition("_")
     seeds, scratch, tuned = range(SEEDS.value), [], []
     for seed in seeds:
         table = pathlib.Path(OUT.value, f"{seed}.csv")
-        write_table(table, utterances, seed)
-        scratch.append(train(table, seed, "scratch"))
-        tuned.append(train(table, seed, "tuned", f"--from={MODEL.value}"))
+        train, test = draw_speakers(utterances, np.random.default_rng(seed), 1 / 2)
+        if len(train) < CLIPS.value:
+            raise StudyError(f"Too few recordings to train on. Received: {len(train)}")
+        write_table(table, train[: CLIPS.value], test)
+        given = [backbone, f"--variant={variant}", f"--seed={seed}"]
+        scratch.append(train_on(table, table.with_suffix("") / "scratch", *given))
+        given.append(f"--from={MODEL.value}")
+        tuned.append(train_on(table, table.with_suffix("") / "tuned", *given))
     gains = np.subtract(tuned, scratch)
     print(f"\n{CLIPS.value} recordings to train on, UA of the int8 models on the other speakers")
     print(f"seed    from scratch    from {MODEL.value}    gain")
@@ -53,45 +54,6 @@ def once(utterances):
     digests = [hashlib.sha256(pathlib.Path(one.path).read_bytes()).digest() for one in utterances]
     counts = collections.Counter(digests)
     return [one for one, digest in zip(utterances, digests, strict=True) if counts[digest] == 1]
-
-
-def place_of():
-    """The folder that paths in tables start from."""
-    return flags.FLAGS.data_dir or os.curdir
-
-
-def train(table, seed, name, *more):
-    """Trains and tests on a table's recordings; returns the int8 model's UA."""
-    backbone, _, variant = find(MODEL.value).model.name.rpartition("_")
-    study = table.with_suffix("") / name
-    arguments = [f"recipes/train_{backbone.replace('_', '')}.py", f"--variant={variant}"]
-    arguments += ["--dataset=table", f"--table={table}", f"--data_dir={place_of()}"]
-    arguments += ["--folds=1", f"--seed={seed}", f"--out={study}", *more]
-    print(f"\n{in_shell(arguments)}", flush=True)
-    if subprocess.run([sys.executable, *arguments], check=False).returncode:
-        raise StudyError(f"A training stopped. Received: {study}")
-    return json.loads((study / "results.json").read_text())["scores"]["int8"]["ua"]
-
-
-def write_table(path, utterances, seed):
-    """Writes a table of recordings to train on, and of those of other speakers to test on."""
-    rng = np.random.default_rng(seed)
-    speakers = rng.permutation(sorted({utterance.speaker for utterance in utterances}))
-    heard = set(speakers[: len(speakers) // 2])
-    sides = {True: [], False: []}
-    for utterance in utterances:
-        sides[utterance.speaker in heard].append(utterance)
-    if len(sides[True]) < CLIPS.value:
-        raise StudyError(f"Too few recordings to train on. Received: {len(sides[True])}")
-    chosen = [sides[True][i] for i in rng.permutation(len(sides[True]))[: CLIPS.value]]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "label", "speaker", "split"])
-        for split, some in (("train", chosen), ("test", sides[False])):
-            for one in some:
-                place = os.path.relpath(one.path, place_of())
-                writer.writerow([place, one.label, one.speaker, split])
 
 
 if __name__ == "__main__":
