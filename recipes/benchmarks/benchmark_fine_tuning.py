@@ -6,13 +6,11 @@ For every seed half of the speakers are drawn, and of their recordings `--clips`
 other half is the test. The same recipe trains on these from scratch and `--from` the model.
 """
 
-import collections
-import hashlib
 import pathlib
 
 import numpy as np
 from absl import flags
-from own_tables import draw_speakers, train_on, write_table
+from own_tables import draw_speakers, once, train_on, write_table
 
 from tfhrf.recognition.packaged import find
 from tfhrf.studies import cli, material, tables
@@ -47,13 +45,6 @@ def main():
         print(f"{seed:4} {before:15.3f} {after:{8 + len(MODEL.value)}.3f} {gain:+7.3f}")
     print(f"mean {np.mean(scratch):15.3f} {np.mean(tuned):{8 + len(MODEL.value)}.3f}", end=" ")
     print(f"{gains.mean():+7.3f} ± {tables.half_interval(gains):.3f} (95 % over seeds)")
-
-
-def once(utterances):
-    """Utterances whose recording is in the corpus once: a table may not label one in two ways."""
-    digests = [hashlib.sha256(pathlib.Path(one.path).read_bytes()).digest() for one in utterances]
-    counts = collections.Counter(digests)
-    return [one for one, digest in zip(utterances, digests, strict=True) if counts[digest] == 1]
 
 
 if __name__ == "__main__":

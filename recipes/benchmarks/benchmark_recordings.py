@@ -11,7 +11,7 @@ import pathlib
 
 import numpy as np
 from absl import flags
-from own_tables import draw_speakers, train_on, write_table
+from own_tables import draw_speakers, once, train_on, write_table
 
 from tfhrf.data.folds import kept_speakers
 from tfhrf.studies import cli, material, tables
@@ -36,7 +36,7 @@ flags.register_validator(
 
 
 def main():
-    utterances = material.read(flags.FLAGS).utterances
+    utterances = once(material.read(flags.FLAGS).utterances)
     (kept,) = kept_speakers(utterances)
     utterances = [utterances[i] for i in kept.train]
     scores = {}

@@ -1,8 +1,11 @@
 """Tables of some recordings of a corpus, as a user with few has them, and trainings on these."""
 
+import collections
 import csv
+import hashlib
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -16,6 +19,13 @@ from tfhrf.studies.record import StudyError
 def place_of():
     """The folder that paths in tables start from."""
     return flags.FLAGS.data_dir or os.curdir
+
+
+def once(utterances):
+    """Utterances whose recording is in the corpus once: a table may not label one in two ways."""
+    digests = [hashlib.sha256(pathlib.Path(one.path).read_bytes()).digest() for one in utterances]
+    counts = collections.Counter(digests)
+    return [one for one, digest in zip(utterances, digests, strict=True) if counts[digest] == 1]
 
 
 def draw_speakers(utterances, rng, share):
