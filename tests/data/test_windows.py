@@ -1,5 +1,7 @@
 """Windows, augmentation and the average over windows."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -10,11 +12,14 @@ from tfhrf.data.augment import (
     GAIN,
     MASKS,
     MEL_MASK,
+    RANGE,
     SHIFT,
     STRETCH,
     TIME_MASK,
+    WIDE_GAIN,
     add_noise,
     augment,
+    change_range,
     change_voice,
     decibel,
 )
@@ -62,11 +67,11 @@ def test_posteriors_are_averaged_per_utterance():
     np.testing.assert_allclose(utterance_posteriors(logits, [2, 1]), [[0.6, 0.4], [0.2, 0.8]])
 
 
-def batches(seed, count=3):
+def batches(seed, count=3, settings=SETTINGS):
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, 8)).astype("f4") for n in (12, 40, 80, 33)]
     keras.utils.set_random_seed(7)
-    dataset = training_batches(features, [0, 1, 2, 1], SETTINGS, 3, CONFIG, seed)
+    dataset = training_batches(features, [0, 1, 2, 1], settings, 3, CONFIG, seed)
     return list(dataset.take(count).as_numpy_iterator())
 
 
@@ -106,9 +111,9 @@ def test_validation_windows_are_the_middle_ones():
     np.testing.assert_array_equal(np.concatenate([labels, last_labels]), np.eye(3)[[0, 2, 1]])
 
 
-def varied(mels, number, **config):
+def varied(mels, number, wide=False, **config):
     config = LogMelConfig(mels=mels.shape[1], **config)
-    return augment(tf.constant(mels), [0, number], config).numpy()
+    return augment(tf.constant(mels), [0, number], config, wide).numpy()
 
 
 @pytest.mark.parametrize("bands", [32, 64])
@@ -148,15 +153,39 @@ def test_the_shortest_utterances_are_augmented_too(frames):
         assert np.isfinite(varied(np.ones((frames, 8), "f4"), number)).all()
 
 
-def test_the_level_changes_within_bounds_and_never_below_silence(monkeypatch):
+@pytest.mark.parametrize(("wide", "bounds"), [(False, GAIN), (True, WIDE_GAIN)])
+def test_the_level_changes_within_bounds_and_never_below_silence(wide, bounds, monkeypatch):
     monkeypatch.setattr("tfhrf.data.augment.NOISY", 0.0)
-    ones = np.ones((200, 64), "f4")
-    changes = [(varied(ones, number).max() - 1) / decibel(LogMelConfig()) for number in range(50)]
-    assert GAIN[0] <= min(changes) < GAIN[0] + 2
-    assert GAIN[1] - 2 < max(changes) <= GAIN[1]
+    loud = np.full((200, 64), 5, "f4")
+    found = [varied(loud, number, wide).max() - 5 for number in range(50)]
+    changes = np.array(found) / decibel(LogMelConfig())
+    assert bounds[0] <= min(changes) < bounds[0] + 4
+    assert bounds[1] - 4 < max(changes) <= bounds[1]
     least = LogMelConfig().silence
     silent = np.full((200, 64), least, "f4")
-    assert all((varied(silent, number) >= least).all() for number in range(5))
+    assert all((varied(silent, number, wide) >= least).all() for number in range(5))
+
+
+def test_the_dynamic_range_changes_within_bounds_and_means_stay():
+    mels = np.random.default_rng(0).normal(0, 0.2, (100, 8)).astype("f4")
+    factors = []
+    for number in range(50):
+        changed = change_range(tf.constant(mels), -9.0, [0, number]).numpy()
+        np.testing.assert_allclose(changed.mean(axis=0), mels.mean(axis=0), atol=1e-6)
+        factor = changed.std(axis=0) / mels.std(axis=0)
+        np.testing.assert_allclose(factor, factor[0], rtol=1e-4)
+        factors.append(np.log(factor[0]))
+    assert RANGE[0] <= min(factors) < RANGE[0] + 0.1
+    assert RANGE[1] - 0.1 < max(factors) <= RANGE[1]
+    deep = change_range(tf.constant(mels), mels.min(), [0, 3]).numpy()
+    assert deep.min() >= mels.min()
+
+
+def test_wide_augmentation_is_that_of_the_settings():
+    usual = batches(1, count=1)
+    wide = batches(1, count=1, settings=dataclasses.replace(SETTINGS, augmentation="wide"))
+    assert (usual[0][1] == wide[0][1]).all()
+    assert (usual[0][0] != wide[0][0]).any()
 
 
 @pytest.mark.parametrize("below", [0.0, 0.5, 1.0])

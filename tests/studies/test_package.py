@@ -152,11 +152,12 @@ def test_the_command_is_one_that_can_be_given_again():
         "labels": "negative=anger&fear+neutral",
         "speakers": "1001+1002",
         "trim": True,
+        "augmentation": "wide",
         "teacher": "conv_transformer large hrf 0 seed 0",
     }
     assert command(settings) == (
         "python recipes/train_convtransformer.py --dataset=cremad --variant=light --hrf=0 --seed=3 "
-        "--epochs=20 --protocol=speaker_5_fold --speakers=1001,1002 "
+        "--epochs=20 --augmentation=wide --protocol=speaker_5_fold --speakers=1001,1002 "
         "--labels=negative=anger+fear,neutral --trim "
         "(and --teacher: conv_transformer large hrf 0 seed 0)"
     )

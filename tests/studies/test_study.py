@@ -61,6 +61,7 @@ def train(dataset, data_dir, out, fixed=None, **given):
         "restart": False,
         "teacher": [],
         "from": None,
+        "augmentation": "usual",
         "trim": False,
         "on_bad_audio": "stop",
         "labels": None,

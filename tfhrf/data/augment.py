@@ -19,6 +19,10 @@ STRETCH = 0.25
 SHIFT = 5 / 64
 # Another distance or microphone changes the level by so many dB, at least and at most.
 GAIN = (-15.0, 9.0)
+# Wide augmentation, for microphones and rooms that the corpus does not know: other levels, and
+# pauses deeper or less deep below speech, by a factor of e to one of these.
+WIDE_GAIN = (-21.0, 15.0)
+RANGE = (-0.6, 0.6)
 # A share of the utterances is heard in steady noise, between loud and hardly there: dB below the
 # utterance. Its colour lies between brown and violet: from the lowest mel to the highest, the
 # density of its power rises by a factor of e to one of these.
@@ -27,13 +31,14 @@ BELOW = (0.0, 30.0)
 TILT = (-6.0, 3.0)
 
 
-def augment(mels, seed, config):
+def augment(mels, seed, config, wide=False):
     """One random variation of an utterance.
 
     Args:
         mels: log-mel frames, (frames, mels), standardized, so that a masked value of 0 is average.
         seed: integer tensor of shape (2,), all that the variation depends on.
         config: LogMelConfig of the frames.
+        wide: whether dynamic range changes, too, and the level by more.
 
     Returns:
         float32 tensor of shape (changed frames, mels).
@@ -41,9 +46,12 @@ def augment(mels, seed, config):
     # One operation draws everything: each would cost as much as an interpolation.
     numbers = tf.unstack(tf.random.stateless_uniform([6 + 4 * MASKS], seed))
     rate, shift, level, noisy, below, tilt, *masks = numbers
+    if wide:
+        mels = change_range(mels, config.silence, seed)
     mels = change_voice(mels, config.silence, rate, shift)
     mels = tf.cond(noisy < NOISY, lambda: add_noise(mels, below, tilt, seed, config), lambda: mels)
-    mels = tf.maximum(mels + _between(GAIN, level) * decibel(config), config.silence)
+    gain = _between(WIDE_GAIN if wide else GAIN, level)
+    mels = tf.maximum(mels + gain * decibel(config), config.silence)
     frames, bands = tf.shape(mels)[0], mels.shape[1]
     mel_mask = round(MEL_MASK * bands)
     frame_mask = tf.minimum(round(TIME_MASK * config.sample_rate / config.hop), frames // 4) + 1
@@ -53,6 +61,19 @@ def augment(mels, seed, config):
         kept_bands &= _outside(bands, mel_mask, band_length, band_start)
         kept_frames &= _outside(frames, frame_mask, frame_length, frame_start)[:, None]
     return tf.where(kept_frames & kept_bands, mels, 0.0)
+
+
+def change_range(mels, silence, seed):
+    """Another dynamic range: each mel's distances from its mean over time grow or shrink.
+
+    Args:
+        mels, seed: as of `augment`.
+        silence: value of digital silence, the least there is.
+    """
+    own_seed = tf.random.experimental.stateless_fold_in(seed, 2)
+    factor = tf.exp(tf.random.stateless_uniform((), own_seed, *RANGE))
+    mean = tf.reduce_mean(mels, axis=0, keepdims=True)
+    return tf.maximum(mean + factor * (mels - mean), silence)
 
 
 def change_voice(mels, silence, rate, shift):

@@ -17,7 +17,7 @@ def training_batches(features, labels, settings, classes, config, seed):
             Up to IN_MEMORY they are read at once, else each one when its turn comes, so that a
             few batches are in memory. The batches are the same, bit for bit.
         labels: class index per utterance, or shares of the classes, (utterances, classes).
-        settings: TrainingSettings, for frames per window and windows per batch.
+        settings: TrainingSettings, for frames per window, windows per batch and augmentation.
         classes: number of classes.
         config: LogMelConfig of the features.
         seed: seed of shuffling, cropping and augmentation.
@@ -50,7 +50,7 @@ def training_batches(features, labels, settings, classes, config, seed):
     def window(number, utterance):
         row, label = utterance
         own_seed = tf.stack([seed, 2 * number])
-        mels = augment(row, own_seed, config)
+        mels = augment(row, own_seed, config, settings.augmentation == "wide")
         crop = tf.shape(mels)[0] - frames
         # Odd, so that the augmentation has drawn other numbers.
         own_seed = tf.stack([seed, 2 * number + 1])

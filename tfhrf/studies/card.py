@@ -125,7 +125,8 @@ def card(name, results, made_of, source, frames, config, across=()):
 def command(settings):
     """The command that trained a study with these settings, up to where the recordings lie."""
     recipe = f"recipes/train_{settings['model'].replace('_', '')}.py"
-    flags = ["dataset", "variant", "hrf", "seed", "epochs", "protocol", "speakers", "test_dataset"]
+    flags = ["dataset", "variant", "hrf", "seed", "epochs", "augmentation", "protocol"]
+    flags += ["speakers", "test_dataset"]
     given = {name: settings[name] for name in flags if name in settings}
     if "test_dataset" in given:
         del given["protocol"]

@@ -113,6 +113,12 @@ def train(model, backbone, variants=("light", "large"), arguments=None, about=No
         "from.",
     )
     shrink.define_flags()
+    flags.DEFINE_enum(
+        "augmentation",
+        "usual",
+        ["usual", "wide"],
+        "wide: of levels and dynamic ranges, too, that other microphones and rooms have.",
+    )
     flags.DEFINE_bool("trim", False, "Silence at both ends of a recording is cut.")
     flags.DEFINE_bool("restart", False, "Removes what the study's folder holds of an earlier one.")
     flags.DEFINE_enum(
@@ -212,6 +218,7 @@ def _asked(given, model, training, made_of, begun):
     smaller = shrink.asked(given)
     taught = {"teacher": name_teachers(given.teacher)} if given.teacher else {}
     cut = {"trim": True} if given.trim else {}
+    wide = {} if given.augmentation == "usual" else {"augmentation": given.augmentation}
     for variant, hrf, seed in itertools.product(given.variant, given.hrf, given.seed):
         settings = {
             "model": model,
@@ -223,6 +230,7 @@ def _asked(given, model, training, made_of, begun):
             "protocol": made_of.protocol,
             **made_of.settings,
             **cut,
+            **wide,
             **taught,
             **begun,
             **smaller,
@@ -234,7 +242,12 @@ def _asked(given, model, training, made_of, begun):
 
 def _training(given, device, fixed, utterances):
     """TrainingSettings: what is fixed for all corpora or by the user, else by the corpus's size."""
-    fixed = {"frames": device["frames"], "taught": TAUGHT if given.teacher else 0.0, **fixed}
+    fixed = {
+        "frames": device["frames"],
+        "taught": TAUGHT if given.teacher else 0.0,
+        "augmentation": given.augmentation,
+        **fixed,
+    }
     epochs = given.epochs or fixed.get("epochs") or EPOCHS.get(given.dataset)
     if epochs:
         fixed["epochs"] = epochs

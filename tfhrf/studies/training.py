@@ -27,6 +27,7 @@ class TrainingSettings:
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     taught: float = 0.0  # share of the teachers' posteriors in the targets
+    augmentation: str = "usual"  # or "wide"
 
     def steps_per_epoch(self, utterances):
         """Batches per epoch, one number for every fold: the graph is traced once."""
