@@ -35,7 +35,7 @@ test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
 
 test-slow: $(VENV)/installed
-	$(VENV)/bin/python -m pytest -m slow
+	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS) -m slow
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
