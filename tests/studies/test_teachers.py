@@ -14,7 +14,7 @@ from small_studies import CONFIG, TRAINING, recordings, run
 from sounds import write_wav
 
 from tfhrf.data.folds import Fold
-from tfhrf.studies import task
+from tfhrf.studies import study_page, task
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.teachers import name_teachers, soft_targets
 
@@ -27,14 +27,29 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+NAMES = ("teacher0", "teacher1")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder of recordings and of two finished studies of them that differ by their seed."""
+    folder = tmp_path_factory.mktemp("teachers")
+    utterances = recordings(folder / "sounds")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("cache"))
+        patch.setattr(study_page, "write", lambda out, results: None)
+        for seed, name in enumerate(NAMES):
+            run(folder / name, utterances, SETTINGS | {"seed": seed})
+    return folder, utterances
+
+
 @pytest.fixture
-def teachers(tmp_path):
-    """Two finished studies that differ by their seed."""
-    utterances = recordings(tmp_path / "sounds")
-    runs = [tmp_path / "teacher0", tmp_path / "teacher1"]
-    for seed, out in enumerate(runs):
-        run(out, utterances, SETTINGS | {"seed": seed})
-    return utterances, runs
+def teachers(trained, tmp_path):
+    """Recordings and studies of a test's own, which it may damage."""
+    folder, utterances = trained
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    moved = [one._replace(path=tmp_path / one.path.relative_to(folder)) for one in utterances]
+    return moved, [tmp_path / name for name in NAMES]
 
 
 def test_soft_targets_are_the_mean_of_the_teachers_where_the_fold_trains(teachers):
