@@ -4,10 +4,11 @@ import subprocess
 import warnings
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from generated_c import COMPILERS, FLAGS, compare, needs_compiler
-from keras import layers
+from keras import layers, ops
 from needs import needs_tflm
 from places import ROOT
 from single_operators import Spec, single
@@ -132,6 +133,59 @@ def test_no_operator_code_is_left_unused(precision, tmp_path):
     graph = graphs.read(content)
     assert len(graph.operatorCodes) == len(graphs.operators_used(graph)) == 1
     compare(content, tmp_path, 10)
+
+
+def keyed(*shapes):
+    """A decorator: a model of a function of so many inputs."""
+
+    def make(function):
+        inputs = [keras.Input(shape) for shape in shapes]
+        return keras.Model(inputs if len(inputs) > 1 else inputs[0], function(*inputs))
+
+    return make
+
+
+def attentive(x):
+    """Scores of frames, that sum to 1."""
+    return ops.softmax(layers.Flatten()(layers.Dense(1)(x)))
+
+
+# The converter merges the only row of a product with the reshapes around it, and then fails.
+OF_ONE_ROW = {
+    "vectors": lambda: keyed((8,), (8,))(lambda x, y: layers.Dot(1)([x, y])),
+    "cosine": lambda: keyed((8,), (8,))(lambda x, y: layers.Dot(1, normalize=True)([x, y])),
+    "query": lambda: keyed((8,), (5, 8))(lambda x, y: layers.Dot((1, 2))([x, y])),
+    "pooling": lambda: keyed((5, 8))(lambda x: layers.Dot((1, 1))([attentive(x), x])),
+    "pooling by einsum": lambda: keyed((5, 8))(lambda x: ops.einsum("bt,btd->bd", attentive(x), x)),
+    "a matrix by einsum": lambda: keyed((5,), (4, 5, 3))(
+        lambda x, y: ops.einsum("bt,bctd->bdc", x, y)
+    ),
+    "beside a full product": lambda: keyed((5, 8))(
+        lambda x: layers.Dot((1, 1))([attentive(x), layers.Attention()([x, x])])
+    ),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("name", OF_ONE_ROW)
+def test_a_vector_times_a_matrix(name, tmp_path):
+    model = OF_ONE_ROW[name]()
+    disturb(model)
+    data = examples_for(model)
+    given = data if len(data) > 1 else data[0]
+    exact = runners.predict(tfhrf.to_tflite(model, precision="float32"), given)
+    np.testing.assert_allclose(exact, forward(model, given), atol=1e-5)
+    content = tfhrf.to_tflite(model, given)
+    compare(content, tmp_path, 10)
+    assert signal_to_noise(forward(model, given), runners.predict(content, given)) > 25
+
+
+def test_outputs_of_integers_are_refused():
+    x = keras.Input((6,))
+    model = keras.Model(x, ops.argmax(layers.Dense(3)(x), -1))
+    with pytest.raises(ValueError, match=r"Output .* argmax .*Received: dtype=int32"):
+        convert(model)
 
 
 def recurrent(layer):

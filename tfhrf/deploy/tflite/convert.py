@@ -17,7 +17,7 @@ from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.balance import balance
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.constant_folding import fold_constants
-from tfhrf.deploy.tflite.examples import check_inputs, read_examples
+from tfhrf.deploy.tflite.examples import check_inputs, check_outputs, read_examples
 from tfhrf.deploy.tflite.fidelity import output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
@@ -25,7 +25,7 @@ from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
 from tfhrf.deploy.tflite.masks import carry_masks
 from tfhrf.deploy.tflite.missing_operators import replace_missing
 from tfhrf.deploy.tflite.quantize import quantize, quiet
-from tfhrf.deploy.tflite.tensorflow_only import SPELLED_OUT, spell_out
+from tfhrf.deploy.tflite.tensorflow_only import SPELLED_OUT, spell_out, spell_out_products
 from tfhrf.deploy.tflite.tokens import check_tokens, take_tokens
 from tfhrf.deploy.tflite.unrolling import unrolled
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
@@ -33,6 +33,7 @@ from tfhrf.hrf.rebuild import check_model, graph_of, walk
 Precision = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 Ranges = Literal["minmax", "percentile", "mse", "best"]
 INTEGERS = {"int8": "int8", "int16x8": "int16"}
+BROKEN_PRODUCT = "'tfl.batch_matmul' op found invalid output rank"  # the converter's words
 
 
 def to_tflite(
@@ -88,8 +89,8 @@ def to_tflite(
     Raises:
         ValueError: an argument is wrong; the model is not built, still holds HRF layers, or has
             inputs of unknown length; the examples are missing, empty, constant, not finite or of
-            the wrong shape; a layer cannot run in TFLM, named with its operator; or TensorFlow
-            Lite refuses the model, whose reason is quoted.
+            the wrong shape; an output is of integers; a layer cannot run in TFLM, named with its
+            operator; or TensorFlow Lite refuses the model, whose reason is quoted.
     """
     if precision not in get_args(Precision):
         raise ValueError(
@@ -100,6 +101,7 @@ def to_tflite(
     check_folded(model)
     examples = None
     if precision in INTEGERS:
+        check_outputs(graph_of(model).outputs)
         examples = read_examples(representative_data, graph_of(model).inputs, precision)
     name_layer = layer_namer(model)
     if precision in ("float16", "dynamic"):
@@ -234,13 +236,14 @@ def freeze(model):
     return convert_variables_to_constants_v2(function)
 
 
-def convert(function, precision, name_layer):
+def convert(function, precision, name_layer, products=True):
     """bytes of a .tflite file, not yet quantized to integers.
 
     Args:
         function: concrete function with its variables as constants.
         precision: as of `to_tflite`.
         name_layer: maps a tensor's name to words that say which layer it belongs to.
+        products: whether products that the converter breaks are spelled out.
     """
     with quiet() as chatter:
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
@@ -256,7 +259,9 @@ def convert(function, precision, name_layer):
             failed = error
     operators = re.findall(r"'tf\.(\w+)' op", text)
     if SPELLED_OUT.keys() & {*operators}:
-        return convert(spell_out(function), precision, name_layer)
+        return convert(spell_out(function), precision, name_layer, products)
+    if products and BROKEN_PRODUCT in text:
+        return convert(spell_out_products(function), precision, name_layer, products=False)
     nodes = function.graph.as_graph_def().node
     found = [node.name for node in nodes if node.op in operators]
     where = f"{name_layer(found[0])}operator {operators[0]}: " if found else ""

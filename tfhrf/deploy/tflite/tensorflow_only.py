@@ -1,4 +1,6 @@
-"""Functions of one value that TensorFlow has and TensorFlow Lite lacks, by those that it has."""
+"""What TensorFlow has and TensorFlow Lite lacks or converts wrongly, by what it has."""
+
+import functools
 
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -38,6 +40,60 @@ SPELLED_OUT = {
 }
 
 
+# Products whose only row the converter merges with the reshapes around it, to a shape that it then
+# refuses: attention pooling as Dot and einsum write it, or the cosine of two vectors.
+PRODUCTS = ("BatchMatMulV2", "Einsum")
+
+
+def product(operation):
+    """A function that multiplies as an operation of PRODUCTS does, with a slice behind, or None.
+
+    None where the operation is no product of two matrices for each example, or has more rows.
+    """
+    if len(operation.inputs) != 2 or not all(x.shape.is_fully_defined() for x in operation.inputs):
+        return None
+    if operation.type == "Einsum":
+        equation = operation.get_attr("equation").decode()
+        return einsum_of_row(equation, *(x.shape.as_list() for x in operation.inputs))
+    if operation.outputs[0].shape.rank != 3 or operation.outputs[0].shape[1] != 1:
+        return None
+    return functools.partial(
+        row_times, adjoint_a=operation.get_attr("adj_x"), adjoint_b=operation.get_attr("adj_y")
+    )
+
+
+def row_times(x, y, **adjoint):
+    """The product of matrices (batch, 1, n) and (batch, n, m), the row cut out and put back."""
+    return tf.matmul(x, y, **adjoint)[:, 0][:, None]
+
+
+def einsum_of_row(equation, left_shape, right_shape):
+    """As of `product`, for an einsum that has no axis of its left side alone."""
+    sides, _, result = equation.partition("->")
+    left, _, right = sides.partition(",")
+    shared = [axis for axis in left if axis in right]
+    batch = [axis for axis in shared if axis in result]
+    inner = [axis for axis in shared if axis not in result]
+    outer = [axis for axis in right if axis not in left]
+    named = {*batch, *inner, *outer}
+    if not inner or "." in equation or {*left, *right} != named or {*result} != {*batch, *outer}:
+        return None
+    sizes = dict(zip(left + right, [*left_shape, *right_shape], strict=True))
+
+    def size(axes):
+        return functools.reduce(int.__mul__, (sizes[axis] for axis in axes), 1)
+
+    def times(x, y):
+        x = tf.transpose(x, [left.index(axis) for axis in (*batch, *inner)])
+        y = tf.transpose(y, [right.index(axis) for axis in (*batch, *inner, *outer)])
+        row = tf.reshape(x, (size(batch), 1, size(inner)))
+        matrix = tf.reshape(y, (size(batch), size(inner), size(outer)))
+        found = tf.reshape(row_times(row, matrix), [sizes[axis] for axis in (*batch, *outer)])
+        return tf.transpose(found, [(*batch, *outer).index(axis) for axis in result])
+
+    return times
+
+
 def spell_out(function):
     """The same frozen concrete function without operators that are in SPELLED_OUT."""
     graph = function.graph.as_graph_def()
@@ -47,12 +103,36 @@ def spell_out(function):
         traced = tf.function(SPELLED_OUT[name]).get_concrete_function(tf.TensorSpec(None))
         graph.library.function.append(traced.function_def)
         for node in [node for node in nodes if node.op == name]:
-            kind = node.attr["T"].type
-            node.ClearField("attr")
-            node.op = "PartitionedCall"
-            node.attr["f"].func.name = traced.function_def.signature.name
-            node.attr["Tin"].list.type.append(kind)
-            node.attr["Tout"].list.type.append(kind)
+            call_instead(node, traced, 1)
+    return import_again(graph, function)
+
+
+def spell_out_products(function):
+    """The same frozen concrete function with its PRODUCTS of one row as `product` has them."""
+    graph = function.graph.as_graph_def()
+    for node in [node for node in graph.node if node.op in PRODUCTS]:
+        operation = function.graph.get_operation_by_name(node.name)
+        times = product(operation)
+        if times is not None:
+            specs = [tf.TensorSpec(x.shape, x.dtype) for x in operation.inputs]
+            traced = tf.function(times).get_concrete_function(*specs)
+            graph.library.function.append(traced.function_def)
+            call_instead(node, traced, 2)
+    return import_again(graph, function)
+
+
+def call_instead(node, traced, inputs):
+    """Makes of a node of a graph a call of a concrete function of so many inputs of its type."""
+    kind = node.attr["T"].type
+    node.ClearField("attr")
+    node.op = "PartitionedCall"
+    node.attr["f"].func.name = traced.function_def.signature.name
+    node.attr["Tin"].list.type.extend([kind] * inputs)
+    node.attr["Tout"].list.type.append(kind)
+
+
+def import_again(graph, function):
+    """A changed graph of a frozen concrete function as one again."""
     imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
     names = [[tensor.name for tensor in ends] for ends in (function.inputs, function.outputs)]
     return convert_variables_to_constants_v2(imported.prune(*names))
