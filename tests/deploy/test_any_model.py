@@ -188,6 +188,13 @@ def test_outputs_of_integers_are_refused():
         convert(model)
 
 
+def test_what_tensorflow_cannot_call_is_one_line():
+    x = keras.Input((4, 3))
+    model = keras.Model(x, ops.pad(x, ((0, 0), (1, 1), (0, 0)), mode="edge"))
+    with pytest.raises(ValueError, match=r"^TensorFlow cannot call .*mode.*Received: .*'$"):
+        convert(model)
+
+
 def recurrent(layer):
     def make():
         return keras.Sequential([keras.Input((7, 4)), layer(), layers.Dense(3)])

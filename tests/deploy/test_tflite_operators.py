@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from generated_c import compare, needs_compiler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
@@ -108,11 +109,36 @@ def test_every_operator_and_type_that_is_missing_is_refused():
     allowed = {(op, dtype) for op, (_, dtypes) in graphs.OPERATORS.items() for dtype in dtypes}
     refused = everything - allowed - {("QUANTIZE", "float32")}
     refused -= REWRITTEN
-    assert len(refused) == 5
+    assert len(refused) == 3
     for operator, dtype in sorted(refused):
         model = chain(OPERATIONS[operator])
         with pytest.raises(ValueError, match=rf"\b{operator}\b.*Received"):
             to_tflite(model, normal(10, 12, 8), precision=PRECISION_OF[dtype])
+
+
+TAKEN = {
+    "one": lambda x: tf.gather(x, 4, axis=1),
+    "up and down": lambda x: tf.gather(x, [0, 1, 2, 7, 6, 5, 5, 5, 6, 9], axis=1),
+    "the last axis": lambda x: tf.gather(x, [7, 0, 3], axis=-1),
+    "scattered": lambda x: tf.gather(x, [*range(0, 12, 2), *range(1, 12, 2)] * 2, axis=1),
+    "around two axes": lambda x: tf.pad(x, [[0, 0], [3, 1], [0, 2]], "REFLECT"),
+    "with the edge": lambda x: tf.pad(x, [[0, 0], [2, 5], [0, 0]], "SYMMETRIC"),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_is_taken_from_constant_places_stays_as_it_is(name, tmp_path):
+    model = chain(TAKEN[name])
+    data = normal(20, 12, 8)
+    content = to_tflite(model, data, precision="int16x8")
+    compare(content, tmp_path, 5)
+    # Half a level of 16 bits.
+    level = np.abs(data).max() / 32767
+    np.testing.assert_allclose(
+        runners.predict(content, data), forward(model, data), atol=0.501 * level
+    )
 
 
 LAYERS = st.sampled_from(

@@ -232,7 +232,16 @@ def freeze(model):
         return tree.flatten(outputs)
 
     with unrolled(model):
-        function = tf.function(call).get_concrete_function(*signature)
+        traced = tf.function(call, autograph=False)
+        try:
+            function = traced.get_concrete_function(*signature)
+        # What a layer raises is of any kind, and of many lines where Keras adds the arguments.
+        except Exception as error:
+            reason = re.sub(r"\x1b\[\d*m", "", str(error)).split("Arguments received by")[0]
+            raise ValueError(
+                f"TensorFlow cannot call the model: {' '.join(reason.split())} "
+                f"Received: {type(model).__name__} '{model.name}'"
+            ) from error
     return convert_variables_to_constants_v2(function)
 
 

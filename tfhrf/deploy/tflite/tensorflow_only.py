@@ -100,7 +100,8 @@ def spell_out(function):
     places = [graph.node, *(one.node_def for one in graph.library.function)]
     nodes = [node for place in places for node in place if node.op in SPELLED_OUT]
     for name in {node.op for node in nodes}:
-        traced = tf.function(SPELLED_OUT[name]).get_concrete_function(tf.TensorSpec(None))
+        traced = tf.function(SPELLED_OUT[name], autograph=False)
+        traced = traced.get_concrete_function(tf.TensorSpec(None))
         graph.library.function.append(traced.function_def)
         for node in [node for node in nodes if node.op == name]:
             call_instead(node, traced, 1)
@@ -115,7 +116,7 @@ def spell_out_products(function):
         times = product(operation)
         if times is not None:
             specs = [tf.TensorSpec(x.shape, x.dtype) for x in operation.inputs]
-            traced = tf.function(times).get_concrete_function(*specs)
+            traced = tf.function(times, autograph=False).get_concrete_function(*specs)
             graph.library.function.append(traced.function_def)
             call_instead(node, traced, 2)
     return import_again(graph, function)

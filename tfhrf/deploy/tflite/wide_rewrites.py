@@ -13,8 +13,11 @@ from tfhrf.deploy.tflite.graph import (
     shape_of,
 )
 from tfhrf.deploy.tflite.graph_rewrites import reshape
+from tfhrf.deploy.tflite.missing_operators import MOST_INPUTS
 from tfhrf.deploy.tflite.pieces import binary, inverse_root, like, unary
 from tfhrf.deploy.tflite.schema import schema
+
+MIRRORS = ("reflect", "symmetric")  # how NumPy calls them, without and with the edge
 
 
 def gelu(graph, operator):
@@ -161,11 +164,101 @@ def unit_length(graph, operator):
     ]
 
 
+def gather(graph, operator):
+    """What constant places of an axis hold."""
+    (x, places), (y,) = operator.inputs, operator.outputs
+    tensors, options = graph.subgraphs[0].tensors, operator.builtinOptions
+    if is_constant(graph, tensors[x]) or not is_constant(graph, tensors[places]):
+        return None
+    if len(shape_of(tensors[places])) > 1 or options.batchDims:
+        return None
+    shape = shape_of(tensors[x])
+    axis = options.axis % len(shape)
+    indices = [int(i) % shape[axis] for i in constant_values(graph, places)]
+    shape[axis] = len(indices)
+    # A scalar takes the axis away.
+    taken = like(graph, y, "taken", shape)
+    return [*take(graph, x, axis, indices, taken), reshape(graph, taken, y)]
+
+
+def mirror_pad(graph, operator):
+    """What lies at the ends, in reverse."""
+    (x, paddings), (y,) = operator.inputs, operator.outputs
+    tensors = graph.subgraphs[0].tensors
+    edge = operator.builtinOptions.mode == schema.MirrorPadMode.SYMMETRIC
+    new: list = []
+    for axis, (before, after) in enumerate(constant_array(graph, paddings).tolist()):
+        if before or after:
+            shape = shape_of(tensors[x])
+            around = np.pad(np.arange(shape[axis]), (before, after), MIRRORS[edge])
+            shape[axis] = len(around)
+            padded = like(graph, y, f"axis_{axis}", shape)
+            new += take(graph, x, axis, around.tolist(), padded)
+            x = padded
+    return [*new, reshape(graph, x, y)]
+
+
+def take(graph, x, axis, indices, result):
+    """Operators that join parts of a tensor, each of indices that lie side by side, up or down."""
+    whole = shape_of(graph.subgraphs[0].tensors[x])
+    new: list = []
+    parts = []
+    for first, last in runs(indices):
+        begin, size = [0] * len(whole), list(whole)
+        begin[axis], size[axis] = min(first, last), abs(last - first) + 1
+        part = like(graph, result, f"part_{len(new)}", size)
+        bounds = [add_constant(graph, np.array(ends, np.int32), "bounds") for ends in (begin, size)]
+        new.append(make_operator(graph, "SLICE", schema.SliceOptionsT(), [x, *bounds], [part]))
+        if first > last:
+            down = like(graph, result, f"part_{len(new)}", size)
+            axes = add_constant(graph, np.array([axis], np.int32), "axis")
+            options = schema.ReverseV2OptionsT()
+            new.append(make_operator(graph, "REVERSE_V2", options, [part, axes], [down]))
+            part = down
+        parts.append(part)
+    return new + join(graph, parts, axis, result)
+
+
+def runs(indices):
+    """Pairs of the first and the last of what goes up or down one by one, in a row."""
+    found: list = []
+    step = 0
+    for index in indices:
+        if found and index - found[-1][1] in ((step,) if step else (1, -1)):
+            step = index - found[-1][1]
+            found[-1][1] = index
+        else:
+            found.append([index, index])
+            step = 0
+    return found
+
+
+def join(graph, parts, axis, result):
+    """CONCATENATIONs of at most MOST_INPUTS tensors each; a RESHAPE of one tensor."""
+    new: list = []
+    while len(parts) > 1:
+        groups = [parts[i : i + MOST_INPUTS] for i in range(0, len(parts), MOST_INPUTS)]
+        parts = []
+        for group in groups:
+            shapes = [shape_of(graph.subgraphs[0].tensors[part]) for part in group]
+            shape = [*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :]]
+            options = schema.ConcatenationOptionsT()
+            options.axis = axis
+            joined = (
+                result if len(groups) == 1 else like(graph, result, f"joined_{len(new)}", shape)
+            )
+            new.append(make_operator(graph, "CONCATENATION", options, group, [joined]))
+            parts.append(joined)
+    return new or [reshape(graph, parts[0], result)]
+
+
 WIDE_REWRITES = {
     "ELU": elu,
+    "GATHER": gather,
     "GELU": gelu,
     "HARD_SWISH": hard_swish,
     "L2_NORMALIZATION": unit_length,
+    "MIRROR_PAD": mirror_pad,
     "PRELU": prelu,
     "REDUCE_MAX": largest,
     "REDUCE_MIN": smallest,
