@@ -1,6 +1,7 @@
 """Rewrites of float graphs for what TFLM has in 8 bits, but not in 16."""
 
 import math
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from tfhrf.deploy.tflite.missing_operators import MOST_INPUTS
 from tfhrf.deploy.tflite.pieces import binary, inverse_root, like, unary
 from tfhrf.deploy.tflite.schema import schema
 
-MIRRORS = ("reflect", "symmetric")  # how NumPy calls them, without and with the edge
+# How NumPy calls them, without and with the edge.
+MIRRORS: tuple[Literal["reflect", "symmetric"], ...] = ("reflect", "symmetric")
 
 
 def gelu(graph, operator):
