@@ -181,6 +181,52 @@ def test_a_vector_times_a_matrix(name, tmp_path):
     assert signal_to_noise(forward(model, given), runners.predict(content, given)) > 25
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Turned(layers.Layer):
+    """A layer of a function, which no config holds."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+
+def test_a_layer_without_config_is_taken_where_nothing_is_lowered():
+    x = keras.Input((4, 3))
+    assert convert(keras.Model(x, Turned(ops.tanh)(layers.Dense(2)(x))))
+    with pytest.raises(ValueError, match=r"'turned_\d' cannot be made again from its config"):
+        convert(keras.Model(x, Turned(ops.tanh)(layers.LayerNormalization()(x))))
+
+
+ZEROS = {
+    "a frame of gru": lambda: recurrent(lambda: layers.GRU(3), frames=1)(),
+    "a frame of lstm": lambda: recurrent(lambda: layers.LSTM(3), frames=1)(),
+    "a frame, both ways": lambda: recurrent(
+        lambda: layers.Bidirectional(layers.GRU(3)), frames=1
+    )(),
+    "sum": lambda: chain(lambda x: tf.nn.relu(x + np.zeros(8, "f4"))),
+    "difference": lambda: chain(lambda x: np.zeros(8, "f4") - x),
+    "product": lambda: chain(lambda x: tf.concat([x, x * np.zeros(8, "f4")], 1)),
+    "matrix": lambda: chain(lambda x: tf.concat([x, tf.matmul(x, tf.zeros((1, 8, 3)))], 2)),
+    "larger": lambda: chain(lambda x: tf.maximum(x, np.zeros((12, 8), "f4"))),
+    "kernel": lambda: chain(lambda x: tf.concat([x, tf.matmul(x, tf.zeros((8, 3)))], 2)),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", ZEROS)
+def test_constants_of_zeros(name, precision, tmp_path):
+    model = ZEROS[name]()
+    content = convert(model, precision)
+    compare(content, tmp_path, 10)
+    (data,) = examples_for(model)
+    assert signal_to_noise(forward(model, data), runners.predict(content, data)) > 30
+
+
 def test_outputs_of_integers_are_refused():
     x = keras.Input((6,))
     model = keras.Model(x, ops.argmax(layers.Dense(3)(x), -1))
@@ -195,9 +241,9 @@ def test_what_tensorflow_cannot_call_is_one_line():
         convert(model)
 
 
-def recurrent(layer):
+def recurrent(layer, frames=7):
     def make():
-        return keras.Sequential([keras.Input((7, 4)), layer(), layers.Dense(3)])
+        return keras.Sequential([keras.Input((frames, 4)), layer(), layers.Dense(3)])
 
     return make
 

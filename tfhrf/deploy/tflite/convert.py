@@ -108,8 +108,8 @@ def to_tflite(
         return convert(freeze(lower(model)), precision, name_layer)
     graph = float_graph(model, precision)
     if examples is None:
-        graphs.check(graph, False, name_layer)
-        return finish(graph, name_layer)
+        check_runs(graph, False, name_layer)
+        return finish(graph)
     return integers_of(graph, examples, precision, name_layer, ranges)
 
 
@@ -157,9 +157,8 @@ def integers_of(graph, examples, precision, name_layer, ranges="minmax"):
         graph, ranges = best_ranges(graph, examples, precision, name_layer)
     before = graphs.write(graph)
     graph = quantized(graph, before, examples, precision, name_layer, ranges)
-    graphs.check(graph, True, name_layer)
     warn_of_loss(graphs.read(before), graph, examples, name_layer)
-    return finish(graph, name_layer)
+    return finish(graph)
 
 
 def quantized(graph, content, examples, precision, name_layer, ranges):
@@ -170,6 +169,7 @@ def quantized(graph, content, examples, precision, name_layer, ranges):
         calibrate(graph, content, examples, precision, name_layer, ranges)
     graph = quantize(graph, precision)
     look_up(graph, functions) if precision == "int8" else narrow_tables(graph)
+    check_runs(graph, True, name_layer)
     return graph
 
 
@@ -181,18 +181,20 @@ def best_ranges(graph, examples, precision, name_layer):
     for tried in (graph, balanced):
         for how in get_args(Ranges)[:3]:
             content = graphs.write(tried)
-            new = quantized(graphs.read(content), content, examples, precision, name_layer, how)
+            try:
+                new = quantized(graphs.read(content), content, examples, precision, name_layer, how)
+            except ValueError:
+                # If none can be made, the first one's reason is given when it is made again.
+                continue
             decibels = output_decibels(graph, new, examples)
             if decibels > best:
                 best, found = decibels, (tried, how)
     return found
 
 
-def finish(graph, name_layer):
-    """bytes of a graph that TFLM can prepare, without what only takes flash."""
-    check_prepares(graph, name_layer)
+def finish(graph):
+    """bytes of a graph, without what only takes flash."""
     drop_names(graph)
-    graphs.drop_unused_codes(graph)
     order_tensors(graph)
     return graphs.write(graph)
 
@@ -204,8 +206,14 @@ def drop_names(graph):
         subgraph.tensors[index].name = ""
 
 
-def check_prepares(graph, name_layer):
-    """Raises ValueError unless TFLM, where its wheel is, can prepare a graph for running."""
+def check_runs(graph, integers, name_layer):
+    """Raises ValueError unless TFLM has all operators and, where its wheel is, can prepare them.
+
+    In a process of its own, and before anything runs the graph here: what TFLM ends a process over,
+    TensorFlow Lite does, too.
+    """
+    graphs.check(graph, integers, name_layer)
+    graphs.drop_unused_codes(graph)
     if not tflm_process.available():
         return
     try:

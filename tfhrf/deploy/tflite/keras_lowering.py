@@ -10,7 +10,7 @@ from tfhrf.hrf.rebuild import rewrite, walk
 
 
 def lower(model):
-    """A copy of a functional or Sequential model with every LayerNormalization lowered.
+    """A functional or Sequential model with every LayerNormalization lowered, a copy if it has one.
 
     Raises:
         ValueError: a normalization has a form that cannot be lowered, or is hidden in a block
@@ -22,6 +22,8 @@ def lower(model):
         if isinstance(layer, keras.layers.LayerNormalization)
     }
     halves = any(layer.compute_dtype in ("float16", "bfloat16") for layer in walk(model))
+    if not (replaced or halves):
+        return model
     return rewrite(
         model,
         replaced,
