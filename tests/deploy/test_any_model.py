@@ -200,6 +200,39 @@ def test_a_layer_without_config_is_taken_where_nothing_is_lowered():
         convert(keras.Model(x, Turned(ops.tanh)(layers.LayerNormalization()(x))))
 
 
+def summed(*parts):
+    return layers.Dense(4)(layers.Add()(parts))
+
+
+# The converter makes biases of what is added to products.
+COMPUTED_BIASES = {
+    "residual": lambda: keyed((10,))(lambda x: summed(x, layers.Dense(10)(x))),
+    "two products": lambda: keyed((10,), (7,))(
+        lambda x, y: summed(layers.Dense(8)(x), layers.Dense(8)(y))
+    ),
+    "one for all units": lambda: keyed((10,))(lambda x: summed(x, layers.Dense(1)(x))),
+    "with activation": lambda: keyed((10,), (4,))(
+        lambda x, y: ops.relu(layers.Dense(4, use_bias=False)(x) + y)
+    ),
+    "of a convolution": lambda: keyed((6, 10), (4,))(
+        lambda x, y: layers.Conv1D(4, 3, use_bias=False)(x) + y[:, None]
+    ),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", COMPUTED_BIASES)
+def test_computed_biases_are_added(name, precision, tmp_path):
+    model = COMPUTED_BIASES[name]()
+    content = convert(model, precision)
+    compare(content, tmp_path, 10)
+    data = examples_for(model)
+    given = data if len(data) > 1 else data[0]
+    assert signal_to_noise(forward(model, given), runners.predict(content, given)) > 30
+
+
 ZEROS = {
     "a frame of gru": lambda: recurrent(lambda: layers.GRU(3), frames=1)(),
     "a frame of lstm": lambda: recurrent(lambda: layers.LSTM(3), frames=1)(),

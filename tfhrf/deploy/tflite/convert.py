@@ -23,7 +23,7 @@ from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
 from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
 from tfhrf.deploy.tflite.masks import carry_masks
-from tfhrf.deploy.tflite.missing_operators import replace_missing
+from tfhrf.deploy.tflite.missing_operators import add_computed_biases, replace_missing
 from tfhrf.deploy.tflite.quantize import quantize, quiet
 from tfhrf.deploy.tflite.tensorflow_only import SPELLED_OUT, spell_out, spell_out_products
 from tfhrf.deploy.tflite.tokens import check_tokens, take_tokens
@@ -129,6 +129,7 @@ def float_graph(model, precision):
     """ModelT of a Keras model in floats, rewritten for what it is going to become."""
     graph = graphs.read(convert(freeze(lower(model)), precision, layer_namer(model)))
     take_tokens(graph)
+    add_computed_biases(graph)
     fold_constants(graph)
     carry_masks(graph)
     replace_missing(graph)

@@ -12,10 +12,13 @@ from tfhrf.deploy.tflite.graph import (
     shape_of,
     tensor_name,
 )
+from tfhrf.deploy.tflite.pieces import binary, like
 from tfhrf.deploy.tflite.schema import schema
 
 # TFLM's CONCATENATION takes ten inputs.
 MOST_INPUTS = 10
+# Which input of an operator is its bias.
+BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 
 
 def replace_missing(graph):
@@ -59,6 +62,27 @@ def concatenated(graph, tile):
         return [make_operator(graph, "RESHAPE", schema.ReshapeOptionsT(), [index], tile.outputs)]
     new[-1].outputs = list(tile.outputs)
     return new
+
+
+def add_computed_biases(graph):
+    """Adds biases that are no constants behind the operators that had them.
+
+    TensorFlow Lite makes biases of what is added to products, and ends the process where it should
+    quantize a computed one.
+    """
+    tensors = graph.subgraphs[0].tensors
+    for operator in list(graph.subgraphs[0].operators):
+        inputs = [int(index) for index in operator.inputs]
+        place = BIAS.get(operator_name(graph, operator), len(inputs))
+        if len(inputs) <= place or inputs[place] < 0 or is_constant(graph, tensors[inputs[place]]):
+            continue
+        (result,), options = operator.outputs, operator.builtinOptions
+        product = like(graph, result, "product")
+        activation = options.fusedActivationFunction
+        total = binary(graph, "ADD", product, inputs[place], result, activation)
+        options.fusedActivationFunction = 0
+        operator.inputs, operator.outputs = [*inputs[:place], -1], [product]
+        replace(graph, operator, [operator, total])
 
 
 def choose_by_element(graph, select):
