@@ -18,14 +18,19 @@ from tfhrf.deploy.tflite.balance import balance
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.constant_folding import fold_constants
 from tfhrf.deploy.tflite.examples import check_inputs, check_outputs, read_examples
-from tfhrf.deploy.tflite.fidelity import output_decibels, warn_of_loss
+from tfhrf.deploy.tflite.fidelity import check_faithful, output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
 from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
 from tfhrf.deploy.tflite.masks import carry_masks
 from tfhrf.deploy.tflite.missing_operators import add_computed_biases, replace_missing
 from tfhrf.deploy.tflite.quantize import quantize, quiet
-from tfhrf.deploy.tflite.tensorflow_only import SPELLED_OUT, spell_out, spell_out_products
+from tfhrf.deploy.tflite.tensorflow_only import (
+    SPELLED_OUT,
+    plain_sums,
+    spell_out,
+    spell_out_products,
+)
 from tfhrf.deploy.tflite.tokens import check_tokens, take_tokens
 from tfhrf.deploy.tflite.unrolling import unrolled
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
@@ -89,8 +94,9 @@ def to_tflite(
     Raises:
         ValueError: an argument is wrong; the model is not built, still holds HRF layers, or has
             inputs of unknown length; the examples are missing, empty, constant, not finite or of
-            the wrong shape; an output is of integers; a layer cannot run in TFLM, named with its
-            operator; or TensorFlow Lite refuses the model, whose reason is quoted.
+            the wrong shape; an output is of integers, or depends on other examples; a layer cannot
+            run in TFLM, named with its operator; or TensorFlow Lite refuses the model, whose reason
+            is quoted.
     """
     if precision not in get_args(Precision):
         raise ValueError(
@@ -110,6 +116,7 @@ def to_tflite(
     if examples is None:
         check_runs(graph, False, name_layer)
         return finish(graph)
+    check_faithful(graph, model, examples)
     return integers_of(graph, examples, precision, name_layer, ranges)
 
 
@@ -251,7 +258,7 @@ def freeze(model):
                 f"TensorFlow cannot call the model: {' '.join(reason.split())} "
                 f"Received: {type(model).__name__} '{model.name}'"
             ) from error
-    return convert_variables_to_constants_v2(function)
+    return plain_sums(convert_variables_to_constants_v2(function))
 
 
 def convert(function, precision, name_layer, products=True):

@@ -1,15 +1,20 @@
-"""How near an integer graph comes to the float graph that it was made of."""
+"""How near a float graph comes to the model, and an integer graph to that float graph."""
 
 import re
 import warnings
 
 import numpy as np
+from keras import ops, tree
 
 from tfhrf.deploy import levels
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.interpreter import input_places, make_interpreter
+from tfhrf.hrf.rebuild import graph_of
 
 LEAST_DECIBELS = 15.0
+# A float graph is 80 dB and more from its model, unless rounding, say, is part of it.
+LEAST_OF_FLOATS = 20.0
+ROUNDING = 1e-6  # of what is next to nothing
 # Enough to tell a graph that lost its values from one that rounds them.
 EXAMPLES = 32
 
@@ -26,11 +31,47 @@ def output_decibels(before, after, examples):
     )
 
 
-def some_of(examples):
-    """At most EXAMPLES of the examples, evenly spaced."""
+def some_of(examples, most=EXAMPLES):
+    """At most so many of the examples, evenly spaced."""
     count = len(examples[0])
-    chosen = np.unique(np.linspace(0, count - 1, min(count, EXAMPLES)).astype(int))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
     return [array[chosen] for array in examples]
+
+
+def check_faithful(graph, model, examples):
+    """Raises ValueError unless a float graph computes what its model does of a few examples.
+
+    The graph is made for a batch of one, where Keras and its users may broadcast, squeeze or
+    average otherwise than over several.
+
+    Args:
+        graph: ModelT.
+        model: functional or Sequential Keras model.
+        examples: list with one array for each model input.
+    """
+    functional, few = graph_of(model), some_of(examples, 8)
+    if len(few[0]) == 1:
+        few = [np.repeat(array, 2, axis=0) for array in few]
+    kinds = [x.dtype for x in functional.inputs]
+    arrays = [array.astype(kind) for array, kind in zip(few, kinds, strict=True)]
+    expected = tree.flatten(model(tree.pack_sequence_as(functional.input, arrays), training=False))
+    runs = run(graph, few)
+    for number, (index, values) in enumerate(
+        zip(graph.subgraphs[0].outputs, expected, strict=True)
+    ):
+        values = ops.convert_to_numpy(ops.cast(values, "float32"))
+        found = runs[int(index)]
+        if found.shape == (len(values), 1, *values.shape[1:]):
+            found = found.reshape(values.shape)
+            if np.abs(found - values).max(initial=0.0) <= ROUNDING:
+                continue
+            if signal_to_noise(values, found) >= LEAST_OF_FLOATS:
+                continue
+        raise ValueError(
+            f"Output {number} of the graph is not the model's; where examples are mixed, no graph "
+            f"for one of them can be made. Received: layer "
+            f"'{functional.outputs[number]._keras_history.operation.name}'"
+        )
 
 
 def warn_of_loss(before, after, examples, name_layer):

@@ -122,6 +122,24 @@ def spell_out_products(function):
     return import_again(graph, function)
 
 
+def plain_sums(function):
+    """The same frozen concrete function, sums that Keras took for the addition of a bias restored.
+
+    Of a batch of one, keras.ops.add squeezes what has one axis longer than 1 and adds it as a
+    bias, along the last axis if that is as long: frames, where there are as many as channels.
+    """
+    graph = function.graph.as_graph_def()
+    nodes = {node.name: node for node in graph.node}
+    taken = [node for node in graph.node if node.op == "BiasAdd"]
+    taken = [node for node in taken if nodes[node.input[1].split(":")[0]].op == "Squeeze"]
+    for node in taken:
+        squeeze = nodes[node.input[1]]
+        if not squeeze.attr["squeeze_dims"].list.i:
+            node.op, node.input[1] = "AddV2", squeeze.input[0]
+            del node.attr["data_format"]
+    return import_again(graph, function) if taken else function
+
+
 def call_instead(node, traced, inputs):
     """Makes of a node of a graph a call of a concrete function of so many inputs of its type."""
     kind = node.attr["T"].type
