@@ -315,7 +315,11 @@ def test_bounded_activations_that_stand_alone(precision, low, high):
 @pytest.mark.parametrize("precision", ["float32", "int8", "int16x8"])
 @pytest.mark.parametrize("activation", [tf.identity, tf.nn.relu, tf.nn.relu6])
 def test_products_of_two_computed_matrices(activation, precision):
-    model = chain(lambda x: activation(tf.matmul(x[0], tf.tanh(x[0]), transpose_b=True))[None])
+    def multiply(x):
+        return activation(tf.matmul(x[0], tf.tanh(x[0]), transpose_b=True))[None]
+
+    x = keras.Input(batch_shape=(1, 12, 8))
+    model = keras.Model(x, layers.Lambda(multiply)(x))
     data = normal(20, 12, 8)
     content = to_tflite(model, data, precision=precision)
     assert "FULLY_CONNECTED" not in operators(content)

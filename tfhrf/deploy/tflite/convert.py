@@ -116,8 +116,11 @@ def to_tflite(
     if examples is None:
         check_runs(graph, False, name_layer)
         return finish(graph)
-    check_faithful(graph, model, examples)
-    return integers_of(graph, examples, precision, name_layer, ranges)
+    before = graphs.write(graph)
+    content = integers_of(graph, examples, precision, name_layer, ranges)
+    # Last: what cannot be converted at all has reasons of its own.
+    check_faithful(graphs.read(before), model, examples)
+    return content
 
 
 def check_folded(model):
@@ -136,8 +139,10 @@ def float_graph(model, precision):
     """ModelT of a Keras model in floats, rewritten for what it is going to become."""
     graph = graphs.read(convert(freeze(lower(model)), precision, layer_namer(model)))
     take_tokens(graph)
-    add_computed_biases(graph)
     fold_constants(graph)
+    if add_computed_biases(graph):
+        # What is left may be a product of constants.
+        fold_constants(graph)
     carry_masks(graph)
     replace_missing(graph)
     graph_rewrites.slice_unequal_splits(graph)

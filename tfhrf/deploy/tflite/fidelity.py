@@ -14,7 +14,7 @@ from tfhrf.hrf.rebuild import graph_of
 LEAST_DECIBELS = 15.0
 # A float graph is 80 dB and more from its model, unless rounding, say, is part of it.
 LEAST_OF_FLOATS = 20.0
-ROUNDING = 1e-6  # of what is next to nothing
+ROUNDING = 1e-4  # of what is next to nothing
 # Enough to tell a graph that lost its values from one that rounds them.
 EXAMPLES = 32
 
@@ -49,9 +49,12 @@ def check_faithful(graph, model, examples):
         model: functional or Sequential Keras model.
         examples: list with one array for each model input.
     """
-    functional, few = graph_of(model), some_of(examples, 8)
-    if len(few[0]) == 1:
-        few = [np.repeat(array, 2, axis=0) for array in few]
+    functional = graph_of(model)
+    # Of one example, unless the model takes no more, it would be seen nothing.
+    alone = any(x.shape[0] == 1 for x in functional.inputs)
+    few = [np.repeat(array[:1], 1 if alone else 2, axis=0) for array in examples]
+    if not alone and len(examples[0]) > 1:
+        few = some_of(examples, 8)
     kinds = [x.dtype for x in functional.inputs]
     arrays = [array.astype(kind) for array, kind in zip(few, kinds, strict=True)]
     expected = tree.flatten(model(tree.pack_sequence_as(functional.input, arrays), training=False))

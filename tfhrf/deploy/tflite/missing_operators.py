@@ -65,12 +65,13 @@ def concatenated(graph, tile):
 
 
 def add_computed_biases(graph):
-    """Adds biases that are no constants behind the operators that had them.
+    """Adds biases that are no constants behind the operators that had them; whether there were any.
 
     TensorFlow Lite makes biases of what is added to products, and ends the process where it should
     quantize a computed one.
     """
     tensors = graph.subgraphs[0].tensors
+    found = False
     for operator in list(graph.subgraphs[0].operators):
         inputs = [int(index) for index in operator.inputs]
         place = BIAS.get(operator_name(graph, operator), len(inputs))
@@ -83,6 +84,8 @@ def add_computed_biases(graph):
         options.fusedActivationFunction = 0
         operator.inputs, operator.outputs = [*inputs[:place], -1], [product]
         replace(graph, operator, [operator, total])
+        found = True
+    return found
 
 
 def choose_by_element(graph, select):

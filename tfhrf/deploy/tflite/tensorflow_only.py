@@ -129,15 +129,24 @@ def plain_sums(function):
     bias, along the last axis if that is as long: frames, where there are as many as channels.
     """
     graph = function.graph.as_graph_def()
-    nodes = {node.name: node for node in graph.node}
-    taken = [node for node in graph.node if node.op == "BiasAdd"]
-    taken = [node for node in taken if nodes[node.input[1].split(":")[0]].op == "Squeeze"]
-    for node in taken:
-        squeeze = nodes[node.input[1]]
-        if not squeeze.attr["squeeze_dims"].list.i:
-            node.op, node.input[1] = "AddV2", squeeze.input[0]
+    changed = False
+    for node in [node for node in graph.node if node.op == "BiasAdd"]:
+        squeeze = function.graph.get_operation_by_name(node.name).inputs[1].op
+        if squeeze.type != "Squeeze" or squeeze.get_attr("squeeze_dims"):
+            continue
+        added = squeeze.inputs[0]
+        if added.shape[-1] == 1 or not is_constant(added.op):
+            node.op, node.input[1] = "AddV2", added.name
             del node.attr["data_format"]
-    return import_again(graph, function) if taken else function
+            changed = True
+    return import_again(graph, function) if changed else function
+
+
+def is_constant(operation):
+    """Whether an operation computes something of constants alone, such as the bias of a layer."""
+    if not operation.inputs:
+        return operation.type == "Const"
+    return all(is_constant(x.op) for x in operation.inputs)
 
 
 def call_instead(node, traced, inputs):
