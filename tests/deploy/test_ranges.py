@@ -81,6 +81,8 @@ HARDLY = {
     "normalization of one": lambda: chain(layers.Dense(1), layers.LayerNormalization()),
     "difference": lambda: chain(lambda x: (x - x) * x + (x - x) * 1e6),
     "cancelled": lambda: chain(lambda x: (x * 1e9 + x) - x * 1e9),
+    "below a fixed scale": lambda: chain(lambda x: 1e-3 * x - tf.tanh(1e-3 * x)),
+    "below a fixed step": lambda: chain(lambda x: (tf.sigmoid(1e-4 * x) - 0.5) * 1e-6),
     "squares": lambda: chain(lambda x: tf.math.squared_difference(1e4 * x + 1e-3, 1e4 * x)),
     "branches": lambda: chain(lambda x: tf.concat([x, 1e9 * x, 1e-9 * x], 2)),
     **{

@@ -19,6 +19,8 @@ LEAST_SPAN = {"int8": 2.0**-18, "int16x8": 2.0**-50}
 # Arguments this close to each other, or to zero, make no difference in 16 bits.
 LEAST_ARGUMENT = 2.0**-12
 ARGUMENTS = {"EXP", "HARD_SWISH", "LOGISTIC", "SOFTMAX", "TANH"}
+# Spans of results whose scale is fixed, in each type, whatever range was measured.
+FIXED_SPANS = {"LOGISTIC": 1.0, "LOG_SOFTMAX": 16.0, "SOFTMAX": 1.0, "TANH": 2.0}
 PRODUCTS = {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL"}
 # The quantizers give weights that are all but zero these spans.
 LEAST_WEIGHTS = {"int8": 1e-6, "int16x8": 254.0}
@@ -27,11 +29,16 @@ LEAST_WEIGHTS = {"int8": 1e-6, "int16x8": 254.0}
 def settle(graph, low, high, precision):
     """Widens ranges until all operators can work with them and movers keep one scale."""
     measured, groups = (dict(low), dict(high)), graph_rewrites.tied(graph)
+    fixed = {
+        int(operator.outputs[0]): FIXED_SPANS[name]
+        for operator in graph.subgraphs[0].operators
+        if (name := graphs.operator_name(graph, operator)) in FIXED_SPANS
+    }
     before = None
     while before != (low, high):
         before = (dict(low), dict(high))
         for operator in graph.subgraphs[0].operators:
-            widen(graph, operator, low, high, precision)
+            widen(graph, operator, low, high, precision, fixed)
         # Where scales differ between tensors that only move values, QUANTIZE operators would stand.
         for members in list(groups):
             least, largest = (min(low[i] for i in members), max(high[i] for i in members))
@@ -47,12 +54,12 @@ def settle(graph, low, high, precision):
             high.update(dict.fromkeys(members, largest))
 
 
-def widen(graph, operator, low, high, precision):
+def widen(graph, operator, low, high, precision, fixed):
     """Gives least spans to the inputs and the output of an operator."""
     name = graphs.operator_name(graph, operator)
     read = [index for index in operator.inputs if index >= 0]
     least = {index: LEAST_ARGUMENT for index in read if name in ARGUMENTS}
-    spans = [span_of(graph, index, low, high, precision) for index in read]
+    spans = [fixed.get(int(index), span_of(graph, index, low, high, precision)) for index in read]
     spans = [span for span in spans if span is not None]
     for index in operator.outputs:
         least[index] = max(LEAST_SPAN[precision], LEAST_RATIO * natural_span(name, spans))
