@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+import tfhrf
+
 
 def encoder(frames=60, mels=12, width=16, heads=2, hidden=32, blocks=2, activation="silu"):
     """A pre-norm Transformer encoder with a strided stem; 4 classes."""
@@ -96,3 +98,29 @@ def signal_to_noise(expected, found):
     """dB between the spread of expected values over the examples and the error."""
     spread = np.mean((expected - expected.mean(axis=0)) ** 2)
     return 10 * np.log10(spread / np.mean((expected - found) ** 2))
+
+
+def examples_for(model, count=30):
+    """Random examples, an array for each input of a model."""
+    return [normal(count, *x.shape[1:], seed=i) for i, x in enumerate(model.inputs)]
+
+
+def given_to(model):
+    """Random examples for a model, as it takes them."""
+    examples = examples_for(model)
+    return examples[0] if len(examples) == 1 else examples
+
+
+def convert(model, precision="int8", **arguments):
+    """bytes of the graph of a model whose weights look trained."""
+    disturb(model)
+    return tfhrf.to_tflite(model, given_to(model), precision=precision, **arguments)
+
+
+def recurrent(layer, frames=7):
+    """A function that makes a model of a recurrent layer."""
+
+    def make():
+        return keras.Sequential([keras.Input((frames, 4)), layer(), layers.Dense(3)])
+
+    return make

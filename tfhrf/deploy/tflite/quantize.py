@@ -1,5 +1,6 @@
 """From a float graph with ranges to an integer graph."""
 
+import collections
 import contextlib
 import inspect
 import os
@@ -27,12 +28,31 @@ DENSE_PER_TENSOR = {PER_TENSOR: True} if PER_TENSOR in QUANTIZER_ARGUMENTS else 
 def quantize(graph, precision):
     """ModelT with ranges -> ModelT of integers; kernels of few values keep few."""
     kernels = few_values(graph) if precision == "int8" else {}
+    if precision == "int16x8":
+        separate_buffers(graph)
     graph = quantize_read(graph, precision)
     if kernels:
         share_scales(graph, kernels)
     if precision == "int16x8":
         scale_zeros(graph)
     return graph
+
+
+def separate_buffers(graph):
+    """Gives float constants buffers of their own.
+
+    The converter has one for all that consist of the same bytes, such as a bias of zeros and where
+    a slice begins; the 16-bit quantizer writes the integers of the one over the other.
+    """
+    shared = collections.Counter(tensor.buffer for tensor in graph.subgraphs[0].tensors)
+    for tensor in graph.subgraphs[0].tensors:
+        data = graph.buffers[tensor.buffer].data
+        if data is None or shared[tensor.buffer] == 1 or graphs.type_name(tensor) != "float32":
+            continue
+        shared[tensor.buffer] -= 1
+        tensor.buffer = len(graph.buffers)
+        graph.buffers.append(graphs.schema.BufferT())
+        graph.buffers[-1].data = data.copy()
 
 
 def scale_zeros(graph):

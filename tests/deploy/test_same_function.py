@@ -1,0 +1,209 @@
+"""A graph computes what its model does, where Keras, converter or quantizer would break it."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from generated_c import compare, needs_compiler
+from keras import layers, ops
+from needs import needs_tflm
+from random_models import random_model
+from tiny_models import chain, convert, disturb, forward, given_to, recurrent, signal_to_noise
+
+import tfhrf
+from tfhrf.deploy import runners
+
+PRECISIONS = ["int8", "int16x8"]
+
+
+def keyed(*shapes):
+    """A decorator: a model of a function of so many inputs."""
+
+    def make(function):
+        inputs = [keras.Input(shape) for shape in shapes]
+        return keras.Model(inputs if len(inputs) > 1 else inputs[0], function(*inputs))
+
+    return make
+
+
+def attentive(x):
+    """Scores of frames, that sum to 1."""
+    return ops.softmax(layers.Flatten()(layers.Dense(1)(x)))
+
+
+# The converter merges the only row of a product with the reshapes around it, and then fails.
+OF_ONE_ROW = {
+    "vectors": lambda: keyed((8,), (8,))(lambda x, y: layers.Dot(1)([x, y])),
+    "cosine": lambda: keyed((8,), (8,))(lambda x, y: layers.Dot(1, normalize=True)([x, y])),
+    "query": lambda: keyed((8,), (5, 8))(lambda x, y: layers.Dot((1, 2))([x, y])),
+    "pooling": lambda: keyed((5, 8))(lambda x: layers.Dot((1, 1))([attentive(x), x])),
+    "pooling by einsum": lambda: keyed((5, 8))(lambda x: ops.einsum("bt,btd->bd", attentive(x), x)),
+    "a matrix by einsum": lambda: keyed((5,), (4, 5, 3))(
+        lambda x, y: ops.einsum("bt,bctd->bdc", x, y)
+    ),
+    "beside a full product": lambda: keyed((5, 8))(
+        lambda x: layers.Dot((1, 1))([attentive(x), layers.Attention()([x, x])])
+    ),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("name", OF_ONE_ROW)
+def test_a_vector_times_a_matrix(name, tmp_path):
+    model = OF_ONE_ROW[name]()
+    disturb(model)
+    given = given_to(model)
+    exact = runners.predict(tfhrf.to_tflite(model, precision="float32"), given)
+    np.testing.assert_allclose(exact, forward(model, given), atol=1e-5)
+    content = tfhrf.to_tflite(model, given)
+    compare(content, tmp_path, 10)
+    assert signal_to_noise(forward(model, given), runners.predict(content, given)) > 25
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Turned(layers.Layer):
+    """A layer of a function, which no config holds."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+
+def test_a_layer_without_config_is_taken_where_nothing_is_lowered():
+    x = keras.Input((4, 3))
+    assert convert(keras.Model(x, Turned(ops.tanh)(layers.Dense(2)(x))))
+    with pytest.raises(ValueError, match=r"'turned_\d' cannot be made again from its config"):
+        convert(keras.Model(x, Turned(ops.tanh)(layers.LayerNormalization()(x))))
+
+
+# As many frames as channels: of a batch of one, Keras takes some of these for a bias of channels.
+FOR_EACH_FRAME = {
+    "dense": lambda: keyed((5, 5))(lambda x: x + layers.Dense(1)(x)),
+    "mean": lambda: keyed((5, 5))(lambda x: x + ops.mean(x, 2, keepdims=True)),
+    "vector": lambda: keyed((5, 5), (5,))(lambda x, y: x + y[:, :, None]),
+    "image": lambda: keyed((4, 4, 4))(lambda x: x + ops.mean(x, (2, 3), keepdims=True)),
+}
+
+
+@needs_tflm
+@pytest.mark.parametrize("precision", ["float32", *PRECISIONS])
+@pytest.mark.parametrize("name", FOR_EACH_FRAME)
+def test_what_is_added_to_frames_is_no_bias(name, precision):
+    model = FOR_EACH_FRAME[name]()
+    found = runners.predict(convert(model, precision), given := given_to(model))
+    expected = forward(model, given)
+    # Measured: at most 1.0 % of the largest value, in 8 bits.
+    assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    "mixed", [lambda x: x - ops.mean(x, 0), lambda x: ops.squeeze(x), lambda x: ops.flip(x, 0)]
+)
+def test_a_graph_that_is_not_the_models_is_refused(mixed):
+    with pytest.raises(ValueError, match=r"^Output 0 .* not the model's.*Received: layer '\w+'$"):
+        convert(keyed((5, 1))(mixed))
+
+
+def summed(*parts):
+    return layers.Dense(4)(layers.Add()(parts))
+
+
+# The converter makes biases of what is added to products.
+COMPUTED_BIASES = {
+    "residual": lambda: keyed((10,))(lambda x: summed(x, layers.Dense(10)(x))),
+    "two products": lambda: keyed((10,), (7,))(
+        lambda x, y: summed(layers.Dense(8)(x), layers.Dense(8)(y))
+    ),
+    "one for all units": lambda: keyed((10,))(lambda x: summed(x, layers.Dense(1)(x))),
+    "one for all units of a frame": lambda: keyed((6, 5))(lambda x: summed(x, layers.Dense(1)(x))),
+    "with activation": lambda: keyed((10,), (4,))(
+        lambda x, y: ops.relu(layers.Dense(4, use_bias=False)(x) + y)
+    ),
+    "of a convolution": lambda: keyed((6, 10), (4,))(
+        lambda x, y: layers.Conv1D(4, 3, use_bias=False)(x) + y[:, None]
+    ),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", COMPUTED_BIASES)
+def test_computed_biases_are_added(name, precision, tmp_path):
+    model = COMPUTED_BIASES[name]()
+    content = convert(model, precision)
+    compare(content, tmp_path, 10)
+    given = given_to(model)
+    assert signal_to_noise(forward(model, given), runners.predict(content, given)) > 30
+
+
+ZEROS = {
+    "a frame of gru": lambda: recurrent(lambda: layers.GRU(3), frames=1)(),
+    "a frame of lstm": lambda: recurrent(lambda: layers.LSTM(3), frames=1)(),
+    "a frame, both ways": lambda: recurrent(
+        lambda: layers.Bidirectional(layers.GRU(3)), frames=1
+    )(),
+    "sum": lambda: chain(lambda x: tf.nn.relu(x + np.zeros(8, "f4"))),
+    "difference": lambda: chain(lambda x: np.zeros(8, "f4") - x),
+    "product": lambda: chain(lambda x: tf.concat([x, x * np.zeros(8, "f4")], 1)),
+    "matrix": lambda: chain(lambda x: tf.concat([x, tf.matmul(x, tf.zeros((1, 8, 3)))], 2)),
+    "larger": lambda: chain(lambda x: tf.maximum(x, np.zeros((12, 8), "f4"))),
+    "kernel": lambda: chain(lambda x: tf.concat([x, tf.matmul(x, tf.zeros((8, 3)))], 2)),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", ZEROS)
+def test_constants_of_zeros(name, precision, tmp_path):
+    model = ZEROS[name]()
+    content = convert(model, precision)
+    compare(content, tmp_path, 10)
+    data = given_to(model)
+    assert signal_to_noise(forward(model, data), runners.predict(content, data)) > 30
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_constants_of_the_same_bytes(precision, tmp_path):
+    # Where the slice begins and the bias are three zeros of four bytes each.
+    model = chain(lambda x: x[:, :2], layers.DepthwiseConv1D(1, use_bias=False), shape=(4, 3))
+    content = convert(model, precision)
+    compare(content, tmp_path, 10)
+    given = given_to(model)
+    assert signal_to_noise(forward(model, given), runners.predict(content, given)) > 30
+
+
+@pytest.mark.slow
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("seed", range(40))
+def test_random_models(seed, tmp_path):
+    for precision in PRECISIONS:
+        with warnings.catch_warnings():
+            # Of what 8 bits lose of squares of squares.
+            warnings.filterwarnings("ignore", message="Quantization leaves output")
+            content = convert(random_model(seed), precision)
+        compare(content, tmp_path / precision, 5)
+
+
+def test_outputs_of_integers_are_refused():
+    x = keras.Input((6,))
+    model = keras.Model(x, ops.argmax(layers.Dense(3)(x), -1))
+    with pytest.raises(ValueError, match=r"Output .* argmax .*Received: dtype=int32"):
+        convert(model)
+
+
+def test_what_tensorflow_cannot_call_is_one_line():
+    x = keras.Input((4, 3))
+    model = keras.Model(x, ops.pad(x, ((0, 0), (1, 1), (0, 0)), mode="edge"))
+    with pytest.raises(ValueError, match=r"^TensorFlow cannot call .*mode.*Received: .*'$"):
+        convert(model)
