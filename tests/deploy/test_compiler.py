@@ -258,13 +258,27 @@ def over_frames():
     return model, np.random.default_rng(0).normal(size=(60, 23, 1, 12)).astype("f4")
 
 
+def over_images():
+    """(model, examples): windows of 3 x 3 in images of all kinds of sizes, some with a table behind
+    them or channels that do not begin at words.
+    """
+    x = i = keras.Input((9, 7, 12))
+    for padding, activation in (("same", "tanh"), ("valid", None), ("same", "relu")):
+        x = layers.DepthwiseConv2D(3, padding=padding, activation=activation)(x)
+    parts = [layers.DepthwiseConv2D(3, padding="same")(part) for part in (x[..., 2:10], x)]
+    pooled = layers.DepthwiseConv2D(3, padding="same")(layers.MaxPooling2D((2, 4))(x))
+    outputs = [layers.Flatten()(part) for part in (*parts, pooled)]
+    examples = np.random.default_rng(0).normal(size=(60, 9, 7, 12)).astype("f4")
+    return keras.Model(i, layers.Concatenate()(outputs)), examples
+
+
 @needs_boards
 @needs_tflm
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
-@pytest.mark.parametrize("made", ["even", "odd", "frames"])
+@pytest.mark.parametrize("made", ["even", "odd", "frames", "images"])
 def test_many_inputs_on_emulated_boards(made, precision, tmp_path):
-    if made == "frames":
-        model, examples = over_frames()
+    if made in ("frames", "images"):
+        model, examples = over_frames() if made == "frames" else over_images()
     else:
         # Odd lengths leave rests behind vectors and pairs.
         sizes = {"mels": 13, "width": 18, "hidden": 31} if made == "odd" else {}

@@ -6,6 +6,7 @@
 #define TFHRF_DEPTHWISE_LINES_H_
 
 #include "tfhrf_depthwise.h"
+#include "tfhrf_depthwise_patches.h"
 
 /* Columns of the input that are laid out at a time. */
 #define TFHRF_STRIP 18
@@ -221,6 +222,13 @@ TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrd
     }
 #else
     (void)scratch;
+#if TFHRF_PATCHES
+    const uintptr_t places = (uintptr_t)in | (uintptr_t)window->row | (uintptr_t)window->column;
+    if (window->stride_height == 1 && window->stride_width == 1 && places % 4U == 0U) {
+        tfhrf_depthwise_patches(in, out, out_row, out_column, out_step, out_y, rows, window, dense);
+        return;
+    }
+#endif
     tfhrf_depthwise_rows(in, out, out_row, out_column, out_step, out_y, rows, window, dense, 1);
 #endif
 }

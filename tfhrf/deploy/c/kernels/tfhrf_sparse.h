@@ -59,10 +59,21 @@ TFHRF_OUTPUTS_FUNCTION(tfhrf_sparse_two)
         TFHRF_TWO_PART));
 }
 #else
+TFHRF_INLINE void tfhrf_put_zeros(int8_t *out, int32_t blocks)
+{
+#if TFHRF_VECTORS
+    for (; blocks >= 2; blocks -= 2) {
+        vst1q_s8(out, vdupq_n_s8(0));
+        out += 16;
+    }
+#endif
+    memset(out, 0, 8U * (size_t)blocks);
+}
+
 TFHRF_INLINE void tfhrf_sparse_unpack(tfhrf_packed *from, int32_t blocks, int8_t *out)
 {
     const uint8_t *skipped = from->more;
-    memset(out, 0, 8U * (size_t)blocks);
+    tfhrf_put_zeros(out, blocks);
     for (int32_t left = *from->counts++; left > 0; --left) {
         out += 8 * *skipped++;
         memcpy(out, from->weights, 8U);
