@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import layers, ops
 from needs import needs_tflm
 from places import EXAMPLE, ROOT
-from single_operators import Spec, single
+from single_operators import Spec, constant, single
+from test_compiler_operators import options
 from tiny_models import chain, encoder, normal, sounds
 
 from tfhrf import to_tflite
@@ -125,3 +128,39 @@ def test_without_the_wheel_running_is_a_clear_error(monkeypatch, content):
     assert not runners.available()
     with pytest.raises(ImportError, match=r"needs the package tflite-micro.*x86-64 Linux only"):
         runners.invoke(content, np.zeros((1, 60, 12), "int8"))
+
+
+def sums():
+    x, y = Spec((1, 5, 6), (0.1,), 7), Spec((1, 5), (0.2,), -9)
+    made = options("Reducer", keepDims=False)
+    return single("SUM", [x, constant(np.array([2], np.int32))], [y], made)
+
+
+def dense_with_many_scales():
+    x, y = Spec((1, 3, 8), (0.25,), 11), Spec((1, 3, 4), (0.5,), -3)
+    values = np.random.default_rng(0).integers(-127, 128, (4, 8)).astype(np.int8)
+    made = options("FullyConnected", keepNumDims=True)
+    return single(
+        "FULLY_CONNECTED", [x, constant(values, (0.01, 0.02, 0.03, 0.04)), None], [y], made
+    )
+
+
+@needs_tflm
+@pytest.mark.parametrize("made", [sums, dense_with_many_scales])
+def test_what_reference_kernels_get_wrong_is_left_to_others(made):
+    content = made()
+    shape = runners.input_shape(content)
+    inputs = np.random.default_rng(1).integers(-128, 128, (20, *shape)).astype(np.int8)
+    found = [runners.run_reference(content, [one[None]])[0] for one in inputs]
+    difference = np.concatenate(found).astype(int) - runners.invoke(content, inputs)
+    # In 2.16 the reference kernels are off by hundreds of levels.
+    assert np.abs(difference).max() <= 1
+
+
+def test_no_loss_is_reported_that_is_none(recwarn):
+    """Of a norm: its sum is exact, whatever kernels a check runs."""
+    model = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(6), layers.Lambda(lambda x: ops.norm(x, axis=-1))]
+    )
+    to_tflite(model, np.random.default_rng(0).normal(size=(40, 8)).astype("f4"))
+    assert not [one for one in recwarn if "dB" in str(one.message)]

@@ -5,19 +5,44 @@ import warnings
 
 import tensorflow as tf
 
+from tfhrf.deploy.tflite import graph as graphs
+
 
 def make_interpreter(content, keep_all=False):
-    """TensorFlow Lite's interpreter with its reference kernels; others where it lacks some."""
+    """TensorFlow Lite's interpreter with its reference kernels; others where it lacks some, or
+    where they are wrong.
+    """
     kinds = tf.lite.experimental.OpResolverType
+    others = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with warnings.catch_warnings():
         # TensorFlow 2.20 announces that tf.lite will move to another package.
         warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
+        if has_wrong_reference(graphs.read(content)):
+            return make(content, keep_all, others)
         try:
             return make(content, keep_all, kinds.BUILTIN_REF)
         except ValueError as error:
             if "Didn't find op" not in str(error):
                 raise
-            return make(content, keep_all, kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+            return make(content, keep_all, others)
+
+
+def has_wrong_reference(graph):
+    """Whether reference kernels of TensorFlow 2.16 compute something else than what TensorFlow
+    Lite's other kernels and TensorFlow Lite Micro do: of SUM in int8 and of FULLY_CONNECTED in int8
+    with a scale for each output.
+    """
+    for subgraph in graph.subgraphs:
+        for operator in subgraph.operators:
+            name = graphs.operator_name(graph, operator)
+            if name not in ("SUM", "FULLY_CONNECTED"):
+                continue
+            values, weights = (subgraph.tensors[i] for i in operator.inputs[:2])
+            scales = weights.quantization and weights.quantization.scale
+            many = scales is not None and len(scales) > 1
+            if graphs.type_name(values) == "int8" and (name == "SUM" or many):
+                return True
+    return False
 
 
 def make(content, keep_all, kind):
