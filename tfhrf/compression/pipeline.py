@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
-from keras import tree
 
 from tfhrf.compression import clustering, pruning, quantization_aware
 from tfhrf.compression.network import Network, compare, rebuild
@@ -24,7 +23,7 @@ from tfhrf.deploy.tflite.convert import (
     layer_namer,
 )
 from tfhrf.deploy.tflite.examples import read_examples
-from tfhrf.deploy.tflite.fidelity import output_decibels
+from tfhrf.deploy.tflite.fidelity import model_outputs, output_decibels
 from tfhrf.deploy.tflite.quantize import quantize as quantize_graph
 from tfhrf.hrf.rebuild import graph_of
 
@@ -174,7 +173,5 @@ def taught(model: keras.Model, graph: Any, examples: list[np.ndarray]) -> Networ
     """The network of a float graph, compared with the model on some examples."""
     teacher = rebuild(graph)
     some = [array[:8] for array in examples]
-    given = tree.pack_sequence_as(graph_of(model).input, some)
-    outputs = tree.flatten(model(given, training=False))
-    compare(teacher, [keras.ops.convert_to_numpy(y) for y in outputs], some)
+    compare(teacher, model_outputs(model, some), some)
     return teacher

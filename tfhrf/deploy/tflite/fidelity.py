@@ -39,6 +39,25 @@ def some_of(examples, most=EXAMPLES):
     return [array[chosen] for array in examples]
 
 
+def model_outputs(model, examples):
+    """float32 arrays of what a model computes of examples, a list with one array for each input.
+
+    It is called as it trains, of any number of examples: of as many as there are channels, Keras
+    takes what is added to frames for a bias.
+    """
+    functional = graph_of(model)
+    signature = [tf.TensorSpec(x.shape, x.dtype) for x in functional.inputs]
+    arrays = [array.astype(x.dtype) for array, x in zip(examples, functional.inputs, strict=True)]
+
+    def call(*arguments):
+        return tree.flatten(
+            model(tree.pack_sequence_as(functional.input, arguments), training=False)
+        )
+
+    outputs = tf.function(call, input_signature=signature, autograph=False)(*arrays)
+    return [ops.convert_to_numpy(ops.cast(values, "float32")) for values in outputs]
+
+
 def check_faithful(graph, model, examples):
     """Raises ValueError unless a float graph computes what its model does of a few examples.
 
@@ -50,24 +69,14 @@ def check_faithful(graph, model, examples):
         model: functional or Sequential Keras model.
         examples: list with one array for each model input.
     """
-    functional = graph_of(model)
     few = some_of(examples, 8)
-    # Of any number of examples, as a model trains: of eight, eight channels would be a bias, too.
-    signature = [tf.TensorSpec(x.shape, x.dtype) for x in functional.inputs]
-    if any(x.shape[0] == 1 for x in functional.inputs):
+    if any(x.shape[0] == 1 for x in graph_of(model).inputs):
         few = [array[:1] for array in few]
-    arrays = [array.astype(x.dtype) for array, x in zip(few, functional.inputs, strict=True)]
-
-    def call(*arguments):
-        outputs = model(tree.pack_sequence_as(functional.input, arguments), training=False)
-        return tree.flatten(outputs)
-
-    expected = tf.function(call, input_signature=signature, autograph=False)(*arrays)
+    expected = model_outputs(model, few)
     runs = run(graph, few)
     for number, (index, values) in enumerate(
         zip(graph.subgraphs[0].outputs, expected, strict=True)
     ):
-        values = ops.convert_to_numpy(ops.cast(values, "float32"))
         found = runs[int(index)]
         if found.shape == (len(values), 1, *values.shape[1:]):
             found = found.reshape(values.shape)
@@ -78,7 +87,7 @@ def check_faithful(graph, model, examples):
         raise ValueError(
             f"Output {number} of the graph is not the model's; where examples are mixed, no graph "
             f"for one of them can be made. Received: layer "
-            f"'{functional.outputs[number]._keras_history.operation.name}'"
+            f"'{graph_of(model).outputs[number]._keras_history.operation.name}'"
         )
 
 
