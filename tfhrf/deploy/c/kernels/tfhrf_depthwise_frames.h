@@ -1,6 +1,6 @@
 /*
  * DEPTHWISE_CONV_2D, int8, of an image that is one pixel wide, such as frames of sound, without
- * gaps: two lines of outputs at a time, for each of four channels.
+ * gaps: four lines of outputs at a time, or two, for each of four channels.
  *
  * Four bytes of weights belong to two taps of a channel, [pairs of taps][outputs][4]: the taps
  * 2 i, 2 i - 1, 2 i + 1 and 2 i. The first and the third meet two lines of the input for the first
@@ -12,67 +12,117 @@
 
 #include "tfhrf_depthwise.h"
 
-/* Lines of the input that one call meets at most. */
-#define TFHRF_FRAMES 34
+/* Lines of the input that meet outputs at a time at most. */
+#define TFHRF_FRAMES 36
+
+#if TFHRF_SIMD32 && !TFHRF_MVE
+#define TFHRF_FRAMES_AT_ONCE 4
+
+/* Pairs of lines of four channels, one channel after the other. */
+TFHRF_INLINE void tfhrf_pair_frames(const int8_t *const *lines, int32_t pairs, int32_t c,
+                                    tfhrf_pair *out)
+{
+    tfhrf_pair *const end = out + pairs;
+    for (; out < end; ++out) {
+        const uint32_t upper = tfhrf_load_word(*lines++ + c);
+        const uint32_t lower = tfhrf_load_word(*lines++ + c);
+        const uint32_t upper_even = tfhrf_extend_even(upper);
+        const uint32_t lower_even = tfhrf_extend_even(lower);
+        const uint32_t upper_odd = tfhrf_extend_odd(upper);
+        const uint32_t lower_odd = tfhrf_extend_odd(lower);
+        out[0].word = tfhrf_low_halves(upper_even, lower_even);
+        out[pairs].word = tfhrf_low_halves(upper_odd, lower_odd);
+        out[2 * pairs].word = tfhrf_high_halves(upper_even, lower_even);
+        out[3 * pairs].word = tfhrf_high_halves(upper_odd, lower_odd);
+    }
+}
+
+/* What the lines of a channel are multiplied with, and where its outputs go. */
+typedef struct {
+    ptrdiff_t width; /* from pair of taps to pair of taps */
+    const int8_t *table;
+    ptrdiff_t second; /* lines of outputs; those that there are not are ones before them */
+    ptrdiff_t third;
+    ptrdiff_t fourth;
+} tfhrf_frames;
+
+/* Four lines of outputs of a channel from one more pair of lines than there are of taps. */
+TFHRF_INLINE void tfhrf_four_frames(const tfhrf_pair *x, const tfhrf_pair *end,
+                                    const tfhrf_frames *frames, const int8_t *w, int32_t bias,
+                                    const tfhrf_scale *scale_of, int8_t *out)
+{
+    /* A copy: a byte that is written might change what pointers point to. */
+    const tfhrf_scale scale = *scale_of;
+    const ptrdiff_t width = frames->width;
+    uint32_t both = x->word;
+    uint32_t taps = tfhrf_load_word(w);
+    uint32_t even = tfhrf_extend_even(taps);
+    uint32_t odd = tfhrf_extend_odd(taps);
+    int32_t first = tfhrf_dual(both, even, bias);
+    int32_t second = tfhrf_dual(both, odd, bias);
+    int32_t third = bias;
+    int32_t fourth = bias;
+    for (++x; x < end; ++x) {
+        both = x->word;
+        third = tfhrf_dual(both, even, third);
+        fourth = tfhrf_dual(both, odd, fourth);
+        w += width;
+        taps = tfhrf_load_word(w);
+        even = tfhrf_extend_even(taps);
+        odd = tfhrf_extend_odd(taps);
+        first = tfhrf_dual(both, even, first);
+        second = tfhrf_dual(both, odd, second);
+    }
+    both = x->word;
+    third = tfhrf_dual(both, even, third);
+    fourth = tfhrf_dual(both, odd, fourth);
+    const int32_t upper[2] = {tfhrf_shift_left(first, TFHRF_TWICE),
+                              tfhrf_shift_left(second, TFHRF_TWICE)};
+    const int32_t lower[2] = {tfhrf_shift_left(third, TFHRF_TWICE),
+                              tfhrf_shift_left(fourth, TFHRF_TWICE)};
+    /* The last first: of lines that are the same one the first is to keep. */
+    tfhrf_put(lower, &scale, frames->table, out + frames->third, frames->fourth);
+    tfhrf_put(upper, &scale, frames->table, out, frames->second);
+}
+#else
+#define TFHRF_FRAMES_AT_ONCE 2
 
 /* Adds the products of two lines of a channel to the sums of the first line of outputs and of the
  * second. */
-#if TFHRF_SIMD32
-TFHRF_INLINE void tfhrf_add_tap_pair(uint32_t lines, const int8_t *w, int32_t *first,
-                                     int32_t *second)
-{
-    const uint32_t taps = tfhrf_load_word(w);
-    *first = tfhrf_dual(lines, tfhrf_extend_even(taps), *first);
-    *second = tfhrf_dual(lines, tfhrf_extend_odd(taps), *second);
-}
-#else
 TFHRF_INLINE void tfhrf_add_tap_pair(int32_t upper, int32_t lower, const int8_t *w,
                                      int32_t *first, int32_t *second)
 {
     *first += upper * w[0] + lower * w[2];
     *second += upper * w[1] + lower * w[3];
 }
-#endif
 
-/*
- * Both lines of outputs of a channel and of the one after the next: four sums and what they take
- * are in registers. `odd`: whether the channel is, which pairs of `lines` begin with.
- */
-TFHRF_INLINE void tfhrf_frames_pair(const int8_t *const *lines, int32_t pairs, int32_t c,
-                                    int32_t odd, const tfhrf_dense *dense, int8_t *out,
-                                    ptrdiff_t next, ptrdiff_t out_step)
+/* Both lines of outputs of a channel and of the one after the next. */
+TFHRF_INLINE void tfhrf_frames_pair(const int8_t *const *lines, int32_t pairs, int32_t channel,
+                                    const tfhrf_dense *dense, int8_t *out, ptrdiff_t next,
+                                    ptrdiff_t out_step)
 {
-    const int32_t channel = c + odd;
     const int8_t *const *const end = lines + 2 * pairs;
     const int8_t *w = dense->weights + 4 * channel;
     const ptrdiff_t width = 4 * dense->outputs;
     const tfhrf_scale *const scale = dense->scales + channel * dense->scale_step;
-    int32_t a0 = dense->bias[channel];
-    int32_t a1 = a0;
-    int32_t b0 = dense->bias[channel + 2];
-    int32_t b1 = b0;
+    int32_t a[2] = {dense->bias[channel], dense->bias[channel]};
+    int32_t b[2] = {dense->bias[channel + 2], dense->bias[channel + 2]};
     for (; lines < end; lines += 2) {
-#if TFHRF_SIMD32
-        uint32_t upper = tfhrf_load_word(lines[0] + c);
-        uint32_t lower = tfhrf_load_word(lines[1] + c);
-        upper = odd != 0 ? tfhrf_extend_odd(upper) : tfhrf_extend_even(upper);
-        lower = odd != 0 ? tfhrf_extend_odd(lower) : tfhrf_extend_even(lower);
-        tfhrf_add_tap_pair(tfhrf_low_halves(upper, lower), w, &a0, &a1);
-        tfhrf_add_tap_pair(tfhrf_high_halves(upper, lower), w + 8, &b0, &b1);
-#else
         const int8_t *const upper = lines[0] + channel;
         const int8_t *const lower = lines[1] + channel;
-        tfhrf_add_tap_pair(upper[0], lower[0], w, &a0, &a1);
-        tfhrf_add_tap_pair(upper[2], lower[2], w + 8, &b0, &b1);
-#endif
+        tfhrf_add_tap_pair(upper[0], lower[0], w, &a[0], &a[1]);
+        tfhrf_add_tap_pair(upper[2], lower[2], w + 8, &b[0], &b[1]);
         w += width;
     }
-    const int32_t a[2] = {tfhrf_shift_left(a0, TFHRF_TWICE), tfhrf_shift_left(a1, TFHRF_TWICE)};
-    const int32_t b[2] = {tfhrf_shift_left(b0, TFHRF_TWICE), tfhrf_shift_left(b1, TFHRF_TWICE)};
+    for (int32_t i = 0; i < 2; ++i) {
+        a[i] = tfhrf_shift_left(a[i], TFHRF_TWICE);
+        b[i] = tfhrf_shift_left(b[i], TFHRF_TWICE);
+    }
     out += channel * out_step;
     tfhrf_put(a, scale, dense->final, out, next);
     tfhrf_put(b, scale + 2 * dense->scale_step, dense->final, out + 2 * out_step, next);
 }
+#endif
 
 #if TFHRF_VECTORS && TFHRF_TAP_PAIRS
 /* Pairs of lines of eight channels of both lines of outputs: compilers run out of registers. */
@@ -141,34 +191,62 @@ TFHRF_INLINE int32_t tfhrf_frames_vectors(const int8_t *const *lines, int32_t pa
 }
 #endif
 
-/* Lines of the output from `out_y` on; `padding` is scratch for a line. */
+/* Lines of the output from `out_y` on; `scratch` has room for a line, and behind it for four channels
+ * of the pairs of lines that are met. */
 TFHRF_KERNEL void tfhrf_depthwise_frames_rows(const int8_t *in, int8_t *out, ptrdiff_t out_row,
                                               ptrdiff_t out_column, ptrdiff_t out_step,
                                               int32_t out_y, int32_t rows,
                                               const tfhrf_window *window, const tfhrf_dense *dense,
-                                              int8_t *padding)
+                                              tfhrf_pair *scratch)
 {
     const int32_t outputs = dense->outputs;
-    const int32_t pairs = window->kernel_height / 2 + 1;
+    const int32_t pairs = window->kernel_height / 2 + TFHRF_FRAMES_AT_ONCE / 2;
+    int8_t *const padding = (int8_t *)scratch;
     (void)out_column;
     memset(padding, window->zero_point, (size_t)outputs);
-    for (; rows > 0; rows -= 2) {
+    for (; rows > 0; rows -= TFHRF_FRAMES_AT_ONCE) {
         const int8_t *lines[TFHRF_FRAMES];
         for (int32_t i = 0; i < 2 * pairs; ++i) {
             const int32_t y = out_y - window->top + i;
             lines[i] = y < 0 || y >= window->height ? padding : in + y * window->row;
         }
+#if TFHRF_SIMD32 && !TFHRF_MVE
+        const tfhrf_frames frames = {
+            4 * outputs,
+            dense->final,
+            rows > 1 ? out_row : 0,
+            rows > 2 ? 2 * out_row : 0,
+            rows > 3 ? out_row : 0,
+        };
+        tfhrf_pair *const channels = scratch + outputs / 4;
+        const int32_t *bias = dense->bias;
+        const tfhrf_scale *scale = dense->scales;
+        int8_t *to = out;
+        const int8_t *w = dense->weights;
+        for (int32_t c = 0; c < outputs; c += 4) {
+            tfhrf_pair_frames(lines, pairs, c, channels);
+            const tfhrf_pair *x = channels;
+            const tfhrf_pair *const end = channels + 4 * pairs;
+            for (; x < end; x += pairs) {
+                tfhrf_four_frames(x, x + pairs - 1, &frames, w, *bias++, scale, to);
+                scale += dense->scale_step;
+                to += out_step;
+                w += 4;
+            }
+        }
+#else
         const ptrdiff_t next = rows > 1 ? out_row : 0;
         int32_t c = 0;
 #if TFHRF_VECTORS && TFHRF_TAP_PAIRS
         c = tfhrf_frames_vectors(lines, pairs, dense, out, next, out_step);
 #endif
         for (; c < outputs; c += 4) {
-            tfhrf_frames_pair(lines, pairs, c, 0, dense, out, next, out_step);
-            tfhrf_frames_pair(lines, pairs, c, 1, dense, out, next, out_step);
+            tfhrf_frames_pair(lines, pairs, c, dense, out, next, out_step);
+            tfhrf_frames_pair(lines, pairs, c + 1, dense, out, next, out_step);
         }
-        out_y += 2;
-        out += 2 * out_row;
+#endif
+        out_y += TFHRF_FRAMES_AT_ONCE;
+        out += TFHRF_FRAMES_AT_ONCE * out_row;
     }
 }
 

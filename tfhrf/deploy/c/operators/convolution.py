@@ -143,7 +143,7 @@ def lower_conv(lowering, operator):
         if patches:
             return f"{name}, {write.scratch}, {rows_at_once(four, write)}"
         if frames:
-            return f"{name}, (int8_t *)({write.scratch})"
+            return f"{name}, {write.scratch}"
         return f"{name}, {write.scratch if lines else multiplier}"
 
     name = "depthwise" if depthwise else "conv"
@@ -155,7 +155,8 @@ def lower_conv(lowering, operator):
         scratch = (4 * 8 * min(columns, STRIP), 0)
     if frames:
         kernel = ("depthwise_frames",) * 2
-        scratch = (len(weights.matrix), 0)
+        # A line, and four channels of pairs of lines.
+        scratch = (len(weights.matrix) + 16 * (max(size) // 2 + 2), 0)
     add_window(
         lowering, operator, name, kernel, size, last, scratch, None if small is None else small[1]
     )
