@@ -1,6 +1,6 @@
 /*
- * DEPTHWISE_CONV_2D, int8, windows of 3 x 3 without gaps: where they are one line apart, two lines
- * of outputs at a time.
+ * DEPTHWISE_CONV_2D, int8, windows of three lines without gaps: where they are one line apart, two
+ * lines of outputs at a time.
  */
 #ifndef TFHRF_DEPTHWISE_LINES_H_
 #define TFHRF_DEPTHWISE_LINES_H_
@@ -8,8 +8,17 @@
 #include "tfhrf_depthwise.h"
 #include "tfhrf_depthwise_patches.h"
 
-/* Columns of the input that are laid out at a time. */
-#define TFHRF_STRIP 18
+/* Columns of a window at most, and of the input that are laid out at a time. */
+#define TFHRF_MOST_COLUMNS 9
+#define TFHRF_STRIP(taps) ((taps) + 15)
+
+/* Where the number of taps is known, all of a loop over them is written out. */
+#if defined(__GNUC__)
+#define TFHRF_DIRECTIVE(text) _Pragma(#text)
+#define TFHRF_UNROLLED(count) TFHRF_DIRECTIVE(GCC unroll count)
+#else
+#define TFHRF_UNROLLED(count)
+#endif
 
 #if TFHRF_SIMD32 && !TFHRF_MVE
 /* Where the four channels of a line's columns begin, outside the image at words of padding. */
@@ -88,76 +97,86 @@ TFHRF_INLINE void tfhrf_add_column(const tfhrf_pair *x, uint32_t upper, uint32_t
 
 /* What a channel's outputs are made with; weights are TFHRF_TWICE, in pairs by column. */
 typedef struct {
-    uint32_t upper[3]; /* the first line's and the second's */
-    uint32_t lower[3]; /* the second line's and the third's */
+    uint32_t upper[TFHRF_MOST_COLUMNS]; /* the first line's and the second's */
+    uint32_t lower[TFHRF_MOST_COLUMNS]; /* the second line's and the third's */
     int32_t bias;      /* with the zero point folded in */
 } tfhrf_filter;
 
 TFHRF_INLINE tfhrf_filter tfhrf_filter_of(const tfhrf_dense *dense, int32_t channel,
-                                          int32_t zero_point)
+                                          int32_t zero_point, int32_t taps)
 {
     const int32_t outputs = dense->outputs;
     const int8_t *w = dense->weights + channel;
     tfhrf_filter filter;
     filter.bias = tfhrf_shift_left(dense->bias[channel], TFHRF_TWICE);
-    for (int32_t i = 0; i < 3; ++i) {
-        const int32_t first = w[0] * (1 + TFHRF_TWICE);
-        const int32_t second = w[3 * outputs] * (1 + TFHRF_TWICE);
-        const int32_t third = w[6 * outputs] * (1 + TFHRF_TWICE);
-        filter.upper[i] = tfhrf_low_halves((uint32_t)first, (uint32_t)second);
-        filter.lower[i] = tfhrf_low_halves((uint32_t)second, (uint32_t)third);
-        filter.bias -= zero_point * (first + second + third);
-        w += outputs;
+    TFHRF_UNROLLED(TFHRF_MOST_COLUMNS)
+    for (int32_t i = 0; i < TFHRF_MOST_COLUMNS; ++i) {
+        if (i < taps) {
+            const int32_t first = w[0] * (1 + TFHRF_TWICE);
+            const int32_t second = w[taps * outputs] * (1 + TFHRF_TWICE);
+            const int32_t third = w[2 * taps * outputs] * (1 + TFHRF_TWICE);
+            filter.upper[i] = tfhrf_low_halves((uint32_t)first, (uint32_t)second);
+            filter.lower[i] = tfhrf_low_halves((uint32_t)second, (uint32_t)third);
+            filter.bias -= zero_point * (first + second + third);
+            w += outputs;
+        }
     }
     return filter;
 }
 
 /* Two lines of `count` outputs, `next` apart, of one channel, from pairs of its lines. */
 TFHRF_INLINE void tfhrf_two_lines_loop(const tfhrf_pair *x, const tfhrf_filter *filter_of,
-                                       const tfhrf_scale *scale_of, const int8_t *table,
-                                       int8_t *out, ptrdiff_t next, ptrdiff_t step, int32_t count)
+                                       int32_t taps, const tfhrf_scale *scale_of,
+                                       const int8_t *table, int8_t *out, ptrdiff_t next,
+                                       int32_t stride, ptrdiff_t step, int32_t count)
 {
     /* Copies: a byte that is written might change what pointers point to. */
     const tfhrf_filter filter = *filter_of;
     const tfhrf_scale scale = *scale_of;
     for (; count > 0; --count) {
         int32_t sums[2] = {filter.bias, filter.bias};
-        tfhrf_add_column(x, filter.upper[0], filter.lower[0], sums);
-        tfhrf_add_column(x + 2, filter.upper[1], filter.lower[1], sums);
-        tfhrf_add_column(x + 4, filter.upper[2], filter.lower[2], sums);
+        TFHRF_UNROLLED(TFHRF_MOST_COLUMNS)
+        for (int32_t i = 0; i < TFHRF_MOST_COLUMNS; ++i) {
+            if (i < taps) {
+                tfhrf_add_column(x + 2 * i, filter.upper[i], filter.lower[i], sums);
+            }
+        }
         tfhrf_put(sums, &scale, table, out, next);
-        x += 2;
+        x += 2 * stride;
         out += step;
     }
 }
 
 TFHRF_KERNEL void tfhrf_two_lines(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
-                                  int32_t zero_point, int8_t *out, ptrdiff_t next, ptrdiff_t step,
-                                  int32_t count)
+                                  int32_t taps, int32_t zero_point, int8_t *out, ptrdiff_t next,
+                                  int32_t stride, ptrdiff_t step, int32_t count)
 {
-    const tfhrf_filter filter = tfhrf_filter_of(dense, channel, zero_point);
+    const tfhrf_filter filter = tfhrf_filter_of(dense, channel, zero_point, taps);
     const tfhrf_scale *const scale = dense->scales + channel * dense->scale_step;
     if (dense->final != NULL) {
-        tfhrf_two_lines_loop(x, &filter, scale, dense->final, out, next, step, count);
+        tfhrf_two_lines_loop(x, &filter, taps, scale, dense->final, out, next, stride, step, count);
     } else {
-        tfhrf_two_lines_loop(x, &filter, scale, NULL, out, next, step, count);
+        tfhrf_two_lines_loop(x, &filter, taps, scale, NULL, out, next, stride, step, count);
     }
 }
 
 /* One line of outputs; windows are `stride` columns apart. */
 TFHRF_INLINE void tfhrf_one_line_loop(const tfhrf_pair *x, const tfhrf_filter *filter_of,
-                                      const tfhrf_scale *scale_of, const int8_t *table,
-                                      int8_t *out, int32_t stride, ptrdiff_t step, int32_t count)
+                                      int32_t taps, const tfhrf_scale *scale_of,
+                                      const int8_t *table, int8_t *out, int32_t stride,
+                                      ptrdiff_t step, int32_t count)
 {
     const tfhrf_filter filter = *filter_of;
     const tfhrf_scale scale = *scale_of;
     for (; count > 0; --count) {
-        int32_t sum = tfhrf_dual(x[0].word, filter.upper[0], filter.bias);
-        sum = __smlabt((int32_t)x[1].word, (int32_t)filter.lower[0], sum);
-        sum = tfhrf_dual(x[2].word, filter.upper[1], sum);
-        sum = __smlabt((int32_t)x[3].word, (int32_t)filter.lower[1], sum);
-        sum = tfhrf_dual(x[4].word, filter.upper[2], sum);
-        sum = __smlabt((int32_t)x[5].word, (int32_t)filter.lower[2], sum);
+        int32_t sum = filter.bias;
+        TFHRF_UNROLLED(TFHRF_MOST_COLUMNS)
+        for (int32_t i = 0; i < TFHRF_MOST_COLUMNS; ++i) {
+            if (i < taps) {
+                sum = tfhrf_dual(x[2 * i].word, filter.upper[i], sum);
+                sum = __smlabt((int32_t)x[2 * i + 1].word, (int32_t)filter.lower[i], sum);
+            }
+        }
         int32_t q = tfhrf_saturate(tfhrf_rescale_twice(sum, &scale));
         if (table != NULL) {
             q = table[q];
@@ -169,37 +188,37 @@ TFHRF_INLINE void tfhrf_one_line_loop(const tfhrf_pair *x, const tfhrf_filter *f
 }
 
 TFHRF_KERNEL void tfhrf_one_line(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
-                                 int32_t zero_point, int8_t *out, int32_t stride, ptrdiff_t step,
-                                 int32_t count)
+                                 int32_t taps, int32_t zero_point, int8_t *out, int32_t stride,
+                                 ptrdiff_t step, int32_t count)
 {
-    const tfhrf_filter filter = tfhrf_filter_of(dense, channel, zero_point);
+    const tfhrf_filter filter = tfhrf_filter_of(dense, channel, zero_point, taps);
     const tfhrf_scale *const scale = dense->scales + channel * dense->scale_step;
     if (dense->final != NULL) {
-        tfhrf_one_line_loop(x, &filter, scale, dense->final, out, stride, step, count);
+        tfhrf_one_line_loop(x, &filter, taps, scale, dense->final, out, stride, step, count);
     } else {
-        tfhrf_one_line_loop(x, &filter, scale, NULL, out, stride, step, count);
+        tfhrf_one_line_loop(x, &filter, taps, scale, NULL, out, stride, step, count);
     }
 }
 #endif
 
-/* Lines of the output from `out_y` on; `weights` are [3][3][outputs]. */
+/* Lines of the output from `out_y` on; `weights` are [3][taps][outputs]. */
 TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrdiff_t out_row,
                                              ptrdiff_t out_column, ptrdiff_t out_step,
                                              int32_t out_y, int32_t rows,
                                              const tfhrf_window *window, const tfhrf_dense *dense,
-                                             tfhrf_pair *scratch)
+                                             int32_t taps, tfhrf_pair *scratch)
 {
 #if TFHRF_SIMD32 && !TFHRF_MVE
     const int32_t stride = window->stride_width;
-    const int32_t most = (TFHRF_STRIP - 3) / stride + 1;
-    const int32_t lines = window->stride_height == 1 && stride == 1 ? 2 : 1;
+    const int32_t most = (TFHRF_STRIP(taps) - taps) / stride + 1;
+    const int32_t lines = window->stride_height == 1 ? 2 : 1;
     for (; rows > 0; rows -= lines) {
         const ptrdiff_t next = rows > 1 ? out_row : 0;
         const int32_t y = out_y * window->stride_height - window->top;
         for (int32_t out_x = 0; out_x < window->out_width; out_x += most) {
             const int32_t left = window->out_width - out_x;
             const int32_t count = left < most ? left : most;
-            const int32_t columns = (count - 1) * stride + 3;
+            const int32_t columns = (count - 1) * stride + taps;
             const int32_t x = out_x * stride - window->left;
             for (int32_t c = 0; c < dense->outputs; c += 4) {
                 tfhrf_pair_lines(in + c, window, y, x, columns, scratch);
@@ -208,10 +227,10 @@ TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrd
                     const tfhrf_pair *const pairs = scratch + 2 * columns * k;
                     int8_t *const first = out + out_x * out_column + (c + k) * out_step;
                     if (lines == 2) {
-                        tfhrf_two_lines(pairs, dense, c + k, window->zero_point, first, next,
-                                        out_column, count);
+                        tfhrf_two_lines(pairs, dense, c + k, taps, window->zero_point, first, next,
+                                        stride, out_column, count);
                     } else {
-                        tfhrf_one_line(pairs, dense, c + k, window->zero_point, first, stride,
+                        tfhrf_one_line(pairs, dense, c + k, taps, window->zero_point, first, stride,
                                        out_column, count);
                     }
                 }
@@ -222,9 +241,10 @@ TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrd
     }
 #else
     (void)scratch;
+    (void)taps;
 #if TFHRF_PATCHES
     const uintptr_t places = (uintptr_t)in | (uintptr_t)window->row | (uintptr_t)window->column;
-    if (window->stride_height == 1 && window->stride_width == 1 && places % 4U == 0U) {
+    if (taps == 3 && window->stride_height == 1 && window->stride_width == 1 && places % 4U == 0U) {
         tfhrf_depthwise_patches(in, out, out_row, out_column, out_step, out_y, rows, window, dense);
         return;
     }

@@ -18,12 +18,14 @@ from tfhrf.deploy.c.operators.dense import (
     rows_at_once,
     rows_scratch,
 )
-from tfhrf.deploy.c.operators.depthwise import frame_weights, takes_frames, takes_lines
+from tfhrf.deploy.c.operators.depthwise import (
+    frame_weights,
+    strip,
+    takes_frames,
+    takes_lines,
+)
 from tfhrf.deploy.c.steps import Operand, Step, matrix_strides
 from tfhrf.deploy.c.views import View, strides_of
-
-# Columns that tfhrf_depthwise_lines.h lays out at a time: TFHRF_STRIP there.
-STRIP = 18
 
 
 def steps_of(options):
@@ -144,15 +146,15 @@ def lower_conv(lowering, operator):
             return f"{name}, {write.scratch}, {rows_at_once(four, write)}"
         if frames:
             return f"{name}, {write.scratch}"
-        return f"{name}, {write.scratch if lines else multiplier}"
+        return f"{name}, {f'{size[1]}, {write.scratch}' if lines else multiplier}"
 
     name = "depthwise" if depthwise else "conv"
     kernel = ("wide_conv", "wide16") if weights.wide else (f"{name}{precision.suffix}",) * 2
     scratch = (two, four) if patches else (0, 0)
     if lines:
         kernel = ("depthwise_lines",) * 2
-        columns = (operator.output.shape[2] - 1) * operator.options.strideW + 3
-        scratch = (4 * 8 * min(columns, STRIP), 0)
+        columns = (operator.output.shape[2] - 1) * operator.options.strideW + size[1]
+        scratch = (4 * 8 * min(columns, strip(size[1])), 0)
     if frames:
         kernel = ("depthwise_frames",) * 2
         # A line, and four channels of pairs of lines.

@@ -8,6 +8,8 @@ from tfhrf.deploy.memory_plan import round_up
 
 # Taps that tfhrf_depthwise_frames.h takes at most: TFHRF_FRAMES there.
 LONGEST = 32
+# Columns of a window that tfhrf_depthwise_lines.h takes at most: TFHRF_MOST_COLUMNS there.
+WIDEST = 9
 
 
 def takes_frames(lowering, operator):
@@ -49,8 +51,14 @@ def takes_lines(lowering, operator):
     shape = tensor.shape[1:]
     return (
         lowering.precision is INT8
-        and shape[:2] == (3, 3)
+        and shape[0] == 3
+        and shape[1] <= WIDEST
         and shape[2] % 4 == 0
         and dilation == (1, 1)
         and options.strideW < 3
     )
+
+
+def strip(taps):
+    """Columns that tfhrf_depthwise_lines.h lays out at a time: TFHRF_STRIP there."""
+    return taps + 15
