@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from generated_c import compare, needs_compiler
+from keras import layers
 from needs import needs_tflm, needs_tfmot
 from tiny_models import chain, disturb, encoder, forward, normal, settle, signal_to_noise, sounds
 
 import tfhrf
-from tfhrf.compression import constants, library, network, pipeline
+from tfhrf.compression import constants, library, network, pipeline, quantization_aware
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import convert
 from tfhrf.deploy.tflite import graph as graphs
@@ -157,6 +158,33 @@ def test_backbones_trained_for_integers(backbone, tmp_path):
         signal_to_noise(expected, runners.predict(content, x)) for content in found.steps.values()
     )
     assert after >= before
+
+
+@needs_tfmot
+@pytest.mark.parametrize("backbone", [None, ConvTransformer, Conformer, SpeechFormer])
+def test_what_trains_rounds_as_the_integers_do(backbone, monkeypatch):
+    """Where training begins, its network is as near to the float one as the int8 graph is."""
+    keras.utils.set_random_seed(0)
+    if backbone is None:
+        # Of inputs that are all about 1 or -1 the sum of squares is never near zero.
+        model = chain(layers.LayerNormalization(), layers.Dense(5))
+        signs = np.sign(np.arange(8) % 2 - 0.5) * np.sign(normal(64, 12, 1))
+        x = (signs * np.random.default_rng(0).uniform(0.9, 1.1, (64, 12, 8))).astype("f4")
+    else:
+        model, x = tfhrf.fold(backbone((60, 16), 4)), sounds(64, 60, 16)
+        settle(model, x)
+    seen = []
+
+    def look(network, lessons, steps, rate):
+        inputs, expected = next(iter(lessons.dataset))
+        found = network.model(list(inputs), training=True)
+        seen.append(signal_to_noise(np.asarray(expected), np.asarray(found)))
+
+    monkeypatch.setattr(quantization_aware, "tune", look)
+    monkeypatch.setattr(pipeline, "nearer", lambda graph, before, after, examples: after)
+    found = tfhrf.compress(model, x, quantize="qat", steps=1)
+    integers = signal_to_noise(forward(model, x), runners.predict(found.steps["folded"], x))
+    assert seen[0] >= integers - 3
 
 
 def test_the_graph_that_comes_nearer_is_kept(model, examples):

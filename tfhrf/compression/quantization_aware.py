@@ -28,7 +28,8 @@ class Placement(NamedTuple):
 
     Attributes:
         per_channel: whether each output of the kernel has a scale of its own; None: no kernel.
-        output: range of the output where training begins; None: it keeps its input's scale.
+        output: range of the output where training begins, zero in it as in every quantized one;
+            None: it keeps its input's scale.
         learned: whether training moves that range.
     """
 
@@ -57,7 +58,9 @@ def placements(graph: Any, channels: Mapping[int, bool]) -> dict[int, Placement]
     found = {}
     for number, operator in enumerate(graph.subgraphs[0].operators):
         kind, index = graphs.operator_name(graph, operator), int(operator.outputs[0])
-        output = FIXED.get(kind, (low.get(index, 0.0), high.get(index, 0.0)))
+        # Of a range without zero TensorFlow would round in one of the same width from zero on.
+        ends = min(low.get(index, 0.0), 0.0), max(high.get(index, 0.0), 0.0)
+        output = FIXED.get(kind, ends)
         fixed = kind in FIXED or kind == "RSQRT" or index in scores
         found[number] = Placement(
             channels.get(number) if kind in graphs.PRODUCTS else None,
