@@ -8,9 +8,8 @@
 #include "tfhrf_depthwise.h"
 #include "tfhrf_depthwise_patches.h"
 
-/* Columns of a window at most, and of the input that are laid out at a time. */
+/* Columns of a window at most. */
 #define TFHRF_MOST_COLUMNS 9
-#define TFHRF_STRIP(taps) ((taps) + 15)
 
 /* Where the number of taps is known, all of a loop over them is written out. */
 #if defined(__GNUC__)
@@ -201,16 +200,17 @@ TFHRF_KERNEL void tfhrf_one_line(const tfhrf_pair *x, const tfhrf_dense *dense, 
 }
 #endif
 
-/* Lines of the output from `out_y` on; `weights` are [3][taps][outputs]. */
+/* Lines of the output from `out_y` on; `weights` are [3][taps][outputs]. `columns` of the input are
+ * laid out at a time. */
 TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrdiff_t out_row,
                                              ptrdiff_t out_column, ptrdiff_t out_step,
                                              int32_t out_y, int32_t rows,
                                              const tfhrf_window *window, const tfhrf_dense *dense,
-                                             int32_t taps, tfhrf_pair *scratch)
+                                             int32_t taps, tfhrf_pair *scratch, int32_t columns)
 {
 #if TFHRF_SIMD32 && !TFHRF_MVE
     const int32_t stride = window->stride_width;
-    const int32_t most = (TFHRF_STRIP(taps) - taps) / stride + 1;
+    const int32_t most = (columns - taps) / stride + 1;
     const int32_t lines = window->stride_height == 1 ? 2 : 1;
     for (; rows > 0; rows -= lines) {
         const ptrdiff_t next = rows > 1 ? out_row : 0;
@@ -218,13 +218,13 @@ TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrd
         for (int32_t out_x = 0; out_x < window->out_width; out_x += most) {
             const int32_t left = window->out_width - out_x;
             const int32_t count = left < most ? left : most;
-            const int32_t columns = (count - 1) * stride + taps;
+            const int32_t width = (count - 1) * stride + taps;
             const int32_t x = out_x * stride - window->left;
             for (int32_t c = 0; c < dense->outputs; c += 4) {
-                tfhrf_pair_lines(in + c, window, y, x, columns, scratch);
-                tfhrf_pair_lines(in + c, window, y + 2, x, columns, scratch + 1);
+                tfhrf_pair_lines(in + c, window, y, x, width, scratch);
+                tfhrf_pair_lines(in + c, window, y + 2, x, width, scratch + 1);
                 for (int32_t k = 0; k < 4; ++k) {
-                    const tfhrf_pair *const pairs = scratch + 2 * columns * k;
+                    const tfhrf_pair *const pairs = scratch + 2 * width * k;
                     int8_t *const first = out + out_x * out_column + (c + k) * out_step;
                     if (lines == 2) {
                         tfhrf_two_lines(pairs, dense, c + k, taps, window->zero_point, first, next,
@@ -241,6 +241,7 @@ TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrd
     }
 #else
     (void)scratch;
+    (void)columns;
     (void)taps;
 #if TFHRF_PATCHES
     const uintptr_t places = (uintptr_t)in | (uintptr_t)window->row | (uintptr_t)window->column;

@@ -19,8 +19,9 @@ from tfhrf.deploy.c.operators.dense import (
     rows_scratch,
 )
 from tfhrf.deploy.c.operators.depthwise import (
+    COLUMN,
+    columns_at_once,
     frame_weights,
-    strip,
     takes_frames,
     takes_lines,
 )
@@ -146,15 +147,18 @@ def lower_conv(lowering, operator):
             return f"{name}, {write.scratch}, {rows_at_once(four, write)}"
         if frames:
             return f"{name}, {write.scratch}"
-        return f"{name}, {f'{size[1]}, {write.scratch}' if lines else multiplier}"
+        if lines:
+            columns = min(write.room // COLUMN, columns_at_once(operator)[1])
+            return f"{name}, {size[1]}, {write.scratch}, {columns}"
+        return f"{name}, {multiplier}"
 
     name = "depthwise" if depthwise else "conv"
     kernel = ("wide_conv", "wide16") if weights.wide else (f"{name}{precision.suffix}",) * 2
     scratch = (two, four) if patches else (0, 0)
     if lines:
         kernel = ("depthwise_lines",) * 2
-        columns = (operator.output.shape[2] - 1) * operator.options.strideW + size[1]
-        scratch = (4 * 8 * min(columns, strip(size[1])), 0)
+        least, best = columns_at_once(operator)
+        scratch = (COLUMN * least, COLUMN * best)
     if frames:
         kernel = ("depthwise_frames",) * 2
         # A line, and four channels of pairs of lines.

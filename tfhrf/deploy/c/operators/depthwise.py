@@ -10,6 +10,8 @@ from tfhrf.deploy.memory_plan import round_up
 LONGEST = 32
 # Columns of a window that tfhrf_depthwise_lines.h takes at most: TFHRF_MOST_COLUMNS there.
 WIDEST = 9
+# Bytes that it lays a column of four channels out in.
+COLUMN = 32
 
 
 def takes_frames(lowering, operator):
@@ -59,6 +61,11 @@ def takes_lines(lowering, operator):
     )
 
 
-def strip(taps):
-    """Columns that tfhrf_depthwise_lines.h lays out at a time: TFHRF_STRIP there."""
-    return taps + 15
+def columns_at_once(operator):
+    """Columns that tfhrf_depthwise_lines.h lays out at a time, at least and at best; each takes
+    COLUMN bytes.
+    """
+    taps, stride = operator.inputs[1].shape[2], operator.options.strideW
+    width = (operator.output.shape[2] - 1) * stride + taps
+    best = min(width, taps + 15)
+    return best if taps == 3 else min(width, taps + stride), best
