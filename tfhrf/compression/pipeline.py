@@ -28,7 +28,7 @@ from tfhrf.deploy.tflite.quantize import quantize as quantize_graph
 from tfhrf.hrf.rebuild import graph_of
 
 # Where training goes on from trained weights: for rounding they move little, around zeros much.
-RATE, RATE_OF_ROUNDING = 1e-3, 1e-4
+RATE_OF_PRUNING, RATE_OF_CLUSTERING, RATE_OF_ROUNDING = 3e-3, 1e-3, 1e-4
 
 
 class Compressed(NamedTuple):
@@ -112,10 +112,10 @@ def compress(
     lessons = Lessons(batches_of(examples, seed) if data is None else data, teacher)
     structures: dict = {}
     if prune:
-        structures = pruning.prune(graph, lessons, prune, steps, RATE)
+        structures = pruning.prune(graph, lessons, prune, steps, RATE_OF_PRUNING)
         found["pruned"] = integers_of(copy.deepcopy(graph), examples, "int8", name_layer, how)
     if cluster:
-        structures = clustering.cluster(graph, lessons, cluster, steps, RATE)
+        structures = clustering.cluster(graph, lessons, cluster, steps, RATE_OF_CLUSTERING)
         found["clustered"] = integers_of(copy.deepcopy(graph), examples, "int8", name_layer, how)
     if quantize == "qat":
         calibrate(graph, graphs.write(graph), examples, "int8", name_layer, how)
