@@ -31,6 +31,12 @@ def examples():
     return sounds(96)
 
 
+@pytest.fixture
+def trained(monkeypatch):
+    """What training for integers made is looked at, were it further from the floats than before."""
+    monkeypatch.setattr(pipeline, "nearer", lambda graph, before, after, examples: after)
+
+
 def kernels_of(content, kind="FULLY_CONNECTED"):
     """Integer kernels of a graph's operators of a kind, large ones."""
     graph = graphs.read(content)
@@ -81,6 +87,7 @@ def test_operators_compute_what_the_model_does(name):
 @needs_tfmot
 @needs_tflm
 @needs_compiler
+@pytest.mark.usefixtures("trained")
 def test_pruned_and_trained_for_integers(model, examples, tmp_path):
     found = tfhrf.compress(model, examples, prune=0.5, quantize="qat", steps=8)
     assert list(found.steps) == ["folded", "pruned", "qat"]
@@ -99,6 +106,7 @@ def test_pruned_and_trained_for_integers(model, examples, tmp_path):
 @needs_tfmot
 @needs_tflm
 @needs_compiler
+@pytest.mark.usefixtures("trained")
 def test_clustered_and_trained_for_integers(model, examples, tmp_path):
     batches = tf.data.Dataset.from_tensor_slices((examples, np.zeros(96))).batch(32)
     found = tfhrf.compress(model, examples, cluster=9, quantize="qat", steps=8, batches=batches)
@@ -161,6 +169,8 @@ def test_backbones_trained_for_integers(backbone, tmp_path):
 
 
 @needs_tfmot
+@needs_tflm
+@pytest.mark.usefixtures("trained")
 @pytest.mark.parametrize("backbone", [None, ConvTransformer, Conformer, SpeechFormer])
 def test_what_trains_rounds_as_the_integers_do(backbone, monkeypatch):
     """Where training begins, its network is as near to the float one as the int8 graph is."""
@@ -181,7 +191,6 @@ def test_what_trains_rounds_as_the_integers_do(backbone, monkeypatch):
         seen.append(signal_to_noise(np.asarray(expected), np.asarray(found)))
 
     monkeypatch.setattr(quantization_aware, "tune", look)
-    monkeypatch.setattr(pipeline, "nearer", lambda graph, before, after, examples: after)
     found = tfhrf.compress(model, x, quantize="qat", steps=1)
     integers = signal_to_noise(forward(model, x), runners.predict(found.steps["folded"], x))
     assert seen[0] >= integers - 3
