@@ -23,6 +23,20 @@ TFHRF_INLINE void tfhrf_add_products(const int8_t *x, const tfhrf_window *window
     sums[2] = __smlatt(x_even, w_even, sums[2]);
     sums[3] = __smlatt(x_odd, w_odd, sums[3]);
 }
+
+/* Four channels of two pixels in pairs, one channel `apart` from the next. */
+TFHRF_INLINE void tfhrf_pair_channels(uint32_t upper, uint32_t lower, ptrdiff_t apart,
+                                      tfhrf_pair *out)
+{
+    const uint32_t upper_even = tfhrf_extend_even(upper);
+    const uint32_t lower_even = tfhrf_extend_even(lower);
+    const uint32_t upper_odd = tfhrf_extend_odd(upper);
+    const uint32_t lower_odd = tfhrf_extend_odd(lower);
+    out[0].word = tfhrf_low_halves(upper_even, lower_even);
+    out[apart].word = tfhrf_low_halves(upper_odd, lower_odd);
+    out[2 * apart].word = tfhrf_high_halves(upper_even, lower_even);
+    out[3 * apart].word = tfhrf_high_halves(upper_odd, lower_odd);
+}
 #endif
 
 /* The product of one value and one weight. */

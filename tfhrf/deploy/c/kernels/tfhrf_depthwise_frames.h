@@ -26,18 +26,11 @@ TFHRF_INLINE void tfhrf_pair_frames(const int8_t *const *lines, int32_t pairs, i
     for (; out < end; ++out) {
         const uint32_t upper = tfhrf_load_word(*lines++ + c);
         const uint32_t lower = tfhrf_load_word(*lines++ + c);
-        const uint32_t upper_even = tfhrf_extend_even(upper);
-        const uint32_t lower_even = tfhrf_extend_even(lower);
-        const uint32_t upper_odd = tfhrf_extend_odd(upper);
-        const uint32_t lower_odd = tfhrf_extend_odd(lower);
-        out[0].word = tfhrf_low_halves(upper_even, lower_even);
-        out[pairs].word = tfhrf_low_halves(upper_odd, lower_odd);
-        out[2 * pairs].word = tfhrf_high_halves(upper_even, lower_even);
-        out[3 * pairs].word = tfhrf_high_halves(upper_odd, lower_odd);
+        tfhrf_pair_channels(upper, lower, pairs, out);
     }
 }
 
-/* What the lines of a channel are multiplied with, and where its outputs go. */
+/* How far apart a channel's weights are, and what becomes of its sums. */
 typedef struct {
     ptrdiff_t width; /* from pair of taps to pair of taps */
     const int8_t *table;
@@ -191,8 +184,8 @@ TFHRF_INLINE int32_t tfhrf_frames_vectors(const int8_t *const *lines, int32_t pa
 }
 #endif
 
-/* Lines of the output from `out_y` on; `scratch` has room for a line, and behind it for four channels
- * of the pairs of lines that are met. */
+/* Lines of the output from `out_y` on; `scratch` has room for a line, and behind it for four
+ * channels of the pairs of lines that are met. */
 TFHRF_KERNEL void tfhrf_depthwise_frames_rows(const int8_t *in, int8_t *out, ptrdiff_t out_row,
                                               ptrdiff_t out_column, ptrdiff_t out_step,
                                               int32_t out_y, int32_t rows,

@@ -44,20 +44,10 @@ TFHRF_INLINE tfhrf_line tfhrf_line_of(const int8_t *in, const tfhrf_window *wind
 TFHRF_INLINE void tfhrf_pair_columns(tfhrf_line upper, tfhrf_line lower, int32_t count,
                                      ptrdiff_t channel, tfhrf_pair *out)
 {
-    tfhrf_pair *const second = out + channel;
-    tfhrf_pair *const third = second + channel;
-    tfhrf_pair *const fourth = third + channel;
     for (int32_t i = 0; i < 2 * count; i += 2) {
         const uint32_t high = tfhrf_load_word(upper.at);
         const uint32_t low = tfhrf_load_word(lower.at);
-        const uint32_t high_even = tfhrf_extend_even(high);
-        const uint32_t low_even = tfhrf_extend_even(low);
-        const uint32_t high_odd = tfhrf_extend_odd(high);
-        const uint32_t low_odd = tfhrf_extend_odd(low);
-        out[i].word = tfhrf_low_halves(high_even, low_even);
-        second[i].word = tfhrf_low_halves(high_odd, low_odd);
-        third[i].word = tfhrf_high_halves(high_even, low_even);
-        fourth[i].word = tfhrf_high_halves(high_odd, low_odd);
+        tfhrf_pair_channels(high, low, channel, out + i);
         upper.at += upper.step;
         lower.at += lower.step;
     }
@@ -98,7 +88,7 @@ TFHRF_INLINE void tfhrf_add_column(const tfhrf_pair *x, uint32_t upper, uint32_t
 typedef struct {
     uint32_t upper[TFHRF_MOST_COLUMNS]; /* the first line's and the second's */
     uint32_t lower[TFHRF_MOST_COLUMNS]; /* the second line's and the third's */
-    int32_t bias;      /* with the zero point folded in */
+    int32_t bias; /* with the zero point folded in */
 } tfhrf_filter;
 
 TFHRF_INLINE tfhrf_filter tfhrf_filter_of(const tfhrf_dense *dense, int32_t channel,
