@@ -67,14 +67,18 @@ def quantized(windows, content):
     return levels.quantize(windows, tensor["scale"], tensor["zero_point"], tensor["dtype"])
 
 
+def one_after_the_other(arrays):
+    return np.concatenate([np.atleast_1d(array) for array in arrays])
+
+
 def compare(content, folder, count, seed=0, examples=None):
     """Asserts that C and TFLM compute the same from `count` random examples."""
     report, call = compile_c(content, folder)
     examples = examples or random_inputs(content, count, seed)
-    batches = [np.concatenate(arrays) for arrays in zip(*examples, strict=True)]
+    batches = [one_after_the_other(arrays) for arrays in zip(*examples, strict=True)]
     expected = runners.invoke(content, batches)
     expected = expected if len(report["outputs"]) > 1 else [expected]
-    found = [np.concatenate(arrays) for arrays in zip(*map(call, examples), strict=True)]
+    found = [one_after_the_other(arrays) for arrays in zip(*map(call, examples), strict=True)]
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_array_equal(one, other)
     return report

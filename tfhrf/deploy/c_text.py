@@ -38,7 +38,8 @@ def check_labels(labels, outputs):
     if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
         raise ValueError(f"`labels` must be a list of strings. Received: {labels!r}")
     labels = list(labels)
-    count = int(np.prod(outputs[0]["shape"]))
+    # An output that is the place of the largest value says how many there are.
+    count = outputs[0].get("tokens", int(np.prod(outputs[0]["shape"])))
     if len(outputs) != 1 or len(labels) != count:
         raise ValueError(
             f"`labels` needs one name for each of the {count} values of the graph's one output. "

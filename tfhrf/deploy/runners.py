@@ -74,13 +74,15 @@ def invoke(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     """Runs one example after the other in one TFLM interpreter.
 
     Args:
-        content: bytes of a .tflite graph with batch 1.
+        content: bytes of a .tflite graph.
         inputs: array of shape (examples, ...input shape without the batch) in the graph's own
-            input dtype (int8, int16 or float32), or a list of them, one for each graph input.
+            input dtype (int8, int16 or float32), or a list of them, one for each graph input. Of
+            an input whose first length is not 1 that many rows are an example.
 
     Returns:
         Array of shape (examples, ...output shape) in the graph's output dtype, or a list of them
-        if the graph has several outputs.
+        if the graph has several outputs. Of an output whose first length is not 1 that many rows
+        belong to an example.
 
     Raises:
         ImportError: the tflite-micro wheel is missing.
@@ -118,7 +120,7 @@ def predict(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     multiplied out again; float graphs are run as they are.
 
     Args:
-        content: bytes of a .tflite graph with batch 1.
+        content: bytes of a .tflite graph.
         inputs: float array of shape (examples, ...input shape), or a list of them.
 
     Returns:
@@ -205,36 +207,50 @@ def generous_arena(graph):
 def run(interpreter, input_details, output_details, inputs):
     arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     check_count(arrays, input_details)
-    arrays = [np.asarray(array) for array in arrays]
-    for array, details in zip(arrays, input_details, strict=True):
-        shape, dtype = tuple(int(n) for n in details["shape"]), np.dtype(details["dtype"])
-        if shape[0] != 1 or array.ndim == 0 or array.shape[1:] != shape[1:] or array.dtype != dtype:
-            raise ValueError(
-                f"`inputs` must have shape {('examples', *shape[1:])} and dtype {dtype} for a "
-                f"graph input of shape {shape}. Received: {array.shape}, {array.dtype}"
-            )
-    if len({len(array) for array in arrays}) != 1:
-        raise ValueError(
-            "All inputs must have the same number of examples. Received: "
-            f"{[len(array) for array in arrays]}"
-        )
-    examples = len(arrays[0])
-    outputs = [
-        np.empty((examples, *(int(n) for n in details["shape"][1:])), details["dtype"])
-        for details in output_details
-    ]
+    arrays = [np.atleast_1d(array) for array in arrays]
+    examples = count_examples(arrays, input_details)
+    found: list[list] = [[] for _ in output_details]
     for example in range(examples):
-        for index, array in enumerate(arrays):
-            interpreter.set_input(np.ascontiguousarray(array[example : example + 1]), index)
+        for index, (array, details) in enumerate(zip(arrays, input_details, strict=True)):
+            rows = shape_of(details)[0]
+            part = array[example * rows : (example + 1) * rows]
+            interpreter.set_input(np.ascontiguousarray(part).reshape(details["shape"]), index)
         try:
             interpreter.invoke()
         except RuntimeError as error:
             raise RuntimeError(
                 f"TensorFlow Lite Micro failed on example {example}. Received: {error}"
             ) from error
-        for index, output in enumerate(outputs):
-            output[example] = interpreter.get_output(index)[0]
+        for index, details in enumerate(output_details):
+            found[index].append(interpreter.get_output(index).reshape(shape_of(details)).copy())
+    outputs = [
+        np.concatenate(parts) if parts else np.empty((0, *shape_of(details)[1:]), details["dtype"])
+        for parts, details in zip(found, output_details, strict=True)
+    ]
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def count_examples(arrays, input_details):
+    """How many examples arrays hold; ValueError unless they are of the graph's inputs."""
+    counts = []
+    for array, details in zip(arrays, input_details, strict=True):
+        shape, dtype = shape_of(details), np.dtype(details["dtype"])
+        fits = array.shape[1:] == shape[1:] and len(array) % shape[0] == 0
+        if not fits or array.dtype != dtype:
+            several = "examples" if shape[0] == 1 else f"{shape[0]} * examples"
+            raise ValueError(
+                f"`inputs` must have shape {(several, *shape[1:])} and dtype {dtype} for a graph "
+                f"input of shape {shape}. Received: {array.shape}, {array.dtype}"
+            )
+        counts.append(len(array) // shape[0])
+    if len(set(counts)) != 1:
+        raise ValueError(f"All inputs must have the same number of examples. Received: {counts}")
+    return counts[0]
+
+
+def shape_of(details):
+    """The shape of a graph's input or output; that of a single value is (1,)."""
+    return tuple(int(n) for n in details["shape"]) or (1,)
 
 
 def check_count(arrays, input_details):
@@ -271,7 +287,7 @@ def run_reference(content: bytes, inputs: Sequence[np.ndarray]) -> list[np.ndarr
     """Outputs of TensorFlow Lite's reference kernels for one example.
 
     Args:
-        content: bytes of a .tflite graph with batch 1.
+        content: bytes of a .tflite graph.
         inputs: list of arrays, one for each graph input, in its dtype.
 
     Returns:

@@ -5,6 +5,7 @@ where it is not told otherwise.
 """
 
 from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.schema import schema
 
 OUTSIDE = ("float32", "uint8")
 
@@ -13,7 +14,8 @@ def strip_border(graph):
     """Makes integer inputs and outputs of a ModelT's others, in place, where that is exact.
 
     An input is exchanged if only QUANTIZE operators with one scale read it, an output if QUANTIZE
-    or DEQUANTIZE makes it of integers and nothing else reads it.
+    or DEQUANTIZE makes it of integers and nothing else reads it. Places of the largest value, which
+    TensorFlow counts in 64 bits, become 32 bits.
     """
     subgraph = graph.subgraphs[0]
     tensors = subgraph.tensors
@@ -37,6 +39,9 @@ def strip_border(graph):
             continue
         if graphs.operator_name(graph, producer) in ("QUANTIZE", "DEQUANTIZE"):
             subgraph.outputs[place] = producer.inputs[0]
+    for index, tensor in enumerate(tensors):
+        if graphs.type_name(tensor) == "int64" and graphs.place_count(graph, index):
+            tensor.type = schema.TensorType.INT32
     graphs.drop_unread(graph)
     graph.signatureDefs = []
     graphs.drop_unused_tensors(graph)
@@ -44,7 +49,8 @@ def strip_border(graph):
 
 
 def has_border(graph):
-    """Whether inputs or outputs of a ModelT are floats or uint8."""
+    """Whether inputs or outputs of a ModelT are floats or uint8, or 64-bit places."""
     subgraph = graph.subgraphs[0]
     indices = [*subgraph.inputs, *subgraph.outputs]
-    return any(graphs.type_name(subgraph.tensors[index]) in OUTSIDE for index in indices)
+    kinds = {graphs.type_name(subgraph.tensors[index]) for index in indices}
+    return bool(kinds & {*OUTSIDE, "int64"})

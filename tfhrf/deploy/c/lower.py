@@ -26,11 +26,17 @@ from tfhrf.deploy.c.operators.elementwise import (
 )
 from tfhrf.deploy.c.operators.matmul import lower_matmul
 from tfhrf.deploy.c.operators.movers import MOVERS, VIEWS, move, part_of, view_of
-from tfhrf.deploy.c.operators.normalization import lower_layer_norm, lower_reduce
+from tfhrf.deploy.c.operators.normalization import (
+    lower_l2_norm,
+    lower_layer_norm,
+    lower_place,
+    lower_reduce,
+)
 from tfhrf.deploy.c.operators.recurrent import lower_lstm, lower_svdf
 from tfhrf.deploy.c.operators.softmax import lower_log_softmax, lower_softmax
 from tfhrf.deploy.c.views import Storage, View, strides_of
 from tfhrf.deploy.memory_plan import round_up
+from tfhrf.deploy.tflite.graph import PLACES
 
 INTEGERS = {"int8", "int16", "int32", "int64", "bool"}
 # Kernels that write several matrices, each anywhere.
@@ -69,7 +75,7 @@ class Lowering:
             for tensor in (*operator.inputs, *operator.outputs):
                 if tensor is not None and tensor.dtype not in INTEGERS:
                     refuse(operator, "it is not quantized to integers", tensor)
-            others = VIEWS | COMPARISONS
+            others = (*VIEWS, *COMPARISONS, *PLACES)
             if operator.output.dtype != precision.dtype and operator.name not in others:
                 refuse(operator, "its output has another type than the other values")
             lower_it(self, operator)
@@ -258,7 +264,9 @@ LOWERINGS: dict[Precision, dict[str, Callable]] = {
     | dict.fromkeys(COMPARISONS, lower_comparison)
     | dict.fromkeys(("TABLE", "DIV", "PRELU"), lower_elementwise)
     | dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN", "SUM"), lower_reduce)
-    | {"LOG_SOFTMAX": lower_log_softmax, "RESIZE_BILINEAR": lower_bilinear}
+    | dict.fromkeys(PLACES, lower_place)
+    | {"L2_NORMALIZATION": lower_l2_norm, "LOG_SOFTMAX": lower_log_softmax}
+    | {"RESIZE_BILINEAR": lower_bilinear}
     | {"UNIDIRECTIONAL_SEQUENCE_LSTM": lower_lstm, "SVDF": lower_svdf},
     INT16: BOTH | dict.fromkeys(FUNCTIONS16, lower_elementwise),
 }

@@ -16,18 +16,22 @@ from tfhrf.deploy.c.ir import (
     CHOICES,
     UNARY,
     Operator,
+    Tensor,
     activation,
     bounds_of,
     refuse,
 )
 from tfhrf.deploy.c.values import evaluate, table_of
 
+IMAGES = {"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"}
+IMAGES |= {"RESIZE_BILINEAR", "TRANSPOSE_CONV"}
 IDENTITY = np.arange(-128, 128)
 
 
 def simplify(graph):
     """Changes a Graph in place."""
     multiply_computed(graph)
+    part_images(graph)
     for operator in [op for op in graph.operators if op.name == "GATHER"]:
         join_lookup(graph, operator)
     make_tables(graph)
@@ -110,6 +114,29 @@ def multiply_computed(graph):
         operator.options = types.SimpleNamespace(
             adjX=False, adjY=True, fusedActivationFunction=fused
         )
+
+
+def part_images(graph):
+    """Makes of what works on images one operator for each image: all kernels have one."""
+    for operator in [op for op in graph.operators if op.name in IMAGES]:
+        place = 2 if operator.name == "TRANSPOSE_CONV" else 0
+        x, y = operator.inputs[place], operator.output
+        count = x.shape[0]
+        if count == 1 or len(x.shape) != 4:
+            continue
+        ins, outs = (
+            [dataclasses.replace(tensor, shape=(1, *tensor.shape[1:])) for _ in range(count)]
+            for tensor in (x, y)
+        )
+        axis = Tensor("axis", (), "int32", np.zeros(0), data=np.zeros((), int))
+        made = [Operator("SPLIT", [axis, x], ins)]
+        for one, result in zip(ins, outs, strict=True):
+            inputs = [*operator.inputs[:place], one, *operator.inputs[place + 1 :]]
+            made.append(dataclasses.replace(operator, inputs=inputs, outputs=[result]))
+        options = types.SimpleNamespace(axis=0, fusedActivationFunction=0)
+        made.append(Operator("CONCATENATION", outs, [y], options))
+        position = graph.operators.index(operator)
+        graph.operators[position : position + 1] = made
 
 
 def part_activations(graph):

@@ -18,6 +18,8 @@ OPERATOR_NAMES = {
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # `lookups.narrow_tables` writes this one otherwise.
 LOOKED_UP = ("GATHER", "int16")
+# What finds a place along an axis.
+PLACES = ("ARG_MAX", "ARG_MIN")
 # What tokens may pass on their way to a table.
 VIEWS = {"EXPAND_DIMS", "RESHAPE", "SLICE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "SPLIT_V"}
 TYPE_NAMES = {
@@ -78,7 +80,8 @@ def interface(graph):
 
     Returns:
         Two lists of dicts "shape", "dtype", "scale", "zero_point"; the last two None for floats
-        and tokens. Inputs of tokens, int32, have "tokens", how many there are.
+        and tokens. Tokens, int32, have "tokens", how many there are: inputs that are places in a
+        table, outputs that are places of the largest or least value.
     """
     subgraph = graph.subgraphs[0]
     inputs, outputs = (
@@ -87,6 +90,10 @@ def interface(graph):
     )
     for index, tensor in zip(subgraph.inputs, inputs, strict=True):
         count = token_count(graph, int(index))
+        if tensor["dtype"] == "int32" and count:
+            tensor["tokens"] = count
+    for index, tensor in zip(subgraph.outputs, outputs, strict=True):
+        count = place_count(graph, int(index))
         if tensor["dtype"] == "int32" and count:
             tensor["tokens"] = count
     return inputs, outputs
@@ -102,6 +109,20 @@ def token_count(graph, index):
         elif operator_name(graph, operator) in VIEWS and operator.inputs[0] == index:
             counts += [token_count(graph, int(output)) for output in operator.outputs]
     return min(filter(None, counts), default=0)
+
+
+def place_count(graph, index):
+    """How many places there are that ARG_MAX or ARG_MIN finds, if it makes a tensor, or 0."""
+    tensors = graph.subgraphs[0].tensors
+    producer = neighbors(graph, index)[0]
+    name = None if producer is None else operator_name(graph, producer)
+    if name in PLACES:
+        axis = int(constant_values(graph, producer.inputs[1])[0])
+        return shape_of(tensors[producer.inputs[0]])[axis]
+    if name in VIEWS:
+        source = producer.inputs[1 if name == "SPLIT" else 0]
+        return place_count(graph, int(source))
+    return 0
 
 
 def check_scales(graph):

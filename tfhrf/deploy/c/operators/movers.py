@@ -9,6 +9,7 @@ from tfhrf.deploy.c.views import Storage, View, nested_loops, strides_of
 VIEWS = {"RESHAPE", "TRANSPOSE", "SPLIT", "SPLIT_V", "SLICE", "STRIDED_SLICE", "GATHER"}
 VIEWS |= {"EXPAND_DIMS", "SQUEEZE", "UNPACK", "REVERSE_V2", "TILE", "BROADCAST_TO", "GATHER_ND"}
 VIEWS |= {"MIRROR_PAD", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "RESIZE_NEAREST_NEIGHBOR"}
+VIEWS |= {"BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND"}
 # Copies that take more loops than these are made by a list of places instead.
 MOST_LOOPS = 16
 
@@ -53,6 +54,10 @@ def view_of(operator, address):
         return [np.pad(address, inputs[1].data, "symmetric" if options.mode else "reflect")]
     if name in ("DEPTH_TO_SPACE", "SPACE_TO_DEPTH"):
         return [blocks_of(address, options.blockSize, name == "DEPTH_TO_SPACE")]
+    if name == "SPACE_TO_BATCH_ND":
+        return [batches_of(address, inputs[1].data)]
+    if name == "BATCH_TO_SPACE_ND":
+        return [space_of(address, inputs[1].data, inputs[2].data)]
     if name == "RESIZE_NEAREST_NEIGHBOR":
         lines, columns = (
             nearest(length, new, options)
@@ -88,6 +93,31 @@ def blocks_of(address, size, spread):
     return parts.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // size, width // size, -1)
 
 
+def batches_of(address, block):
+    """Each place of a block of the axes behind the first one as a batch of its own."""
+    batch, *rest = address.shape
+    inner = [part for n, size in zip(rest, block, strict=False) for part in (n // size, size)]
+    count = len(block)
+    parts = address.reshape(batch, *inner, *rest[count:])
+    sizes = [2 + 2 * axis for axis in range(count)]
+    kept = [axis for axis in range(1, parts.ndim) if axis not in sizes]
+    shape = [n // size for n, size in zip(rest, block, strict=False)]
+    return parts.transpose(*sizes, 0, *kept).reshape(-1, *shape, *rest[count:])
+
+
+def space_of(address, block, crops):
+    """The inverse of `batches_of`, without (before, after) of each axis."""
+    count = len(block)
+    batches, *rest = address.shape
+    parts = address.reshape(*block, batches // int(np.prod(block)), *rest)
+    axes = [axis for i in range(count) for axis in (count + 1 + i, i)]
+    whole = parts.transpose(count, *axes, *range(2 * count + 1, parts.ndim))
+    lengths = [n * size for n, size in zip(rest, block, strict=False)]
+    whole = whole.reshape(-1, *lengths, *rest[count:])
+    inner = [slice(int(low), n - int(high)) for (low, high), n in zip(crops, lengths, strict=True)]
+    return whole[(slice(None), *inner)]
+
+
 def nearest(length, new, options):
     """Which of `length` lines or columns each of `new` ones is, in single precision."""
     factor = np.float32(length) / np.float32(new)
@@ -106,6 +136,8 @@ def lower_view(lowering, operator):
         if operand is not source and operand is not None and operand.data is None:
             refuse(operator, "it depends on computed values", operand)
     view = lowering.view(source)
+    if operator.name == "SPACE_TO_BATCH_ND" and operator.inputs[2].data.any():
+        refuse(operator, "it adds zeros", operator.inputs[2])
     for tensor, address in zip(operator.outputs, view_of(operator, view.address), strict=True):
         put_view(lowering, tensor, View(view.storage, address))
 

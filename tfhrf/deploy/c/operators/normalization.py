@@ -1,11 +1,11 @@
-"""Lowers layer normalization and what it is made of: means, and maxima, over axes."""
+"""Lowers normalizations, and what they are made of: means, maxima and their places, over axes."""
 
 import dataclasses
 
 import numpy as np
 
 from tfhrf.deploy.c.fuse import raw_output
-from tfhrf.deploy.c.ir import check_same_scale, mean_scale, product_scale, refuse
+from tfhrf.deploy.c.ir import activation, check_same_scale, mean_scale, product_scale, refuse
 from tfhrf.deploy.c.literals import (
     INT8,
     final_table,
@@ -82,6 +82,34 @@ def lower_reduce(lowering, operator):
     lowering.steps.append(
         Step(operator.name.lower(), [Operand(source)], Operand(target), call, kernels)
     )
+
+
+def lower_place(lowering, operator):
+    """ARG_MAX and ARG_MIN."""
+    if operator.output.dtype != "int32":
+        refuse(operator, "places are of 32 bits here")
+    source, strides, (count,), target = reduced_view(lowering, operator)
+    out_stride, out_step = matrix_strides(operator, target)
+    sign = 1 if operator.name == "ARG_MAX" else -1
+
+    def call(write, pointers, rows):
+        body = f"{{{target.address.shape[1]}, {count}, {strides[2]}, {sign}}}"
+        return [
+            f"tfhrf_extreme_rows({pointers[0]}, {strides[0]}, {strides[1]}, {pointers[1]}, "
+            f"{out_stride}, {out_step}, {rows}, &{write.struct('tfhrf_extreme_place', body)});"
+        ]
+
+    name = operator.name.lower()
+    lowering.steps.append(Step(name, [Operand(source)], Operand(target), call, ("extreme",)))
+
+
+def lower_l2_norm(lowering, operator):
+    x, y = operator.inputs[0], operator.output
+    if (y.scale, y.zero_point) != (1 / 128, 0) or activation(operator) != "NONE":
+        refuse(operator, "its output has not the scale 1/128 and the zero point 0")
+    if x.shape[-1] * 255**2 >= 2**31:
+        refuse(operator, "its rows are too long", x)
+    add_rows(lowering, operator, "l2_norm", lambda write: f"{x.shape[-1]}, {x.zero_point}")
 
 
 def lower_layer_norm(lowering, operator):
