@@ -195,10 +195,80 @@ def test_random_models(seed, tmp_path):
         compare(content, tmp_path / precision, 5)
 
 
-def test_outputs_of_integers_are_refused():
-    x = keras.Input((6,))
-    model = keras.Model(x, ops.argmax(layers.Dense(3)(x), -1))
-    with pytest.raises(ValueError, match=r"Output .* argmax .*Received: dtype=int32"):
+SUMS = {
+    "last axis": lambda x: ops.cumsum(x, axis=-1),
+    "frames": lambda x: ops.cumsum(x, axis=1),
+    "frames, from behind": lambda x: ops.flip(ops.cumsum(ops.flip(x, 1), axis=1), 1),
+    "exclusive, reverse": lambda x: OfTensorFlow(tf.cumsum, 1, exclusive=True, reverse=True)(x),
+}
+
+
+class OfTensorFlow(layers.Layer):
+    """A function of TensorFlow in a model."""
+
+    def __init__(self, function, *arguments, **named):
+        super().__init__()
+        self.function = lambda x: function(x, *arguments, **named)
+
+    def call(self, x):
+        return self.function(x)
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", SUMS)
+def test_running_sums(name, precision, tmp_path):
+    model = keyed((5, 4))(lambda x: SUMS[name](layers.Dense(3)(x)))
+    content = convert(model, precision)
+    compare(content, tmp_path, 10)
+    given = given_to(model)
+    found = runners.predict(content, given)
+    assert signal_to_noise(forward(model, given), found) > {"int8": 25, "int16x8": 40}[precision]
+
+
+PLACES = {
+    "argmax": (ops.argmax, np.argmax, -1),
+    "argmin": (ops.argmin, np.argmin, -1),
+    "frames": (ops.argmax, np.argmax, 1),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("name", PLACES)
+def test_outputs_that_are_places(name, alone, tmp_path):
+    find, expected, axis = PLACES[name]
+    x = keras.Input((5, 4))
+    scores = layers.Dense(6)(x)
+    outputs = [scores, find(scores, axis, keepdims=True)]
+    model = keras.Model(x, outputs[1] if alone else outputs)
+    disturb(model)
+    given = given_to(model)
+    for precision in ("float32", "int8"):
+        content = tfhrf.to_tflite(model, given, precision=precision)
+        scored = tfhrf.to_tflite(keras.Model(x, scores), given, precision=precision)
+        found, values = runners.predict(content, given), runners.predict(scored, given)
+        places = found if alone else found[1]
+        assert places.dtype == np.int32
+        np.testing.assert_array_equal(places, expected(values, axis, keepdims=True))
+    report = compare(content, tmp_path, 10)
+    assert report["outputs"][-1]["tokens"] == (5 if axis == 1 else 6)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: ops.cast(x, "int32"), lambda x: ops.argmax(ops.cast(x, "int32"), -1) > 2]
+)
+def test_other_outputs_of_integers_are_refused(function):
+    model = keyed((5, 4))(lambda x: function(layers.Dense(3)(x)))
+    with pytest.raises(ValueError, match=r"Output .* argmax .*Received: dtype="):
+        convert(model)
+
+
+def test_a_place_among_all_examples_is_refused():
+    model = keyed((5, 4))(lambda x: ops.argmax(layers.Dense(3)(x)))
+    with pytest.raises(ValueError, match=r"Output 0 .*examples are mixed"):
         convert(model)
 
 

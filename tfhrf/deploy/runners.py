@@ -276,8 +276,8 @@ def quantize(values, details):
 
 
 def dequantize(values, details):
-    """A tensor's values as float32."""
-    if values.dtype.kind == "f":
+    """A tensor's values as float32; tokens and places as they are."""
+    if values.dtype.kind == "f" or values.dtype == np.int32:
         return values
     scale, zero_point = scale_and_zero_point(details)
     return levels.dequantize(values, scale, zero_point)

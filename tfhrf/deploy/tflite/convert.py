@@ -17,7 +17,7 @@ from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.balance import balance
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.constant_folding import fold_constants
-from tfhrf.deploy.tflite.examples import check_inputs, check_outputs, read_examples
+from tfhrf.deploy.tflite.examples import check_inputs, read_examples
 from tfhrf.deploy.tflite.fidelity import check_faithful, output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import lower
@@ -28,6 +28,7 @@ from tfhrf.deploy.tflite.quantize import quantize, quiet
 from tfhrf.deploy.tflite.tensorflow_only import (
     SPELLED_OUT,
     plain_sums,
+    plain_zeros,
     spell_out,
     spell_out_products,
 )
@@ -107,12 +108,13 @@ def to_tflite(
     check_folded(model)
     examples = None
     if precision in INTEGERS:
-        check_outputs(graph_of(model).outputs)
         examples = read_examples(representative_data, graph_of(model).inputs, precision)
     name_layer = layer_namer(model)
     if precision in ("float16", "dynamic"):
         return convert(freeze(lower(model)), precision, name_layer)
     graph = float_graph(model, precision)
+    if precision in INTEGERS:
+        check_outputs(graph, graph_of(model).outputs)
     if examples is None:
         check_runs(graph, False, name_layer)
         return finish(graph)
@@ -132,6 +134,17 @@ def check_folded(model):
             raise ValueError(
                 f"Layer '{layer.name}' can still be folded; call tfhrf.fold(model) first. "
                 f"Received: {type(layer).__name__}"
+            )
+
+
+def check_outputs(graph, outputs):
+    """Raises ValueError unless a float graph's outputs are floats, or places of extreme values."""
+    for index, x in zip(graph.subgraphs[0].outputs, outputs, strict=True):
+        kind = graphs.type_name(graph.subgraphs[0].tensors[index])
+        if kind != "float32" and not graphs.place_count(graph, int(index)):
+            raise ValueError(
+                f"Output '{x.name}' must be of floats, to be quantized, or be argmax or argmin of "
+                f"some. Received: dtype={x.dtype}"
             )
 
 
@@ -263,7 +276,7 @@ def freeze(model):
                 f"TensorFlow cannot call the model: {' '.join(reason.split())} "
                 f"Received: {type(model).__name__} '{model.name}'"
             ) from error
-    return plain_sums(convert_variables_to_constants_v2(function))
+    return plain_zeros(plain_sums(convert_variables_to_constants_v2(function)))
 
 
 def convert(function, precision, name_layer, products=True):

@@ -18,15 +18,6 @@ def check_inputs(inputs):
             )
 
 
-def check_outputs(outputs):
-    for x in outputs:
-        if not x.dtype.startswith(("float", "bfloat")):
-            raise ValueError(
-                f"Output '{x.name}' must be of floats, to be quantized: leave argmax and the like "
-                f"to what reads the scores. Received: dtype={x.dtype}"
-            )
-
-
 def read_examples(data, inputs, precision):
     """Checks representative data.
 

@@ -26,10 +26,19 @@ def output_decibels(before, after, examples):
         runs = [run(graph, some_of(examples)) for graph in (before, after)]
     except RuntimeError:
         return -np.inf
-    outputs = [map(int, graph.subgraphs[0].outputs) for graph in (before, after)]
+    outputs = [judged(graph) for graph in (before, after)]
     return min(
         signal_to_noise(runs[0][old], runs[1][new]) for old, new in zip(*outputs, strict=True)
     )
+
+
+def judged(graph):
+    """Indices of the outputs; of those that are places, of what they are places in."""
+    finders = [graphs.place_finder(graph, int(i)) for i in graph.subgraphs[0].outputs]
+    return [
+        int(index if finder is None else finder.inputs[0])
+        for index, finder in zip(graph.subgraphs[0].outputs, finders, strict=True)
+    ]
 
 
 def some_of(examples, most=EXAMPLES):
@@ -54,7 +63,9 @@ def model_outputs(model, examples):
             model(tree.pack_sequence_as(functional.input, arguments), training=False)
         )
 
-    outputs = tf.function(call, input_signature=signature, autograph=False)(*arrays)
+    # As a concrete function: TensorFlow warns of a process that calls many functions once each.
+    concrete = tf.function(call, autograph=False).get_concrete_function(*signature)
+    outputs = concrete(*map(tf.constant, arrays))
     return [ops.convert_to_numpy(ops.cast(values, "float32")) for values in outputs]
 
 
@@ -78,7 +89,7 @@ def check_faithful(graph, model, examples):
         zip(graph.subgraphs[0].outputs, expected, strict=True)
     ):
         found = runs[int(index)]
-        if found.shape == (len(values), 1, *values.shape[1:]):
+        if values.ndim > 0 and found.shape == (len(values), 1, *values.shape[1:]):
             found = found.reshape(values.shape)
             if np.abs(found - values).max(initial=0.0) <= ROUNDING:
                 continue
@@ -104,7 +115,7 @@ def warn_of_loss(before, after, examples, name_layer):
     except RuntimeError:
         # TensorFlow Lite lacks some that TensorFlow Lite Micro has: 16-bit SQUARED_DIFFERENCE.
         return
-    outputs = [[int(i) for i in graph.subgraphs[0].outputs] for graph in (before, after)]
+    outputs = [judged(graph) for graph in (before, after)]
     for number, (old, new) in enumerate(zip(*outputs, strict=True)):
         decibels = signal_to_noise(runs[0][old], runs[1][new])
         if decibels < LEAST_DECIBELS:

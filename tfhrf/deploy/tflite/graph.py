@@ -18,6 +18,10 @@ OPERATOR_NAMES = {
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # `lookups.narrow_tables` writes this one otherwise.
 LOOKED_UP = ("GATHER", "int16")
+HINTS = {
+    "GELU": "; use relu or silu",
+    "RFFT2D": "; leave spectra to the front end (tfhrf.deploy.frontend writes one in C)",
+}
 # What finds a place along an axis.
 PLACES = ("ARG_MAX", "ARG_MIN")
 # What tokens may pass on their way to a table.
@@ -113,16 +117,20 @@ def token_count(graph, index):
 
 def place_count(graph, index):
     """How many places there are that ARG_MAX or ARG_MIN finds, if it makes a tensor, or 0."""
-    tensors = graph.subgraphs[0].tensors
+    finder = place_finder(graph, index)
+    if finder is None:
+        return 0
+    axis = int(constant_values(graph, finder.inputs[1])[0])
+    return shape_of(graph.subgraphs[0].tensors[finder.inputs[0]])[axis]
+
+
+def place_finder(graph, index):
+    """The ARG_MAX or ARG_MIN that a tensor's values are from, or None."""
     producer = neighbors(graph, index)[0]
     name = None if producer is None else operator_name(graph, producer)
-    if name in PLACES:
-        axis = int(constant_values(graph, producer.inputs[1])[0])
-        return shape_of(tensors[producer.inputs[0]])[axis]
     if name in VIEWS:
-        source = producer.inputs[1 if name == "SPLIT" else 0]
-        return place_count(graph, int(source))
-    return 0
+        return place_finder(graph, int(producer.inputs[1 if name == "SPLIT" else 0]))
+    return producer if name in PLACES else None
 
 
 def check_scales(graph):
@@ -223,8 +231,9 @@ def check_operator(graph, operator, name_layer, becomes):
     name = operator_name(graph, operator)
     where, received = locate(graph, operator, name_layer)
     if name not in OPERATORS:
-        hint = "; use relu or silu" if name == "GELU" else ""
-        raise ValueError(f"TensorFlow Lite Micro has no {name}{hint}: {where}. {received}")
+        raise ValueError(
+            f"TensorFlow Lite Micro has no {name}{HINTS.get(name, '')}: {where}. {received}"
+        )
     kind = type_name(subgraph.tensors[operator.outputs[0]])
     wanted = becomes if becomes and kind == "float32" else kind
     if wanted in ALL and wanted not in OPERATORS[name][1] and (name, becomes) != LOOKED_UP:

@@ -96,6 +96,33 @@ def add_up(graph, operator, precision):
     ]
 
 
+def accumulate(graph, operator, precision):
+    """The product with a triangle of ones: TensorFlow Lite's quantizer has no sums of this kind."""
+    x, axis = operator.inputs
+    tensors, options = graph.subgraphs[0].tensors, operator.builtinOptions
+    if not is_constant(graph, tensors[axis]):
+        return None
+    order = list(range(len(shape_of(tensors[x]))))
+    axis = order[int(constant_values(graph, axis)[0])]
+    order[axis], order[-1] = order[-1], order[axis]
+    shape = [shape_of(tensors[x])[i] for i in order]
+    ones = np.tri(shape[-1], k=-1 if options.exclusive else 0, dtype=np.float32)
+    weights = add_constant(graph, ones.T if options.reverse else ones, "ones")
+    made = schema.FullyConnectedOptionsT()
+    made.keepNumDims = True
+    (y,) = operator.outputs
+    if axis == len(order) - 1:
+        return [make_operator(graph, "FULLY_CONNECTED", made, [x, weights, -1], [y])]
+    across, sums = like(graph, x, "across", shape), like(graph, y, "sums", shape)
+    places = add_constant(graph, np.array(order, np.int32), "order")
+    turn = schema.TransposeOptionsT()
+    return [
+        make_operator(graph, "TRANSPOSE", turn, [x, places], [across]),
+        make_operator(graph, "FULLY_CONNECTED", made, [across, weights, -1], [sums]),
+        make_operator(graph, "TRANSPOSE", turn, [sums, places], [y]),
+    ]
+
+
 def choose_larger(graph, operator, precision):
     """b + relu(a - b), or a - relu(a - b), where operands have scales that cannot be shared."""
     a, b = operator.inputs
@@ -185,6 +212,7 @@ def parts(graph, operator, whole, axis, length, drop):
 
 
 REWRITES = {
+    "CUMSUM": accumulate,
     "DIV": divide,
     "MAXIMUM": choose_larger,
     "MINIMUM": choose_larger,

@@ -31,11 +31,25 @@ def quantize(graph, precision):
     if precision == "int16x8":
         separate_buffers(graph)
     graph = quantize_read(graph, precision)
+    find_in_integers(graph)
     if kernels:
         share_scales(graph, kernels)
     if precision == "int16x8":
         scale_zeros(graph)
     return graph
+
+
+def find_in_integers(graph):
+    """Has places of extremes found in integers: the quantizer has floats where an output is read.
+
+    Their order is the same.
+    """
+    for operator in graph.subgraphs[0].operators:
+        if graphs.operator_name(graph, operator) in graphs.PLACES:
+            producer = graphs.neighbors(graph, operator.inputs[0])[0]
+            if producer is not None and graphs.operator_name(graph, producer) == "DEQUANTIZE":
+                operator.inputs[0] = producer.inputs[0]
+    graphs.drop_unread(graph)
 
 
 def separate_buffers(graph):

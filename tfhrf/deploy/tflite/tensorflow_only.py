@@ -2,12 +2,15 @@
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 # Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26; 1.5e-7 off at most.
 ERF_SLOPE = 0.3275911
 ERF_POWERS = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+
+LEAST_NORMAL = np.finfo(np.float32).tiny
 
 
 def erf(x):
@@ -138,6 +141,25 @@ def plain_sums(function):
         if added.shape[-1] == 1 or not is_constant(added.op):
             node.op, node.input[1] = "AddV2", added.name
             del node.attr["data_format"]
+            changed = True
+    return import_again(graph, function) if changed else function
+
+
+def plain_zeros(function):
+    """The same frozen concrete function, in which 0 and -0 have one place.
+
+    keras.ops.argmax and argmin put the least normal number in the place of -0, by bits.
+    """
+    graph = function.graph.as_graph_def()
+    changed = False
+    for node in [node for node in graph.node if node.op == "SelectV2"]:
+        _, least, x = function.graph.get_operation_by_name(node.name).inputs
+        value = tf.get_static_value(least)
+        if x.dtype == tf.float32 and value is not None and np.all(value == -LEAST_NORMAL):
+            kind = node.attr["T"].type
+            node.ClearField("attr")
+            node.op, node.attr["T"].type = "Identity", kind
+            node.input[:] = [x.name]
             changed = True
     return import_again(graph, function) if changed else function
 
