@@ -19,7 +19,7 @@ from tfhrf.deploy.c_text import (
 from tfhrf.deploy.memory_plan import round_up
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.dilation import join_dilations
+from tfhrf.deploy.tflite.foreign import adopt
 from tfhrf.files import write_together
 
 GENERATED = banner("tfhrf.to_tflm")
@@ -72,7 +72,7 @@ def to_tflm(
     """
     check_name(name)
     graph = graphs.read(tflite_bytes)
-    content = graphs.write(graph) if join_dilations(graph) else bytes(tflite_bytes)
+    content = graphs.write(graph) if adopt(graph) else bytes(tflite_bytes)
     inputs, outputs = graphs.interface(graph)
     for tensor in (*inputs, *outputs):
         if tensor["dtype"] not in C_TYPES or (tensor["dtype"] == "int32") > ("tokens" in tensor):

@@ -13,12 +13,17 @@ OUTSIDE = ("float32", "uint8")
 def strip_border(graph):
     """Makes integer inputs and outputs of a ModelT's others, in place, where that is exact.
 
+    Returns whether there were others.
+
     An input is exchanged if only QUANTIZE operators with one scale read it, an output if QUANTIZE
     or DEQUANTIZE makes it of integers and nothing else reads it. Places of the largest value, which
     TensorFlow counts in 64 bits, become 32 bits.
     """
     subgraph = graph.subgraphs[0]
     tensors = subgraph.tensors
+    outside = {graphs.type_name(tensors[i]) for i in (*subgraph.inputs, *subgraph.outputs)}
+    if not outside & {*OUTSIDE, "int64"}:
+        return False
     for place, index in enumerate(subgraph.inputs):
         _, readers = graphs.neighbors(graph, index)
         names = {graphs.operator_name(graph, reader) for reader in readers}
@@ -46,11 +51,4 @@ def strip_border(graph):
     graph.signatureDefs = []
     graphs.drop_unused_tensors(graph)
     graphs.drop_unused_codes(graph)
-
-
-def has_border(graph):
-    """Whether inputs or outputs of a ModelT are floats or uint8, or 64-bit places."""
-    subgraph = graph.subgraphs[0]
-    indices = [*subgraph.inputs, *subgraph.outputs]
-    kinds = {graphs.type_name(subgraph.tensors[index]) for index in indices}
-    return bool(kinds & {*OUTSIDE, "int64"})
+    return True

@@ -9,7 +9,7 @@ from tfhrf.deploy.c import border, emit, emit_state, floats, fuse, ir, memory, s
 from tfhrf.deploy.c.lower import lower
 from tfhrf.deploy.c_text import check_labels, check_name, golden_input
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.dilation import join_dilations
+from tfhrf.deploy.tflite.foreign import adopt
 from tfhrf.files import write_together
 
 
@@ -53,11 +53,8 @@ def to_c(
     """
     check_name(name)
     model = graphs.read(tflite_bytes)
-    changed = join_dilations(model)
-    if border.has_border(model):
-        border.strip_border(model)
-        changed = True
-    content = graphs.write(model) if changed else bytes(tflite_bytes)
+    changed = [border.strip_border(model), adopt(model)]
+    content = graphs.write(model) if any(changed) else bytes(tflite_bytes)
     inputs, outputs = check(model)
     labels = check_labels(labels, outputs)
     graph = ir.read(model)

@@ -244,7 +244,9 @@ def check_operator(graph, operator, name_layer, becomes):
             raise ValueError(
                 f"TensorFlow Lite Micro has no {name} for float16: {where}. {received}"
             )
-        if index >= 0 and kind == "float32" and type_name(tensor) == "int8":
+        # At the end of a graph DEQUANTIZE makes floats of values, elsewhere of weights.
+        weights = name != "DEQUANTIZE" or is_constant(graph, tensor)
+        if index >= 0 and kind == "float32" and type_name(tensor) == "int8" and weights:
             raise ValueError(
                 f"TensorFlow Lite Micro has no 8-bit weights with float values: {where}. {received}"
             )
