@@ -16,9 +16,9 @@ from tiny_models import chain, disturb, forward, normal, signal_to_noise, sounds
 
 from tfhrf import to_tflite
 from tfhrf.deploy import runners
-from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.integer_rewrites import REWRITES
 from tfhrf.deploy.tflite.lookups import FLOAT_ONLY
+from tfhrf.deploy.tflite.tflm_operators import OPERATORS
 from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 
 OPERATIONS = {
@@ -88,7 +88,7 @@ REWRITTEN |= set(itertools.product(FLOAT_ONLY, ("int8",)))
         (operator, dtype)
         for operator in OPERATIONS
         for dtype in PRECISION_OF
-        if dtype in graphs.OPERATORS[operator][1] or (operator, dtype) in REWRITTEN
+        if dtype in OPERATORS[operator][1] or (operator, dtype) in REWRITTEN
         if (operator, dtype) != ("QUANTIZE", "float32")
     ],
 )
@@ -106,7 +106,7 @@ def test_every_operator_allowed_runs_in_tflm(operator, dtype):
 
 def test_every_operator_and_type_that_is_missing_is_refused():
     everything = set(itertools.product(OPERATIONS, ("float32", "int8", "int16")))
-    allowed = {(op, dtype) for op, (_, dtypes) in graphs.OPERATORS.items() for dtype in dtypes}
+    allowed = {(op, dtype) for op, (_, dtypes) in OPERATORS.items() for dtype in dtypes}
     refused = everything - allowed - {("QUANTIZE", "float32")}
     refused -= REWRITTEN
     assert len(refused) == 3

@@ -16,6 +16,7 @@ from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.interpreter import make_interpreter
+from tfhrf.deploy.tflite.tflm_operators import OPERATORS
 
 needs_compiler = needs("g++")
 LABELS = ['an"gry', "b\\ored", "fröhlich??=", "7\t%d"]
@@ -101,8 +102,7 @@ def compile_and_run(directory, name, report):
     folder = directory / "tensorflow/lite/micro"
     folder.mkdir(parents=True, exist_ok=True)
     methods = "\n  ".join(
-        f"TfLiteStatus {graphs.OPERATORS[op][0]}() {{ return Count(); }}"
-        for op in report["operators"]
+        f"TfLiteStatus {OPERATORS[op][0]}() {{ return Count(); }}" for op in report["operators"]
     )
     (folder / "micro_mutable_op_resolver.h").write_text(RESOLVER.format(methods=methods))
     labels = 'for (const char* label : generated::kLabels) { std::printf("label %s\\n", label); }'

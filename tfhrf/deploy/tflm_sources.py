@@ -20,6 +20,7 @@ from tfhrf.deploy.memory_plan import round_up
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.foreign import adopt
+from tfhrf.deploy.tflite.tflm_operators import OPERATORS, check_supported
 from tfhrf.files import write_together
 
 GENERATED = banner("tfhrf.to_tflm")
@@ -80,7 +81,7 @@ def to_tflm(
                 f"Inputs and outputs must have one of the types {list(C_TYPES)}, and int32 for "
                 f"tokens only. Received: {tensor['dtype']}"
             )
-    graphs.check(graph, all(tensor["dtype"] != "float32" for tensor in inputs))
+    check_supported(graph, all(tensor["dtype"] != "float32" for tensor in inputs))
     labels = check_labels(labels, outputs)
     golden_inputs = [golden_input(tensor, seed) for seed, tensor in enumerate(inputs)]
     golden_outputs, ran = runners.run_golden(content, golden_inputs)
@@ -186,7 +187,7 @@ def model_source(name, content):
 
 
 def operators_header(name, operators):
-    calls = [f"resolver.{graphs.OPERATORS[operator][0]}()" for operator in operators]
+    calls = [f"resolver.{OPERATORS[operator][0]}()" for operator in operators]
     # A graph may pass its inputs through; a resolver of nothing would hold an array of none.
     calls = calls or ["(static_cast<void>(resolver), kTfLiteOk)"]
     lines = [

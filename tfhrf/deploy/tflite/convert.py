@@ -32,6 +32,7 @@ from tfhrf.deploy.tflite.tensorflow_only import (
     spell_out,
     spell_out_products,
 )
+from tfhrf.deploy.tflite.tflm_operators import check_supported
 from tfhrf.deploy.tflite.tokens import check_tokens, take_tokens
 from tfhrf.deploy.tflite.unrolling import unrolled
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
@@ -190,7 +191,7 @@ def integers_of(graph, examples, precision, name_layer, ranges="minmax"):
 def quantized(graph, content, examples, precision, name_layer, ranges):
     """ModelT in integers of a float graph, which is changed; `content` holds the float graph."""
     functions = stand_in(graph) if precision == "int8" else []
-    graphs.check(graph, False, name_layer, INTEGERS[precision])
+    check_supported(graph, False, name_layer, INTEGERS[precision])
     if ranges is not None:
         calibrate(graph, content, examples, precision, name_layer, ranges)
     graph = quantize(graph, precision)
@@ -238,7 +239,7 @@ def check_runs(graph, integers, name_layer):
     In a process of its own, and before anything runs the graph here: what TFLM ends a process over,
     TensorFlow Lite does, too.
     """
-    graphs.check(graph, integers, name_layer)
+    check_supported(graph, integers, name_layer)
     graphs.drop_unused_codes(graph)
     if not tflm_process.available():
         return

@@ -9,19 +9,12 @@ import flatbuffers
 import numpy as np
 
 from tfhrf.deploy.tflite.schema import schema
-from tfhrf.deploy.tflite.tflm_operators import ALL, OPERATORS
 
 OPERATOR_NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
 }
 # What has a kernel, and behind it a bias.
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-# `lookups.narrow_tables` writes this one otherwise.
-LOOKED_UP = ("GATHER", "int16")
-HINTS = {
-    "GELU": "; use relu or silu",
-    "RFFT2D": "; leave spectra to the front end (tfhrf.deploy.frontend writes one in C)",
-}
 # What finds a place along an axis.
 PLACES = ("ARG_MAX", "ARG_MIN")
 # What tokens may pass on their way to a table.
@@ -186,30 +179,6 @@ def operators_used(graph):
     return sorted({operator_name(graph, op) for op in graph.subgraphs[0].operators})
 
 
-def check(graph, integer, name_layer=lambda name: "", becomes=None):
-    """Raises ValueError naming operator and tensor unless TFLM can run the graph.
-
-    Args:
-        graph: ModelT.
-        integer: whether all values must be integers.
-        name_layer: maps a tensor's name to words that say which layer it belongs to.
-        becomes: type that the floats of the graph are going to be quantized to, or None.
-    """
-    if len(graph.subgraphs) != 1:
-        raise ValueError(
-            "TensorFlow Lite Micro graphs made here have one subgraph, no control flow. "
-            f"Received: {len(graph.subgraphs)} subgraphs"
-        )
-    for operator in graph.subgraphs[0].operators:
-        # What stands between DEQUANTIZE and QUANTIZE is to be named, not these.
-        if integer and operator_name(graph, operator) != "DEQUANTIZE":
-            check_integer(graph, operator, name_layer)
-    for operator in graph.subgraphs[0].operators:
-        check_operator(graph, operator, name_layer, becomes)
-        if integer:
-            check_integer(graph, operator, name_layer)
-
-
 def locate(graph, operator, name_layer):
     """(words that say where an operator stands, words that describe its first output)."""
     output = graph.subgraphs[0].tensors[operator.outputs[0]]
@@ -218,53 +187,6 @@ def locate(graph, operator, name_layer):
         f"{name_layer(name)}operator {operator_name(graph, operator)}",
         f"Received: tensor '{name}' of type {type_name(output)}",
     )
-
-
-def check_integer(graph, operator, name_layer):
-    where, received = locate(graph, operator, name_layer)
-    if any("float" in type_name(graph.subgraphs[0].tensors[i]) for i in operator.outputs):
-        raise ValueError(f"A float is left in an integer graph: {where}. {received}")
-
-
-def check_operator(graph, operator, name_layer, becomes):
-    subgraph = graph.subgraphs[0]
-    name = operator_name(graph, operator)
-    where, received = locate(graph, operator, name_layer)
-    if name not in OPERATORS:
-        raise ValueError(
-            f"TensorFlow Lite Micro has no {name}{HINTS.get(name, '')}: {where}. {received}"
-        )
-    kind = type_name(subgraph.tensors[operator.outputs[0]])
-    wanted = becomes if becomes and kind == "float32" else kind
-    if wanted in ALL and wanted not in OPERATORS[name][1] and (name, becomes) != LOOKED_UP:
-        raise ValueError(f"TensorFlow Lite Micro has no {name} for {wanted}: {where}. {received}")
-    for index in (*operator.inputs, *operator.outputs):
-        tensor = subgraph.tensors[index]
-        if index >= 0 and type_name(tensor) == "float16":
-            raise ValueError(
-                f"TensorFlow Lite Micro has no {name} for float16: {where}. {received}"
-            )
-        # At the end of a graph DEQUANTIZE makes floats of values, elsewhere of weights.
-        weights = name != "DEQUANTIZE" or is_constant(graph, tensor)
-        if index >= 0 and kind == "float32" and type_name(tensor) == "int8" and weights:
-            raise ValueError(
-                f"TensorFlow Lite Micro has no 8-bit weights with float values: {where}. {received}"
-            )
-        signature = [] if tensor.shapeSignature is None else list(tensor.shapeSignature)
-        # TFLM goes by the shape alone, which has one example where files leave their number open.
-        lengths = [*shape_of(tensor), *signature[any_batch(graph) :]]
-        if index >= 0 and min(lengths, default=1) < 1:
-            raise ValueError(
-                f"A shape is not static: {where}. Received: tensor '{tensor_name(tensor)}' of "
-                f"shape {shape_of(tensor)}"
-            )
-
-
-def any_batch(graph):
-    """Whether a graph leaves the number of examples open."""
-    subgraph = graph.subgraphs[0]
-    signatures = [subgraph.tensors[index].shapeSignature for index in subgraph.inputs]
-    return any(s is not None and len(s) and s[0] == -1 for s in signatures)
 
 
 def drop_unread(graph):

@@ -1,4 +1,16 @@
-"""What TensorFlow Lite Micro has: the tests find the same by running each in its wheel."""
+"""What TensorFlow Lite Micro has, and whether a graph has nothing else.
+
+The tests find the same operators by running each in its wheel.
+"""
+
+from tfhrf.deploy.tflite.graph import (
+    is_constant,
+    locate,
+    operator_name,
+    shape_of,
+    tensor_name,
+    type_name,
+)
 
 ALL = frozenset({"float32", "int8", "int16"})
 EIGHT_BITS = frozenset({"float32", "int8"})
@@ -90,3 +102,80 @@ OPERATORS = {
     "UNPACK": ("AddUnpack", ALL),
     "ZEROS_LIKE": ("AddZerosLike", EIGHT_BITS),
 }
+# `lookups.narrow_tables` writes this one otherwise.
+LOOKED_UP = ("GATHER", "int16")
+HINTS = {
+    "GELU": "; use relu or silu",
+    "RFFT2D": "; leave spectra to the front end (tfhrf.deploy.frontend writes one in C)",
+}
+
+
+def check_supported(graph, integer, name_layer=lambda name: "", becomes=None):
+    """Raises ValueError naming operator and tensor unless TFLM can run the graph.
+
+    Args:
+        graph: ModelT.
+        integer: whether all values must be integers.
+        name_layer: maps a tensor's name to words that say which layer it belongs to.
+        becomes: type that the floats of the graph are going to be quantized to, or None.
+    """
+    if len(graph.subgraphs) != 1:
+        raise ValueError(
+            "TensorFlow Lite Micro graphs made here have one subgraph, no control flow. "
+            f"Received: {len(graph.subgraphs)} subgraphs"
+        )
+    for operator in graph.subgraphs[0].operators:
+        # What stands between DEQUANTIZE and QUANTIZE is to be named, not these.
+        if integer and operator_name(graph, operator) != "DEQUANTIZE":
+            check_integer(graph, operator, name_layer)
+    for operator in graph.subgraphs[0].operators:
+        check_operator(graph, operator, name_layer, becomes)
+        if integer:
+            check_integer(graph, operator, name_layer)
+
+
+def check_integer(graph, operator, name_layer):
+    where, received = locate(graph, operator, name_layer)
+    if any("float" in type_name(graph.subgraphs[0].tensors[i]) for i in operator.outputs):
+        raise ValueError(f"A float is left in an integer graph: {where}. {received}")
+
+
+def check_operator(graph, operator, name_layer, becomes):
+    subgraph = graph.subgraphs[0]
+    name = operator_name(graph, operator)
+    where, received = locate(graph, operator, name_layer)
+    if name not in OPERATORS:
+        raise ValueError(
+            f"TensorFlow Lite Micro has no {name}{HINTS.get(name, '')}: {where}. {received}"
+        )
+    kind = type_name(subgraph.tensors[operator.outputs[0]])
+    wanted = becomes if becomes and kind == "float32" else kind
+    if wanted in ALL and wanted not in OPERATORS[name][1] and (name, becomes) != LOOKED_UP:
+        raise ValueError(f"TensorFlow Lite Micro has no {name} for {wanted}: {where}. {received}")
+    for index in (*operator.inputs, *operator.outputs):
+        tensor = subgraph.tensors[index]
+        if index >= 0 and type_name(tensor) == "float16":
+            raise ValueError(
+                f"TensorFlow Lite Micro has no {name} for float16: {where}. {received}"
+            )
+        # At the end of a graph DEQUANTIZE makes floats of values, elsewhere of weights.
+        weights = name != "DEQUANTIZE" or is_constant(graph, tensor)
+        if index >= 0 and kind == "float32" and type_name(tensor) == "int8" and weights:
+            raise ValueError(
+                f"TensorFlow Lite Micro has no 8-bit weights with float values: {where}. {received}"
+            )
+        signature = [] if tensor.shapeSignature is None else list(tensor.shapeSignature)
+        # TFLM goes by the shape alone, which has one example where files leave their number open.
+        lengths = [*shape_of(tensor), *signature[any_batch(graph) :]]
+        if index >= 0 and min(lengths, default=1) < 1:
+            raise ValueError(
+                f"A shape is not static: {where}. Received: tensor '{tensor_name(tensor)}' of "
+                f"shape {shape_of(tensor)}"
+            )
+
+
+def any_batch(graph):
+    """Whether a graph leaves the number of examples open."""
+    subgraph = graph.subgraphs[0]
+    signatures = [subgraph.tensors[index].shapeSignature for index in subgraph.inputs]
+    return any(s is not None and len(s) and s[0] == -1 for s in signatures)
