@@ -3,6 +3,9 @@
 import os
 import platform
 
+# Before TensorFlow is imported, which else says of what kind this machine is.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import keras
 import pytest
 import tensorflow as tf

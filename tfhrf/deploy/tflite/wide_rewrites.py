@@ -200,6 +200,30 @@ def mirror_pad(graph, operator):
     return [*new, reshape(graph, x, y)]
 
 
+def pad(graph, operator):
+    """Constants in front and behind: TFLM wants the value of PADV2 in the scale of the output."""
+    (x, amounts, value), (y,) = operator.inputs, operator.outputs
+    fill = constant_array(graph, value).ravel()
+    new: list = []
+    for axis, ends in enumerate(constant_array(graph, amounts).tolist()):
+        if any(ends):
+            shape = shape_of(graph.subgraphs[0].tensors[x])
+            padded = like(
+                graph,
+                y,
+                f"axis_{axis}",
+                [*shape[:axis], sum(ends, shape[axis]), *shape[axis + 1 :]],
+            )
+            parts = [x]
+            for end, count in enumerate(ends):
+                values = np.full([*shape[:axis], count, *shape[axis + 1 :]], fill, np.float32)
+                if count:
+                    parts.insert(end * len(parts), add_constant(graph, values, "padding"))
+            new += join(graph, parts, axis, padded)
+            x = padded
+    return [*new, reshape(graph, x, y)]
+
+
 def take(graph, x, axis, indices, result):
     """Operators that join parts of a tensor, each of indices that lie side by side, up or down."""
     whole = shape_of(graph.subgraphs[0].tensors[x])
@@ -261,6 +285,7 @@ WIDE_REWRITES = {
     "HARD_SWISH": hard_swish,
     "L2_NORMALIZATION": unit_length,
     "MIRROR_PAD": mirror_pad,
+    "PADV2": pad,
     "PRELU": prelu,
     "REDUCE_MAX": largest,
     "REDUCE_MIN": smallest,
