@@ -20,20 +20,29 @@
 #endif
 
 #if TFHRF_SIMD32 && !TFHRF_MVE
-/* Where the four channels of a line's columns begin, outside the image at words of padding. */
+/* Where the columns of a line begin; lines outside the image are a word of padding. */
 typedef struct {
     const int8_t *at;
     ptrdiff_t step;
+    int32_t channels; /* all bits, or none: a word of padding has no others */
 } tfhrf_line;
 
 TFHRF_INLINE tfhrf_line tfhrf_line_of(const int8_t *in, const tfhrf_window *window, int32_t y,
                                       int32_t x, const int8_t *padding)
 {
-    tfhrf_line line = {padding, 0};
+    tfhrf_line line = {padding, 0, 0};
     if (y >= 0 && y < window->height) {
         line.at = in + y * window->row + x * window->column;
         line.step = window->column;
+        line.channels = -1;
     }
+    return line;
+}
+
+/* The four channels of a line from the one `c` on. */
+TFHRF_INLINE tfhrf_line tfhrf_line_from(tfhrf_line line, int32_t c)
+{
+    line.at += c & line.channels;
     return line;
 }
 
@@ -53,23 +62,16 @@ TFHRF_INLINE void tfhrf_pair_columns(tfhrf_line upper, tfhrf_line lower, int32_t
     }
 }
 
-/* The same of any columns from `x` on and of the lines y and y + 1. */
-TFHRF_INLINE void tfhrf_pair_lines(const int8_t *in, const tfhrf_window *window, int32_t y,
-                                   int32_t x, int32_t count, tfhrf_pair *out)
+/* The columns outside the image, of four channels that lie `channel` pairs apart. */
+TFHRF_INLINE void tfhrf_pad_columns(int32_t zero_point, int32_t count, ptrdiff_t channel,
+                                    tfhrf_pair *out)
 {
-    const uint32_t byte = (uint32_t)window->zero_point & 0xffU;
-    const uint32_t word = byte * 0x01010101U;
-    int8_t padding[4];
-    memcpy(padding, &word, sizeof padding);
-    const tfhrf_line outside = {padding, 0};
-    const int32_t before = x < 0 ? -x : 0;
-    const int32_t end = x + count > window->width ? window->width - x : count;
-    const ptrdiff_t channel = 2 * count;
-    tfhrf_pair_columns(outside, outside, before, channel, out);
-    tfhrf_pair_columns(tfhrf_line_of(in, window, y, x + before, padding),
-                       tfhrf_line_of(in, window, y + 1, x + before, padding), end - before,
-                       channel, out + 2 * before);
-    tfhrf_pair_columns(outside, outside, count - end, channel, out + 2 * end);
+    const uint32_t half = (uint32_t)zero_point & 0xffffU;
+    for (int32_t i = 0; i < 2 * count; ++i) {
+        for (int32_t k = 0; k < 4; ++k) {
+            out[i + k * channel].word = half | (half << 16);
+        }
+    }
 }
 
 /* Adds the products of a column with its three weights to one output and to that below it. */
@@ -122,7 +124,9 @@ TFHRF_INLINE void tfhrf_two_lines_loop(const tfhrf_pair *x, const tfhrf_filter *
     /* Copies: a byte that is written might change what pointers point to. */
     const tfhrf_filter filter = *filter_of;
     const tfhrf_scale scale = *scale_of;
-    for (; count > 0; --count) {
+    const int8_t *const end = out + count * step;
+    /* There is one at least; the only one of a line may have no step. */
+    do {
         int32_t sums[2] = {filter.bias, filter.bias};
         TFHRF_UNROLLED(TFHRF_MOST_COLUMNS)
         for (int32_t i = 0; i < TFHRF_MOST_COLUMNS; ++i) {
@@ -133,7 +137,7 @@ TFHRF_INLINE void tfhrf_two_lines_loop(const tfhrf_pair *x, const tfhrf_filter *
         tfhrf_put(sums, &scale, table, out, next);
         x += 2 * stride;
         out += step;
-    }
+    } while (out != end);
 }
 
 TFHRF_KERNEL void tfhrf_two_lines(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
@@ -144,6 +148,9 @@ TFHRF_KERNEL void tfhrf_two_lines(const tfhrf_pair *x, const tfhrf_dense *dense,
     const tfhrf_scale *const scale = dense->scales + channel * dense->scale_step;
     if (dense->final != NULL) {
         tfhrf_two_lines_loop(x, &filter, taps, scale, dense->final, out, next, stride, step, count);
+    } else if (stride == 1) {
+        /* A register less. */
+        tfhrf_two_lines_loop(x, &filter, taps, scale, NULL, out, next, 1, step, count);
     } else {
         tfhrf_two_lines_loop(x, &filter, taps, scale, NULL, out, next, stride, step, count);
     }
@@ -157,7 +164,8 @@ TFHRF_INLINE void tfhrf_one_line_loop(const tfhrf_pair *x, const tfhrf_filter *f
 {
     const tfhrf_filter filter = *filter_of;
     const tfhrf_scale scale = *scale_of;
-    for (; count > 0; --count) {
+    const int8_t *const end = out + count * step;
+    do {
         int32_t sum = filter.bias;
         TFHRF_UNROLLED(TFHRF_MOST_COLUMNS)
         for (int32_t i = 0; i < TFHRF_MOST_COLUMNS; ++i) {
@@ -173,7 +181,7 @@ TFHRF_INLINE void tfhrf_one_line_loop(const tfhrf_pair *x, const tfhrf_filter *f
         *out = (int8_t)q;
         x += 2 * stride;
         out += step;
-    }
+    } while (out != end);
 }
 
 TFHRF_KERNEL void tfhrf_one_line(const tfhrf_pair *x, const tfhrf_dense *dense, int32_t channel,
@@ -202,6 +210,8 @@ TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrd
     const int32_t stride = window->stride_width;
     const int32_t most = (columns - taps) / stride + 1;
     const int32_t lines = window->stride_height == 1 ? 2 : 1;
+    const uint32_t padding = ((uint32_t)window->zero_point & 0xffU) * 0x01010101U;
+    const int8_t *const outside = (const int8_t *)(const void *)&padding;
     for (; rows > 0; rows -= lines) {
         const ptrdiff_t next = rows > 1 ? out_row : 0;
         const int32_t y = out_y * window->stride_height - window->top;
@@ -210,9 +220,21 @@ TFHRF_KERNEL void tfhrf_depthwise_lines_rows(const int8_t *in, int8_t *out, ptrd
             const int32_t count = left < most ? left : most;
             const int32_t width = (count - 1) * stride + taps;
             const int32_t x = out_x * stride - window->left;
+            const int32_t before = x < 0 ? -x : 0;
+            const int32_t end = x + width > window->width ? window->width - x : width;
+            tfhrf_line seen[4];
+            for (int32_t i = 0; i < 4; ++i) {
+                seen[i] = tfhrf_line_of(in, window, y + i, x + before, outside);
+            }
+            /* All channels have the same padding: it is laid out once. */
+            tfhrf_pad_columns(window->zero_point, before, 2 * width, scratch);
+            tfhrf_pad_columns(window->zero_point, width - end, 2 * width, scratch + 2 * end);
             for (int32_t c = 0; c < dense->outputs; c += 4) {
-                tfhrf_pair_lines(in + c, window, y, x, width, scratch);
-                tfhrf_pair_lines(in + c, window, y + 2, x, width, scratch + 1);
+                tfhrf_pair *const inside = scratch + 2 * before;
+                tfhrf_pair_columns(tfhrf_line_from(seen[0], c), tfhrf_line_from(seen[1], c),
+                                   end - before, 2 * width, inside);
+                tfhrf_pair_columns(tfhrf_line_from(seen[2], c), tfhrf_line_from(seen[3], c),
+                                   end - before, 2 * width, inside + 1);
                 for (int32_t k = 0; k < 4; ++k) {
                     const tfhrf_pair *const pairs = scratch + 2 * width * k;
                     int8_t *const first = out + out_x * out_column + (c + k) * out_step;
