@@ -11,11 +11,11 @@ from test_tflm_operators import graph_of
 import tfhrf
 from tfhrf.deploy.c.literals import INT8
 from tfhrf.deploy.c.lower import LOWERINGS
+from tfhrf.deploy.foreign.unsigned import OTHER
 from tfhrf.deploy.runners import run_reference
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.schema import schema
 from tfhrf.deploy.tflite.tflm_operators import OPERATORS
-from tfhrf.deploy.tflite.unsigned import OTHER
 
 pytestmark = [needs_compiler, needs_tflm]
 SEEDS = range(4)

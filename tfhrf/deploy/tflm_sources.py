@@ -16,10 +16,10 @@ from tfhrf.deploy.c_text import (
     golden_input,
     wrapped,
 )
+from tfhrf.deploy.foreign.adopt import adopt
 from tfhrf.deploy.memory_plan import round_up
 from tfhrf.deploy.tflite import arena
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.foreign import adopt
 from tfhrf.deploy.tflite.tflm_operators import OPERATORS, check_supported
 from tfhrf.files import write_together
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfhrf.deploy import runners
-from tfhrf.deploy.c import border, emit, emit_state, floats, fuse, ir, memory, simplify, state
+from tfhrf.deploy.c import emit, emit_state, floats, fuse, ir, memory, simplify, state
 from tfhrf.deploy.c.lower import lower
 from tfhrf.deploy.c_text import check_labels, check_name, golden_input
+from tfhrf.deploy.foreign import border
+from tfhrf.deploy.foreign.adopt import adopt
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.foreign import adopt
 from tfhrf.files import write_together
 
 

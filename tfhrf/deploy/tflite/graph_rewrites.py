@@ -18,6 +18,7 @@ from tfhrf.deploy.tflite.graph import (
     tensor_name,
     type_name,
 )
+from tfhrf.deploy.tflite.pieces import reshape
 from tfhrf.deploy.tflite.schema import schema
 
 # Their outputs hold values of their inputs, so all of them share one scale.
@@ -134,16 +135,6 @@ def joined_axes(shape, begin, end, step, options):
         if not (whole and length == 1):
             axes.append((taken, length))
     return axes
-
-
-def reshape(graph, x, y):
-    """A RESHAPE of one tensor to another."""
-    shape = shape_of(graph.subgraphs[0].tensors[y])
-    options = schema.ReshapeOptionsT()
-    options.newShape = shape
-    name = tensor_name(graph.subgraphs[0].tensors[y])
-    wanted = add_constant(graph, np.array(shape, np.int32), f"{name}/shape")
-    return make_operator(graph, "RESHAPE", options, [x, wanted], [y])
 
 
 def multiply_computed(graph):

@@ -1,4 +1,6 @@
-"""Operators and tensors that rewrites of float graphs are made of."""
+"""Operators and tensors that rewrites of graphs are made of."""
+
+import copy
 
 import numpy as np
 
@@ -47,3 +49,27 @@ def inverse_root(graph, x, result):
 
 def is_value(x):
     return isinstance(x, (float, np.ndarray))
+
+
+def reshape(graph, x, y):
+    """A RESHAPE of one tensor to another."""
+    shape = shape_of(graph.subgraphs[0].tensors[y])
+    options = schema.ReshapeOptionsT()
+    options.newShape = shape
+    name = tensor_name(graph.subgraphs[0].tensors[y])
+    wanted = add_constant(graph, np.array(shape, np.int32), f"{name}/shape")
+    return make_operator(graph, "RESHAPE", options, [x, wanted], [y])
+
+
+def pad(graph, x, amounts, result):
+    """A PAD of one tensor to another."""
+    index = add_constant(graph, amounts, "padding")
+    return make_operator(graph, "PAD", schema.PadOptionsT(), [x, index], [result])
+
+
+def like_values(graph, index, shape):
+    """Index of a new tensor for values in the scale of another."""
+    new = like(graph, index, "values", shape)
+    tensors = graph.subgraphs[0].tensors
+    tensors[new].quantization = copy.deepcopy(tensors[index].quantization)
+    return new

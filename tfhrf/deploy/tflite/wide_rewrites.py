@@ -13,9 +13,8 @@ from tfhrf.deploy.tflite.graph import (
     make_operator,
     shape_of,
 )
-from tfhrf.deploy.tflite.graph_rewrites import reshape
 from tfhrf.deploy.tflite.missing_operators import MOST_INPUTS
-from tfhrf.deploy.tflite.pieces import binary, inverse_root, like, unary
+from tfhrf.deploy.tflite.pieces import binary, inverse_root, like, reshape, unary
 from tfhrf.deploy.tflite.schema import schema
 
 # How NumPy calls them, without and with the edge.

@@ -1,7 +1,7 @@
 """Files of others, in the form that TFLM computes as TensorFlow Lite does."""
 
-from tfhrf.deploy.tflite.dilation import join_dilations
-from tfhrf.deploy.tflite.unsigned import to_signed
+from tfhrf.deploy.foreign.dilation import join_dilations
+from tfhrf.deploy.foreign.unsigned import to_signed
 
 
 def adopt(graph):

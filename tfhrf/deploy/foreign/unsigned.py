@@ -8,8 +8,7 @@ are the sum of two that do, and are multiplied with every value twice.
 import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.dilation import like_values, pad
-from tfhrf.deploy.tflite.graph_rewrites import reshape
+from tfhrf.deploy.tflite.pieces import like_values, pad, reshape
 from tfhrf.deploy.tflite.schema import schema
 
 # Their int8 kernels compute other values, as tests find, or there are none for uint8.

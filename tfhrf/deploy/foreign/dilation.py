@@ -5,13 +5,10 @@ SPACE_TO_BATCH_ND, a convolution without it, and BATCH_TO_SPACE_ND. TFLM goes by
 file, which do not count the blocks then, and pads with 0 in place of the zero point.
 """
 
-import copy
-
 import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.graph_rewrites import reshape
-from tfhrf.deploy.tflite.pieces import like
+from tfhrf.deploy.tflite.pieces import like_values, pad, reshape
 from tfhrf.deploy.tflite.schema import schema
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -138,20 +135,6 @@ def pad_apart(graph, operator):
     operator.inputs = [padded, block, none]
     graphs.replace(graph, operator, [pad(graph, x, whole, padded), operator])
     return True
-
-
-def pad(graph, x, amounts, result):
-    """A PAD of one tensor to another."""
-    index = graphs.add_constant(graph, amounts, "padding")
-    return graphs.make_operator(graph, "PAD", schema.PadOptionsT(), [x, index], [result])
-
-
-def like_values(graph, index, shape):
-    """Index of a new tensor for values in the scale of another."""
-    new = like(graph, index, "values", shape)
-    tensors = graph.subgraphs[0].tensors
-    tensors[new].quantization = copy.deepcopy(tensors[index].quantization)
-    return new
 
 
 def constant(graph, index):

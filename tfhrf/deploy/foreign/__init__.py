@@ -1,0 +1,1 @@
+"""Graphs in .tflite files of others: what they have that this package does not write."""
