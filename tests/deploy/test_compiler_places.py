@@ -1,17 +1,15 @@
 """Places of largest values, unit vectors, blocks and batches: C equals TFLM bit for bit."""
 
-import warnings
-
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from generated_c import compare, compile_c, needs_compiler, random_inputs
 from keras import layers
 from needs import needs_tflm
 from single_operators import Spec, chained, constant, single
 from test_compiler_operators import axes, int8, options, scale, tensor, zero_point
-from tiny_models import disturb, normal
+from tflite_graphs import open_batch
+from tiny_models import disturb
 
 import tfhrf
 from tfhrf.deploy import runners
@@ -145,21 +143,6 @@ def test_a_dilated_convolution_over_batches(seed, depthwise, crops, tmp_path):
     assert "SPACE_TO_BATCH_ND" not in report["operators"]
 
 
-def open_batch(layer, *shape):
-    """Bytes of an int8 graph whose number of examples TensorFlow's converter leaves open."""
-    model = keras.Sequential([keras.Input(shape), layer, layers.Activation("tanh")])
-    disturb(model)
-    function = tf.function(model).get_concrete_function(tf.TensorSpec((None, *shape)))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([one[None] + 1] for one in normal(20, *shape))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
-        return converter.convert()
-
-
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
@@ -171,7 +154,9 @@ def open_batch(layer, *shape):
     ],
 )
 def test_dilated_layers_for_any_number_of_examples(layer, shape, tmp_path):
-    content = open_batch(layer(), *shape)
+    model = keras.Sequential([keras.Input(shape), layer(), layers.Activation("tanh")])
+    disturb(model)
+    content = open_batch(model)
     assert "SPACE_TO_BATCH_ND" in graphs.operators_used(graphs.read(content))
     report = equals_reference(content, tmp_path / "c", 0)
     assert "SPACE_TO_BATCH_ND" not in report["operators"]

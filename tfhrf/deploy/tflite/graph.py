@@ -189,6 +189,13 @@ def locate(graph, operator, name_layer):
     )
 
 
+def any_batch(graph):
+    """Whether a graph leaves the number of examples open."""
+    subgraph = graph.subgraphs[0]
+    signatures = [subgraph.tensors[index].shapeSignature for index in subgraph.inputs]
+    return any(s is not None and len(s) and s[0] == -1 for s in signatures)
+
+
 def drop_unread(graph):
     """Removes operators whose outputs nothing reads."""
     subgraph = graph.subgraphs[0]

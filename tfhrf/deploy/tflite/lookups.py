@@ -59,8 +59,11 @@ def stand_in(graph):
     return evaluated
 
 
-def functions(graph):
-    """The Functions of a float graph that TFLM has no integers for, as long as can be."""
+def functions(graph, any_operator=False):
+    """The Functions of a float graph that TFLM has no integers for, as long as can be.
+
+    With `any_operator` those that it has integers for as well.
+    """
     subgraph = graph.subgraphs[0]
     tensors = subgraph.tensors
     # What each tensor is a function of, by which operators, and whether one of them is FLOAT_ONLY.
@@ -87,7 +90,7 @@ def functions(graph):
     for result, (source, operators, missing) in known.items():
         readers = graphs.neighbors(graph, result)[1]
         ends = result in subgraph.outputs or any(int(op.outputs[0]) not in known for op in readers)
-        if missing and ends and graphs.type_name(tensors[result]) == "float32":
+        if (missing or any_operator) and ends and graphs.type_name(tensors[result]) == "float32":
             found.append(Function(source, result, operators))
     return found
 

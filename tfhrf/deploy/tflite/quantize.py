@@ -16,7 +16,7 @@ from tensorflow.lite.python.optimize.calibrator import Calibrator
 
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.few_values import few_values, share_scales
-from tfhrf.deploy.tflite.ranges import LEAST_WEIGHTS, LEVELS, PRODUCTS
+from tfhrf.deploy.tflite.ranges import scale_zeros
 
 # CMSIS-NN runs 16-bit Dense layers with one weight scale per tensor only. Newer versions of
 # TensorFlow must be told; older ones know nothing else.
@@ -67,19 +67,6 @@ def separate_buffers(graph):
         tensor.buffer = len(graph.buffers)
         graph.buffers.append(graphs.schema.BufferT())
         graph.buffers[-1].data = data.copy()
-
-
-def scale_zeros(graph):
-    """Gives 16-bit constants of zeros a scale: the quantizer makes it 0, which ends processes."""
-    subgraph = graph.subgraphs[0]
-    for operator in subgraph.operators:
-        tensors = [subgraph.tensors[index] for index in operator.inputs if index >= 0]
-        scales = [graphs.describe(tensor)["scale"] or 0.0 for tensor in tensors]
-        for tensor, scale in zip(tensors, scales, strict=True):
-            if graphs.type_name(tensor) == "int16" and scale == 0.0:
-                product = graphs.operator_name(graph, operator) in PRODUCTS
-                scale = LEAST_WEIGHTS["int16x8"] / 2 / LEVELS["int16x8"] if product else max(scales)
-                tensor.quantization.scale = np.array([scale], np.float32)
 
 
 def quantize_read(graph, precision):

@@ -196,3 +196,25 @@ def apply_window(graph, index, window, low, high):
         return
     values = np.clip(graphs.constant_array(graph, index), *window).astype(np.float32)
     graphs.make_constant(graph, index, values)
+
+
+def scale_zeros(graph):
+    """Gives 16-bit constants of zeros a scale: the quantizer makes it 0, which ends processes.
+
+    Returns whether there were any.
+    """
+    subgraph, found = graph.subgraphs[0], False
+    for operator in subgraph.operators:
+        tensors = [subgraph.tensors[index] for index in operator.inputs if index >= 0]
+        scales = [graphs.describe(tensor)["scale"] or 0.0 for tensor in tensors]
+        for tensor, scale in zip(tensors, scales, strict=True):
+            if graphs.type_name(tensor) == "int16" and scale == 0.0:
+                product = graphs.operator_name(graph, operator) in PRODUCTS
+                scale = LEAST_WEIGHTS["int16x8"] / 2 / LEVELS["int16x8"] if product else max(scales)
+                tensor.quantization.scale = np.array([scale], np.float32)
+                found = True
+    for operator in subgraph.operators:
+        if graphs.operator_name(graph, operator) == "FILL":
+            value, filled = (subgraph.tensors[i] for i in (operator.inputs[1], operator.outputs[0]))
+            value.quantization = filled.quantization
+    return found

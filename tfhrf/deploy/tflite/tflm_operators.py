@@ -4,6 +4,7 @@ The tests find the same operators by running each in its wheel.
 """
 
 from tfhrf.deploy.tflite.graph import (
+    any_batch,
     is_constant,
     locate,
     operator_name,
@@ -172,10 +173,3 @@ def check_operator(graph, operator, name_layer, becomes):
                 f"A shape is not static: {where}. Received: tensor '{tensor_name(tensor)}' of "
                 f"shape {shape_of(tensor)}"
             )
-
-
-def any_batch(graph):
-    """Whether a graph leaves the number of examples open."""
-    subgraph = graph.subgraphs[0]
-    signatures = [subgraph.tensors[index].shapeSignature for index in subgraph.inputs]
-    return any(s is not None and len(s) and s[0] == -1 for s in signatures)
