@@ -121,3 +121,23 @@ def test_files_that_need_nothing_stay_as_they_are():
     x, y = Spec((1, 8), (0.03,), 11), Spec((1, 8), (1 / 128,))
     content = chained([("TANH", [x], [y], None)])
     assert not adopt(graphs.read(content))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "float32"])
+def test_tokens_of_any_number_of_examples(dtype, tmp_path):
+    x = keras.Input((6,), dtype=dtype)
+    rows = layers.Embedding(9, 4)(x)
+    model = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling1D()(rows)))
+    disturb(model)
+    content = open_batch(model, examples=np.random.default_rng(0).integers(0, 9, (20, 6)))
+    report, call = compile_c(content, tmp_path)
+    assert (report["inputs"][0]["dtype"], report["inputs"][0]["tokens"]) == ("int32", 9)
+    for (tokens,) in random_inputs(tfhrf_form(content), 8):
+        (expected,) = tflm_process.call("run_reference", content, [tokens.astype(dtype)])
+        np.testing.assert_array_equal(call([tokens])[0], expected)
+
+
+def tfhrf_form(content):
+    graph = graphs.read(content)
+    assert adopt(graph)
+    return graphs.write(graph)

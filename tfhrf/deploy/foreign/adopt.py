@@ -7,6 +7,7 @@ from tfhrf.deploy.foreign.unsigned import to_signed
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.missing_operators import replace_missing
 from tfhrf.deploy.tflite.ranges import scale_zeros
+from tfhrf.deploy.tflite.tokens import take_tokens
 
 
 def adopt(graph):
@@ -33,6 +34,7 @@ STEPS = (
     settle_shapes,
     to_signed,
     join_dilations,
+    take_tokens,
     look_up_islands,
     repeat_by_joining,
 )

@@ -5,9 +5,12 @@ import re
 import numpy as np
 
 from tfhrf.deploy.tflite.graph import (
+    constant_array,
     drop_unread,
     drop_unused_codes,
     drop_unused_tensors,
+    is_constant,
+    make_constant,
     neighbors,
     operator_name,
     tensor_name,
@@ -18,34 +21,61 @@ from tfhrf.deploy.tflite.schema import schema
 
 
 def take_tokens(graph):
-    """Rewrites a float graph in place: no negative places, and no casts behind inputs."""
-    subgraph = graph.subgraphs[0]
+    """Rewrites a graph in place: no negative places, and no casts behind inputs.
+
+    Returns whether there were any, or places of 64 bits.
+    """
+    subgraph, found = graph.subgraphs[0], False
     for operator in subgraph.operators:
         if operator_name(graph, operator) == "GATHER":
-            skip_negative(graph, operator)
+            found |= skip_negative(graph, operator)
     drop_unread(graph)
     for place, index in enumerate(subgraph.inputs):
         readers = neighbors(graph, int(index))[1]
-        if [operator_name(graph, reader) for reader in readers] == ["CAST"]:
+        names = [operator_name(graph, reader) for reader in readers]
+        # Levels of 8 bits are cast to places in tables of functions.
+        if names == ["CAST"] and type_name(subgraph.tensors[index]) not in ("int8", "int16"):
             exchange_input(graph, place, readers[0])
+            found = True
     for operator in subgraph.operators:
         for index in (*operator.inputs, *operator.outputs):
-            if index >= 0 and type_name(subgraph.tensors[index]) == "int64":
-                subgraph.tensors[index].type = schema.TensorType.INT32
+            if index >= 0 and is_place(subgraph.tensors[index]):
+                narrow(graph, int(index))
+                found = True
     drop_unused_tensors(graph)
     drop_unused_codes(graph)
+    return found
+
+
+def is_place(tensor):
+    """Whether a tensor has 64 bits and is no bias, which has a scale."""
+    quantization = tensor.quantization
+    return type_name(tensor) == "int64" and (quantization is None or quantization.scale is None)
+
+
+def narrow(graph, index):
+    """Makes 32 bits of a tensor's 64."""
+    tensor = graph.subgraphs[0].tensors[index]
+    if is_constant(graph, tensor):
+        make_constant(graph, index, constant_array(graph, index).astype(np.int32))
+    tensor.type = schema.TensorType.INT32
 
 
 def skip_negative(graph, gather):
-    """Lets a GATHER read places themselves: Keras counts negative ones from the end."""
+    """Lets a GATHER read places themselves: Keras counts negative ones from the end.
+
+    Returns whether it did not.
+    """
     select = neighbors(graph, gather.inputs[1])[0]
     if select is None or operator_name(graph, select) not in ("SELECT", "SELECT_V2"):
-        return
+        return False
     condition, other, places = (int(index) for index in select.inputs)
     less, add = neighbors(graph, condition)[0], neighbors(graph, other)[0]
     named = [op is not None and operator_name(graph, op) for op in (less, add)]
     if named == ["LESS", "ADD"] and less.inputs[0] == add.inputs[0] == places:
         gather.inputs[1] = places
+        return True
+    return False
 
 
 def exchange_input(graph, place, cast):
