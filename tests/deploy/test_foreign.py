@@ -106,6 +106,22 @@ def test_floats_between_integers(name, tmp_path):
     np.testing.assert_array_equal(call([levels])[0], expected)
 
 
+BEYOND = {"EXP": None, "GELU": schema.GeluOptionsT, "LOG": None, "RELU6": None}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_operators_that_tflm_lacks_or_computes_otherwise(name, tmp_path):
+    """TFLM's RELU6 does not rescale."""
+    made = BEYOND[name]
+    x, y = Spec((1, 256), (0.03,), -128 if name == "LOG" else 11), Spec((1, 256), (0.05,), -70)
+    content = chained([(name, [x], [y], made and made())])
+    _, call = compile_c(content, tmp_path / "c")
+    levels = np.arange(-128, 128).astype(np.int8)[None]
+    (expected,) = tflm_process.call("run_reference", content, [levels])
+    np.testing.assert_array_equal(call([levels])[0], expected)
+    assert name not in tfhrf.to_tflm(content, tmp_path / "tflm")["operators"]
+
+
 def test_what_is_not_one_value_between_integers_is_named(tmp_path):
     x = Spec((1, 8), (0.03,), 11)
     floats, result = Spec(x.shape, dtype="float32"), Spec(x.shape, dtype="float32")
@@ -115,6 +131,27 @@ def test_what_is_not_one_value_between_integers_is_named(tmp_path):
     operators.append(("QUANTIZE", [result], [Spec(x.shape, (0.1,))], None))
     with pytest.raises(ValueError, match=r"No C code for operator DEQUANTIZE"):
         tfhrf.to_c(chained(operators), tmp_path)
+
+
+def test_a_file_that_tensorflow_lite_cannot_run_is_one_line(tmp_path):
+    x, shape = Spec((1, 8), (0.03,), 11), Spec((2,), dtype="int32")
+    y, count = Spec((1, 9), (0.03,), 11), constant(np.array([1, 9], np.int32))
+    total = Spec((2,), dtype="int32")
+    made = schema.ShapeOptionsT()
+    made.outType = schema.TensorType.INT32
+    operators = [("SHAPE", [x], [shape], made)]
+    operators.append(("MAXIMUM", [shape, count], [total], schema.MaximumMinimumOptionsT()))
+    operators.append(("RESHAPE", [x, total], [y], schema.ReshapeOptionsT()))
+    with pytest.raises(ValueError, match=r"^The file computes shapes, .*Received: .*RESHAPE"):
+        tfhrf.to_c(chained(operators), tmp_path)
+
+
+def test_shapes_that_do_not_fit_are_named(tmp_path):
+    x, y = Spec((1, 8), (0.03,), 11), Spec((1, 9), (0.03,), 11)
+    wanted = constant(np.array([1, 9], np.int32))
+    content = chained([("RESHAPE", [x, wanted], [y], schema.ReshapeOptionsT())])
+    with pytest.raises((ValueError, RuntimeError), match=r"RESHAPE.*Received|Received: .*RESHAPE"):
+        tfhrf.to_c(content, tmp_path)
 
 
 def test_files_that_need_nothing_stay_as_they_are():

@@ -11,7 +11,11 @@ from tfhrf.deploy.tflite.tokens import take_tokens
 
 
 def adopt(graph):
-    """Whether a ModelT has changed; one that TFLM computes as it is has not."""
+    """Whether a ModelT has changed; one that TFLM computes as it is has not.
+
+    Raises:
+        ValueError: it cannot be brought into that form; the message says why.
+    """
     changed = [step(graph) for step in STEPS]
     return any(changed)
 

@@ -62,14 +62,20 @@ def islands(graph, lookups):
 
 
 def is_missing(graph, operator):
-    """Whether TFLM lacks an operator of one value in 8 bits."""
+    """Whether TFLM lacks an operator of one value in 8 bits, or computes something else."""
     tensors, name = graph.subgraphs[0].tensors, graphs.operator_name(graph, operator)
     ends = [*operator.inputs, *operator.outputs]
     if len(ends) != 2 or any(graphs.type_name(tensors[index]) != "int8" for index in ends):
         return False
-    same = graphs.shape_of(tensors[ends[0]]) == graphs.shape_of(tensors[ends[1]])
-    return name in ONE_VALUE and same and "int8" not in OPERATORS.get(name, ("", ()))[1]
+    if graphs.shape_of(tensors[ends[0]]) != graphs.shape_of(tensors[ends[1]]):
+        return False
+    if name in BOUNDS:
+        x, y = (graphs.describe(tensors[index]) for index in ends)
+        return (x["scale"], x["zero_point"]) != (y["scale"], y["zero_point"])
+    return name in ONE_VALUE and "int8" not in OPERATORS.get(name, ("", ()))[1]
 
 
+# TFLM's kernel of the first bounds values, but does not rescale them; it has no others.
+BOUNDS = ("RELU6", "RELU_0_TO_1", "RELU_N1_TO_1")
 ONE_VALUE = {"CEIL", "COS", "EXP", "FLOOR", "GELU", "LOG", "NEG", "ROUND", "SIGN", "SIN", "SQRT"}
 ONE_VALUE |= {"SQUARE"}

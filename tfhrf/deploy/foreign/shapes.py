@@ -11,7 +11,11 @@ from tfhrf.deploy.tflite import graph as graphs
 
 
 def settle_shapes(graph):
-    """Whether a ModelT computed shapes or left some open, which stand in it now."""
+    """Whether a ModelT computed shapes or left some open, which stand in it now.
+
+    Raises:
+        ValueError: TensorFlow Lite cannot run it.
+    """
     known, folded = computed_shapes(graph)
     subgraph = graph.subgraphs[0]
     if len(graph.subgraphs) > 1 or not (folded or has_open(graph)):
@@ -24,9 +28,13 @@ def settle_shapes(graph):
         content = graphs.write(graph)
         zeros = [zeros_of(subgraph.tensors[index]) for index in subgraph.inputs]
         values = tflm_process.call("run_reference", content, zeros)
-    except (RuntimeError, ValueError):
-        # What cannot be run is named by who reads the graph.
-        return False
+    except (RuntimeError, ValueError) as error:
+        # What the process beside ended over was not TFLM.
+        reason = str(error).replace("TensorFlow Lite Micro ended", "it ended")
+        raise ValueError(
+            "The file computes shapes, and TensorFlow Lite cannot run an example to find them. "
+            f"Received: {reason}"
+        ) from error
     finally:
         subgraph.outputs, graph.signatureDefs = outputs, signatures
     for index, value in zip(made, values, strict=True):

@@ -28,6 +28,8 @@ def view_of(operator, address):
     """The addresses of the outputs of an operator that only looks at its input another way."""
     name, inputs, options = operator.name, operator.inputs, operator.options
     if name in ("RESHAPE", "EXPAND_DIMS", "SQUEEZE"):
+        if address.size != np.prod(operator.output.shape, dtype=int):
+            refuse(operator, "its output has not as many elements as its input", inputs[0])
         return [address.reshape(operator.output.shape)]
     if name == "TRANSPOSE":
         return [address.transpose([int(i) for i in inputs[1].data])]
