@@ -54,7 +54,8 @@ def to_tflm(
     The files appear together at the end; after an error none has changed.
 
     Args:
-        tflite_bytes: what `to_tflite` returns for "int8", "int16x8" or "float32".
+        tflite_bytes: what `to_tflite` returns for "int8", "int16x8" or "float32", or another graph,
+            which is written in the form that TFLM computes as TensorFlow Lite does.
         directory: where the files go; made if missing. Files of the same names are replaced.
         name: a C identifier that begins the file names and names the namespace.
         labels: names of the classes, one for each value of the graph's output, or None.
