@@ -60,8 +60,12 @@ def to_signed(graph):
 
 
 def has_weights(graph, operator):
-    named = graphs.operator_name(graph, operator) in (*graphs.PRODUCTS, "TRANSPOSE_CONV")
-    return named and graphs.is_constant(graph, graph.subgraphs[0].tensors[operator.inputs[1]])
+    """Whether an operator multiplies by constants of uint8."""
+    if graphs.operator_name(graph, operator) not in (*graphs.PRODUCTS, "TRANSPOSE_CONV"):
+        return False
+    index = int(operator.inputs[1])
+    constant = graphs.is_constant(graph, graph.subgraphs[0].tensors[index])
+    return constant and is_unsigned(graph, index)
 
 
 def is_unsigned(graph, index):
