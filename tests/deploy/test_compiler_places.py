@@ -8,13 +8,12 @@ from keras import layers
 from needs import needs_tflm
 from single_operators import Spec, chained, constant, single
 from test_compiler_operators import axes, int8, options, scale, tensor, zero_point
-from tflite_graphs import open_batch
+from tflite_graphs import expected_of, open_batch
 from tiny_models import disturb
 
 import tfhrf
 from tfhrf.deploy import runners
 from tfhrf.deploy.foreign.dilation import join_dilations
-from tfhrf.deploy.runners import run_reference
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.schema import schema
 
@@ -107,7 +106,7 @@ def equals_reference(content, folder, seed):
     """TensorFlow Lite Micro pads with 0 in place of the zero point: TensorFlow Lite is right."""
     report, call = compile_c(content, folder)
     for example in random_inputs(content, 10, seed):
-        for found, expected in zip(call(example), run_reference(content, example), strict=True):
+        for found, expected in zip(call(example), expected_of(content, example), strict=True):
             np.testing.assert_array_equal(found, expected)
     assert report["tflm_ran"]
     return report
@@ -162,7 +161,7 @@ def test_dilated_layers_for_any_number_of_examples(layer, shape, tmp_path):
     assert "SPACE_TO_BATCH_ND" not in report["operators"]
     assert tfhrf.to_tflm(content, tmp_path / "tflm")["operators"] == report["operators"]
     (example,) = random_inputs(content, 3)[2]
-    (expected,) = run_reference(content, [example])
+    (expected,) = expected_of(content, [example])
     joined = graphs.read(content)
     assert join_dilations(joined)
     np.testing.assert_array_equal(runners.invoke(graphs.write(joined), example), expected)

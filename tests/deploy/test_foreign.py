@@ -7,11 +7,11 @@ from generated_c import compile_c, needs_compiler, random_inputs
 from keras import layers, ops
 from needs import needs_tflm
 from single_operators import Spec, chained, constant
-from tflite_graphs import open_batch
+from tflite_graphs import expected_of, open_batch
 from tiny_models import disturb
 
 import tfhrf
-from tfhrf.deploy import runners, tflm_process
+from tfhrf.deploy import runners
 from tfhrf.deploy.foreign.adopt import adopt
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.schema import schema
@@ -53,7 +53,7 @@ def same(content, folder):
     graph = graphs.read(content)
     adopt(graph)
     for (example,) in examples:
-        (expected,) = tflm_process.call("run_reference", content, [example])
+        (expected,) = expected_of(content, [example])
         np.testing.assert_array_equal(call([example])[0], expected)
         np.testing.assert_array_equal(runners.invoke(graphs.write(graph), example), expected)
     assert tfhrf.to_tflm(content, folder / "tflm")["outputs"] == report["outputs"]
@@ -102,7 +102,7 @@ def test_floats_between_integers(name, tmp_path):
     content = chained(operators)
     _, call = compile_c(content, tmp_path)
     levels = np.arange(-128, 128).astype(np.int8)[None]
-    (expected,) = tflm_process.call("run_reference", content, [levels])
+    (expected,) = expected_of(content, [levels])
     np.testing.assert_array_equal(call([levels])[0], expected)
 
 
@@ -117,7 +117,7 @@ def test_operators_that_tflm_lacks_or_computes_otherwise(name, tmp_path):
     content = chained([(name, [x], [y], made and made())])
     _, call = compile_c(content, tmp_path / "c")
     levels = np.arange(-128, 128).astype(np.int8)[None]
-    (expected,) = tflm_process.call("run_reference", content, [levels])
+    (expected,) = expected_of(content, [levels])
     np.testing.assert_array_equal(call([levels])[0], expected)
     assert name not in tfhrf.to_tflm(content, tmp_path / "tflm")["operators"]
 
@@ -170,7 +170,7 @@ def test_tokens_of_any_number_of_examples(dtype, tmp_path):
     report, call = compile_c(content, tmp_path)
     assert (report["inputs"][0]["dtype"], report["inputs"][0]["tokens"]) == ("int32", 9)
     for (tokens,) in random_inputs(tfhrf_form(content), 8):
-        (expected,) = tflm_process.call("run_reference", content, [tokens.astype(dtype)])
+        (expected,) = expected_of(content, [tokens.astype(dtype)])
         np.testing.assert_array_equal(call([tokens])[0], expected)
 
 

@@ -7,12 +7,12 @@ from needs import needs_tflm
 from single_operators import Spec, chained, constant, single
 from test_compiler_operators import axes, options, scale
 from test_tflm_operators import graph_of
+from tflite_graphs import expected_of
 
 import tfhrf
 from tfhrf.deploy.c.literals import INT8
 from tfhrf.deploy.c.lower import LOWERINGS
 from tfhrf.deploy.foreign.unsigned import OTHER
-from tfhrf.deploy.runners import run_reference
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.schema import schema
 from tfhrf.deploy.tflite.tflm_operators import OPERATORS
@@ -39,7 +39,7 @@ def same(content, folder, count=20, seed=0):
             values = np.full(tensor["shape"], 255 * number) if number < 2 else values
             given.append(np.clip(np.round(values), 0, 255).astype(np.uint8))
         found = call([(one.astype(int) - 128).astype(np.int8) for one in given])
-        for one, expected in zip(found, run_reference(content, given), strict=True):
+        for one, expected in zip(found, expected_of(content, given), strict=True):
             less = 128 if expected.dtype == np.uint8 else 0
             np.testing.assert_array_equal(one.astype(int) + less, expected)
     assert report["tflm_ran"]

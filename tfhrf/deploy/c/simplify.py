@@ -39,7 +39,7 @@ def simplify(graph):
 
 
 def look_up(table, values):
-    return np.asarray(table)[np.asarray(values) + 128]
+    return np.asarray(table)[np.asarray(values, int) + 128]
 
 
 def scalar(tensor):
