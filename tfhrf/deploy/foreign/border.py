@@ -5,7 +5,6 @@ where it is not told otherwise.
 """
 
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.schema import schema
 
 OUTSIDE = ("float32", "uint8")
 
@@ -16,13 +15,12 @@ def strip_border(graph):
     Returns whether there were others.
 
     An input is exchanged if only QUANTIZE operators with one scale read it, an output if QUANTIZE
-    or DEQUANTIZE makes it of integers and nothing else reads it. Places of the largest value, which
-    TensorFlow counts in 64 bits, become 32 bits.
+    or DEQUANTIZE makes it of integers and nothing else reads it.
     """
     subgraph = graph.subgraphs[0]
     tensors = subgraph.tensors
     outside = {graphs.type_name(tensors[i]) for i in (*subgraph.inputs, *subgraph.outputs)}
-    if not outside & {*OUTSIDE, "int64"}:
+    if not outside.intersection(OUTSIDE):
         return False
     for place, index in enumerate(subgraph.inputs):
         _, readers = graphs.neighbors(graph, index)
@@ -44,9 +42,6 @@ def strip_border(graph):
             continue
         if graphs.operator_name(graph, producer) in ("QUANTIZE", "DEQUANTIZE"):
             subgraph.outputs[place] = producer.inputs[0]
-    for index, tensor in enumerate(tensors):
-        if graphs.type_name(tensor) == "int64" and graphs.place_count(graph, index):
-            tensor.type = schema.TensorType.INT32
     graphs.drop_unread(graph)
     graph.signatureDefs = []
     graphs.drop_unused_tensors(graph)
