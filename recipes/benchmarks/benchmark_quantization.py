@@ -29,6 +29,7 @@ from tfhrf.files import safe_name
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies import cli, material, record, shrink
 from tfhrf.studies.assess import calibration_windows
+from tfhrf.studies.level import as_heard
 from tfhrf.studies.metrics import confusion_counts, recall
 
 material.define_places()
@@ -115,17 +116,18 @@ def main(folders):
     (folder,) = map(pathlib.Path, folders)
     settings = record.read(folder, "settings.json")
     made_of = material.read_again(settings, flags.FLAGS)
-    config = LogMelConfig.load(folder / "front_end.json")
+    base = LogMelConfig.load(folder / "front_end.json")
     utterances = made_of.utterances
-    features = prepare([u.path for u in utterances], config, [u.span for u in utterances])
+    stored = prepare([u.path for u in utterances], base, [u.span for u in utterances])
     targets = np.array([made_of.corpus.labels.index(u.label) for u in utterances])
     counts: dict = collections.defaultdict(int)
     print(f"{'':34}{'dB':>7}{'equal':>8}{'right':>8}{'flash':>9}{'RAM':>8}{'M4, M':>8}")
     for fold in made_of.folds:
         if fold.name not in flags.FLAGS.held_out:
             continue
-        path = folder / safe_name(fold.name) / "folded.keras"
-        model = keras.saving.load_model(path, compile=False)
+        place = folder / safe_name(fold.name)
+        model = keras.saving.load_model(place / "folded.keras", compile=False)
+        features, config = as_heard(stored, base, place)
         frames = model.input_shape[1]
         calibration = calibration_windows([features[i] for i in fold.train], frames, config)
         windows, places = windows_of(features, fold.test, frames, config)

@@ -1,5 +1,6 @@
 """Training that starts from a trained model: its function, its front end, a classifier of ours."""
 
+import dataclasses
 import json
 
 import keras
@@ -10,10 +11,13 @@ from small_models import FRAMES, LABELS, write_model
 from test_recipes import assert_one_line, corpus, elsewhere, recipe  # noqa: F401
 
 import tfhrf
+from tfhrf.data.extract import extract
+from tfhrf.data.store import prepare
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models import ConvTransformer
 from tfhrf.models.devices import DEVICES
 from tfhrf.recognition import packaged
+from tfhrf.studies.level import as_heard, mean_level
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.start import continued, start
 
@@ -76,6 +80,7 @@ def tiny(tmp_path_factory):
     (folder / "int8.tflite").write_bytes(tfhrf.to_tflite(tfhrf.fold(model), windows))
     config.save(folder / "front_end.json")
     (folder / "labels.json").write_text(json.dumps(["sadness", "anger"]))
+    (folder / "level.json").write_text("0.75\n")
     return folder
 
 
@@ -94,4 +99,26 @@ def test_the_recipe_trains_on(corpus, tiny, tmp_path):  # noqa: F811
     results = json.loads((out / "results.json").read_text())
     assert results["parameters"]["trained"] > results["parameters"]["folded"]
     assert results["folding error"] <= 1e-5
+    # What a fold trains on is as loud as what trained the model; whom it tests decides nothing.
+    (place,) = (path.parent for path in out.glob("*/fold.json"))
+    own = LogMelConfig.load(place / "front_end.json")
+    assert (
+        dataclasses.replace(own, mean=packaged.find(tiny).config.mean) == packaged.find(tiny).config
+    )
+    trained = [path for path in sorted(corpus.rglob("*.wav")) if path.name[:2] != place.name]
+    assert len(trained) == 16
+    assert mean_level(extract(trained, own)) == pytest.approx(0.75, abs=1e-4)
     assert_one_line(recipe(*arguments, "--variant=light"), "conv_transformer_tiny")
+
+
+def test_a_fold_is_heard_as_its_front_end_computes(corpus, tmp_path):  # noqa: F811
+    paths = sorted(corpus.rglob("*.wav"))[:3]
+    config = LogMelConfig()
+    stored = prepare(paths, config)
+    assert as_heard(stored, config, tmp_path) == (stored, config)
+    own = dataclasses.replace(config, mean=-2.5)
+    own.save(tmp_path / "front_end.json")
+    heard, found = as_heard(stored, config, tmp_path)
+    assert found == own
+    for one, frames in zip(heard, extract(paths, own), strict=True):
+        np.testing.assert_allclose(np.asarray(one), frames, atol=1e-6)

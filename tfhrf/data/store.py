@@ -48,6 +48,7 @@ class StoredFrames:
     offset: int  # bytes, of the first frame
     frames: int
     mels: int
+    shift: float = 0.0  # added to every value
 
     def __len__(self):
         return self.frames
@@ -73,6 +74,7 @@ class StoredFrames:
             starts = range(0, size, record + _AFTER + _BEFORE)
             content = b"".join(content[start:][:record] for start in starts)
         frames = np.frombuffer(content, "<f4").reshape(self.frames, self.mels)
+        frames = frames + np.float32(self.shift) if self.shift else frames
         return frames.astype(dtype or np.float32, copy=False)
 
 

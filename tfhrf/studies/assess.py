@@ -77,7 +77,6 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
         name = f"{settings['dataset']}_{settings['model']}"
         record["tflm"] = to_tflm(content, work / "tflm", name=name, labels=list(corpus.labels))
         record["summary"] = str(summary(trained))
-        config.save(work / "front_end.json")
     for side, (features, targets, groups) in sides.items():
         posteriors = posteriors_of(models, features, trained.input_shape[1], config, advance)
         record[side] = decide(posteriors, targets, groups, corpus)

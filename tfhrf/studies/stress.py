@@ -19,6 +19,7 @@ from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
 from tfhrf.studies import record, study_page
 from tfhrf.studies.assess import decide, posteriors_of
+from tfhrf.studies.level import front_end_of
 from tfhrf.studies.metrics import scores_of_counts
 from tfhrf.studies.pictures import save_stress
 from tfhrf.studies.record import StudyError
@@ -84,7 +85,8 @@ def run(out, material):
         },
     }
     names = [f"{c} {one.span}" for c, one in zip(checksums, utterances, strict=True)]
-    _test(out, results, tested, models, corpus, utterances, names, frames, config)
+    configs = {fold.name: front_end_of(places[fold.name], config) for fold in tested}
+    _test(out, results, tested, models, corpus, utterances, names, frames, configs)
     title = f"{results['settings']['dataset']}, {results['settings']['model']}, int8"
     save_stress(out / STRESS[1], results, title)
     if finished:
@@ -100,7 +102,7 @@ def _results(out):
         return {}
 
 
-def _test(out, results, folds, models, corpus, utterances, names, frames, config):
+def _test(out, results, folds, models, corpus, utterances, names, frames, configs):
     """Adds the conditions to the results, and writes these as often as one was tested."""
     results["conditions"] = known = _found(out, results["made of"])
     left = [name for name in CONDITIONS if name not in known]
@@ -113,6 +115,7 @@ def _test(out, results, folds, models, corpus, utterances, names, frames, config
         try:
             for fold in folds:
                 predict = functools.partial(runners.predict, models[fold.name])
+                config = configs[fold.name]
                 heard = _heard(condition, fold, utterances, names, config)
                 posteriors = posteriors_of({"int8": predict}, heard, frames, config, bar.add)
                 chosen = [groups[i] for i in fold.test]

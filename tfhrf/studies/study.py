@@ -58,6 +58,7 @@ def run(
     restart=False,
     bad=None,
     teachers=(),
+    level=None,
 ):
     """Trains and tests models fold by fold, and trains those to deploy on all utterances.
 
@@ -79,6 +80,8 @@ def run(
             the studies go on without them.
         teachers: folders of finished studies of the same data, whose models' posteriors are part
             of the targets.
+        level: of what trained the weights that training starts from, as of
+            `tfhrf.studies.level.mean_level`; features are shifted to it. None: they stay.
 
     Returns:
         The content of `results.json` of each study.
@@ -102,6 +105,8 @@ def run(
     made_of = record.made_of(utterances, checksums, folds, corpus.labels, training, config)
     if not fold_numbers:
         chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
+    if level is not None:
+        made_of["level"] = level
     if teachers:
         made_of["teachers"] = check_teachers(teachers, chosen, made_of)
     for study in studies:
@@ -135,7 +140,7 @@ def run(
             for name, fold in lessons.items()
         }
         steps = training.steps_per_epoch(len(learned))
-        data = _shared(corpus, features, utterances, training, steps, config, soft)
+        data = _shared(corpus, features, utterances, training, steps, config, level, soft)
         for place in _train_missing(studies, missing, data, engine, strategy):
             results[place] = _report(studies[place], corpus, left_out)
     return [results[place] for place in range(len(studies))]
@@ -165,7 +170,7 @@ def named(folds):
     return [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
 
 
-def _shared(corpus, features, utterances, training, steps_per_epoch, config, soft):
+def _shared(corpus, features, utterances, training, steps_per_epoch, config, level, soft):
     """What all folds of all studies share, as `run_folds` takes it."""
     targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
     groups = [utterance.group for utterance in utterances]
@@ -173,7 +178,18 @@ def _shared(corpus, features, utterances, training, steps_per_epoch, config, sof
         utterance.path.name if utterance.span is None else f"{utterance.path.name} {utterance.span}"
         for utterance in utterances
     ]
-    return corpus, features, targets, groups, names, training, steps_per_epoch, config, soft
+    return (
+        corpus,
+        features,
+        targets,
+        groups,
+        names,
+        training,
+        steps_per_epoch,
+        config,
+        level,
+        soft,
+    )
 
 
 def _train_missing(studies, missing, data, engine, strategy):

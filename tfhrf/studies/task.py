@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import pickle
 import time
 import zlib
@@ -11,8 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfhrf.files import begin_folder, cleaning_up, safe_name
+from tfhrf.files import begin_folder, cleaning_up, safe_name, write_text
+from tfhrf.recognition.packaged import FRONT_END, LEVEL
 from tfhrf.studies.assess import assess, calibration_of
+from tfhrf.studies.level import at_level, mean_level
 from tfhrf.studies.results import DEPLOYED
 from tfhrf.studies.training import compile_model, fit, restart
 from tfhrf.workers import worker_pool
@@ -59,28 +62,31 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
             complete.
         data: function that returns what all studies share: corpus, features (StoredFrames),
             class indices, groups and names of all utterances, TrainingSettings, batches per epoch,
-            LogMelConfig, soft targets of each fold by its name, as of `soft_targets`, if there are
-            teachers.
+            LogMelConfig, the level of what training starts from, or None, and soft targets of
+            each fold by its name, as of `soft_targets`, if there are teachers.
         shards: function that returns the folder in which the features' shards are here.
         build, settings: of the Study.
         strategy: a key of STRATEGIES.
         folds: list of Fold.
     """
-    corpus, features, targets, groups, names, training, steps_per_epoch, config, soft = data()
+    corpus, stored, targets, groups, names, training, steps_per_epoch, base, level, soft = data()
     here = shards()
-    features = [dataclasses.replace(one, shard=here / one.shard.name) for one in features]
-    seed, shape = settings["seed"], (training.frames, config.mels)
+    stored = [dataclasses.replace(one, shard=here / one.shard.name) for one in stored]
+    seed, shape = settings["seed"], (training.frames, base.mels)
     model, initial, scope = _compiled(
         pickle.dumps((build, shape, len(corpus.labels), training, steps_per_epoch, seed, strategy))
     )
     count = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: advance(steps_per_epoch))
 
-    def side(indices):
+    def side(features, indices):
         some = [features[i] for i in indices]
         return some, targets[indices], [groups[i] for i in indices]
 
     with _assessing(len(folds) > 1, advance) as assess_later:
         for fold in folds:
+            features, config = stored, base
+            if level is not None:
+                features, config = at_level(stored, fold.train, level, base)
             done = folder / (safe_name(fold.name) if fold.tests else DEPLOYED)
             work = begin_folder(done)
             with cleaning_up(work):
@@ -99,9 +105,13 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                         config,
                         seed_of(seed, fold),
                         [clock, count, board],
-                        side(fold.validation)[:2] if fold.validation else None,
+                        side(features, fold.validation)[:2] if fold.validation else None,
                     )
                 model.save(work / "trained.keras")
+                config.save(work / FRONT_END)
+                if not fold.tests:
+                    heard = mean_level([features[i] for i in fold.train])
+                    write_text(work / LEVEL, json.dumps(heard) + "\n")
                 record = {
                     "fold": fold.name,
                     "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},
@@ -120,7 +130,7 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                     steps_per_epoch,
                     seed_of(seed, fold),
                 ),
-                {name: side(indices) for name, indices in sides.items() if indices},
+                {name: side(features, indices) for name, indices in sides.items() if indices},
                 corpus,
                 settings,
                 config,

@@ -13,6 +13,7 @@ import numpy as np
 from tfhrf.files import safe_name
 from tfhrf.studies import record
 from tfhrf.studies.assess import posteriors_of
+from tfhrf.studies.level import as_heard
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import DEPLOYED, record_of
 from tfhrf.studies.training import inference
@@ -74,8 +75,10 @@ def soft_targets(runs, fold, features, classes, config):
     some = [features[index] for index in fold.train]
     sums = np.zeros((len(some), classes))
     for run in runs:
-        model = keras.saving.load_model(_place(run, fold) / MODEL, compile=False)
-        sums += posteriors_of({"": inference(model)}, some, model.input_shape[1], config)[""]
+        place = _place(run, fold)
+        model = keras.saving.load_model(place / MODEL, compile=False)
+        heard, own = as_heard(some, config, place)
+        sums += posteriors_of({"": inference(model)}, heard, model.input_shape[1], own)[""]
     taught = np.full((len(features), classes), np.nan, np.float32)
     taught[fold.train] = sums / len(runs)
     return taught
