@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from sounds import sine, write_wav
 
 from tfhrf.data.decode import AudioError
@@ -92,6 +93,24 @@ def test_configuration_is_frozen_and_saved(tmp_path):
     path.write_text(json.dumps({"mels": 40, "melz": 1}))
     with pytest.raises(ValueError, match=r"Received: \['mels', 'melz'\] in .*front_end.json"):
         LogMelConfig.load(path)
+
+
+def test_an_equalizer_takes_from_each_mel_what_it_says(tmp_path):
+    decibels = np.round(np.linspace(0, -20, CONFIG.mels), 2)
+    config = dataclasses.replace(CONFIG, equalizer=tuple(decibels.tolist()))
+    wave = tf.constant(0.1 * np.random.default_rng(0).standard_normal(16_000), tf.float32)
+    lower = (log_mel(wave, CONFIG) - log_mel(wave, config)).numpy() / CONFIG.scale
+    expected = np.broadcast_to(-decibels * np.log(10) / 10, lower.shape)
+    np.testing.assert_allclose(lower, expected, atol=1e-5)
+    np.testing.assert_allclose(
+        log_mel_numpy(wave.numpy(), config), log_mel(wave, config), atol=1e-5
+    )
+    np.testing.assert_allclose(log_mel(tf.zeros(400), config), config.silence, atol=1e-6)
+    config.save(tmp_path / "front_end.json")
+    assert LogMelConfig.load(tmp_path / "front_end.json") == config
+    for wrong in ((0.0,), (0.1,) * 64, (-91.0,) * 64, (float("nan"),) * 64):
+        with pytest.raises(ValueError, match=r"must have 64 values from -90 to 0\. Received: \("):
+            dataclasses.replace(CONFIG, equalizer=wrong)
 
 
 def test_extract_names_a_file_shorter_than_a_frame(tmp_path):

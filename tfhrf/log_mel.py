@@ -9,7 +9,7 @@ import functools
 import json
 import os
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -34,6 +34,9 @@ class LogMelConfig:
 
     With `trim`, silence before the first and after the last utterance of a recording has been cut
     by the rule of `tfhrf.endpoint`, which cuts a stream into utterances on a device.
+
+    Raises:
+        ValueError: `equalizer` has not a value from -90 to 0 for each mel.
     """
 
     sample_rate: int = 16_000  # Hz
@@ -47,6 +50,15 @@ class LogMelConfig:
     mean: float = -4.0  # of the natural logarithm
     scale: float = 0.25
     trim: bool = False
+    equalizer: tuple[float, ...] = ()  # dB that each mel gets, 0 at most; () for none
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "equalizer", tuple(self.equalizer))  # JSON has lists
+        values = self.equalizer
+        if values and not (len(values) == self.mels and all(-90 <= one <= 0 for one in values)):
+            raise ValueError(
+                f"`equalizer` must have {self.mels} values from -90 to 0. Received: {values}"
+            )
 
     @property
     def silence(self) -> np.float32:
@@ -62,9 +74,15 @@ class LogMelConfig:
         """Number of frames of a recording of `seconds`."""
         return max(0, 1 + (round(seconds * self.sample_rate) - self.frame_length) // self.hop)
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """The fields by name; an equalizer only where there is one."""
+        values = dataclasses.asdict(self)
+        return values if self.equalizer else {k: v for k, v in values.items() if k != "equalizer"}
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the configuration as JSON."""
-        write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        write_text(path, json.dumps(self.values, indent=2) + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LogMelConfig":
@@ -72,7 +90,7 @@ class LogMelConfig:
         values = json.loads(pathlib.Path(path).read_text())
         known = {field.name for field in dataclasses.fields(cls)}
         # What was saved before silence could be cut has no word of it.
-        if {*values, "trim"} != known:
+        if {*values, "trim", "equalizer"} != known:
             raise ValueError(
                 f"A front-end configuration has the keys {sorted(known)}. "
                 f"Received: {sorted(values)} in {path}"
@@ -82,15 +100,16 @@ class LogMelConfig:
 
 @functools.cache
 def mel_filters(config: LogMelConfig) -> NDArray[np.float32]:
-    """Triangular mel filters (HTK scale), float32 of shape (fft_length / 2 + 1, mels)."""
+    """Triangular filters (HTK scale), equalized, float32 of shape (fft_length / 2 + 1, mels)."""
     bins = np.linspace(0, config.sample_rate / 2, config.fft_length // 2 + 1)
     edges = np.linspace(hz_to_mel(config.lower_hz), hz_to_mel(config.upper_hz), config.mels + 2)
     below, centre, above = edges[:-2], edges[1:-1], edges[2:]
     bins = hz_to_mel(bins)[:, None]
     rising = (bins - below) / (centre - below)
     falling = (above - bins) / (above - centre)
-    filters: NDArray[np.float32] = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
-    return filters
+    filters: NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
+    gains = 10.0 ** (np.array(config.equalizer or 0.0) / 10.0)
+    return (filters * gains).astype(np.float32)
 
 
 def hz_to_mel(hz: ArrayLike) -> NDArray[np.float64]:

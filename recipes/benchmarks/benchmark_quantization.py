@@ -29,7 +29,7 @@ from tfhrf.files import safe_name
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies import cli, material, record, shrink
 from tfhrf.studies.assess import calibration_windows
-from tfhrf.studies.level import as_heard
+from tfhrf.studies.level import as_heard, front_end_of
 from tfhrf.studies.metrics import confusion_counts, recall
 
 material.define_places()
@@ -127,7 +127,8 @@ def main(folders):
             continue
         place = folder / safe_name(fold.name)
         model = keras.saving.load_model(place / "folded.keras", compile=False)
-        features, config = as_heard(stored, base, place)
+        config = front_end_of(place, base)
+        features = as_heard(stored, base, config)
         frames = model.input_shape[1]
         calibration = calibration_windows([features[i] for i in fold.train], frames, config)
         windows, places = windows_of(features, fold.test, frames, config)

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 import pytest
 import small_models
+import soundfile
 from small_models import FRAMES, LABELS, write_model
+from sounds import write_wav
 from test_recipes import assert_one_line, corpus, elsewhere, recipe  # noqa: F401
 
 import tfhrf
@@ -17,10 +19,11 @@ from tfhrf.log_mel import LogMelConfig
 from tfhrf.models import ConvTransformer
 from tfhrf.models.devices import DEVICES
 from tfhrf.recognition import packaged
-from tfhrf.studies.level import as_heard, mean_level
+from tfhrf.studies.level import as_heard, equalized, mel_levels
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.start import continued, start
 
+LEVELS = np.linspace(0.8, 0.4, DEVICES["tiny"]["config"].mels).round(2).tolist()
 SHAPE = (FRAMES, small_models.CONFIG.mels)
 WINDOWS = np.random.default_rng(0).normal(0, 1, (4, *SHAPE)).astype("f4")
 
@@ -80,7 +83,7 @@ def tiny(tmp_path_factory):
     (folder / "int8.tflite").write_bytes(tfhrf.to_tflite(tfhrf.fold(model), windows))
     config.save(folder / "front_end.json")
     (folder / "labels.json").write_text(json.dumps(["sadness", "anger"]))
-    (folder / "level.json").write_text("0.75\n")
+    (folder / "levels.json").write_text(json.dumps(LEVELS))
     return folder
 
 
@@ -102,23 +105,48 @@ def test_the_recipe_trains_on(corpus, tiny, tmp_path):  # noqa: F811
     # What a fold trains on is as loud as what trained the model; whom it tests decides nothing.
     (place,) = (path.parent for path in out.glob("*/fold.json"))
     own = LogMelConfig.load(place / "front_end.json")
-    assert (
-        dataclasses.replace(own, mean=packaged.find(tiny).config.mean) == packaged.find(tiny).config
-    )
+    base = packaged.find(tiny).config
+    assert dataclasses.replace(own, mean=base.mean, equalizer=()) == base != own
     trained = [path for path in sorted(corpus.rglob("*.wav")) if path.name[:2] != place.name]
     assert len(trained) == 16
-    assert mean_level(extract(trained, own)) == pytest.approx(0.75, abs=1e-4)
+    np.testing.assert_allclose(mel_levels(extract(trained, own)), LEVELS, atol=0.02)
     assert_one_line(recipe(*arguments, "--variant=light"), "conv_transformer_tiny")
 
 
-def test_a_fold_is_heard_as_its_front_end_computes(corpus, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("step", [0.0, 2.5])
+def test_recordings_become_as_loud_as_the_models_and_silence_stays(corpus, tmp_path, step):  # noqa: F811
     paths = sorted(corpus.rglob("*.wav"))[:3]
-    config = LogMelConfig()
+    samples, rate = soundfile.read(paths[0])
+    paths.append(write_wav(tmp_path / "pauses.wav", np.pad(samples, 2 * rate)))
+    config = dataclasses.replace(LogMelConfig(), equalizer=(-1.0,) * 64 if step else ())
     stored = prepare(paths, config)
-    assert as_heard(stored, config, tmp_path) == (stored, config)
-    own = dataclasses.replace(config, mean=-2.5)
-    own.save(tmp_path / "front_end.json")
-    heard, found = as_heard(stored, config, tmp_path)
-    assert found == own
+    assert as_heard(stored, config, config) == stored
+    # Louder throughout; the higher, the less, and one mel deeper than an equalizer goes.
+    wanted = mel_levels(stored) + 0.5 - 0.01 * step * np.arange(64)
+    wanted[40] -= 9.0 * (step > 0)
+    own = equalized(config, stored, wanted)
+    assert own.silence == pytest.approx(config.silence + 0.5, abs=1e-6)
+    heard = as_heard(stored, config, own)
     for one, frames in zip(heard, extract(paths, own), strict=True):
-        np.testing.assert_allclose(np.asarray(one), frames, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(one), frames, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(heard[3])[0], own.silence, atol=1e-6)
+    again = equalized(own, heard, mel_levels(heard))
+    assert again.mean == pytest.approx(own.mean)
+    assert again.equalizer == own.equalizer
+
+
+def test_mels_without_a_sound_do_not_count(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    time = np.arange(16_000) / 16_000
+    low = write_wav(tmp_path / "low.wav", 0.3 * np.sin(2 * np.pi * 300 * time))
+    config = LogMelConfig(floor=1e-3)
+    stored = prepare([low], config)
+    silent = mel_levels(stored) <= config.silence + 1e-3
+    assert 10 < silent.sum() < 60
+    own = equalized(config, stored, np.zeros(64))
+    assert {own.equalizer[i] for i in np.flatnonzero(silent)} == {0.0}
+    found = np.asarray(as_heard(stored, config, own)[0])
+    assert (found[:, silent] == own.silence).all()
+    assert found[:, ~silent].mean(axis=0).max() == pytest.approx(0, abs=0.01)
+    quiet = write_wav(tmp_path / "quiet.wav", np.zeros(16_000))
+    assert equalized(config, prepare([quiet], config), np.zeros(64)) == config

@@ -48,7 +48,8 @@ class StoredFrames:
     offset: int  # bytes, of the first frame
     frames: int
     mels: int
-    shift: float = 0.0  # added to every value
+    shift: tuple[float, ...] = ()  # added to each mel, if any
+    least: float = -np.inf  # no value is below it then
 
     def __len__(self):
         return self.frames
@@ -74,7 +75,8 @@ class StoredFrames:
             starts = range(0, size, record + _AFTER + _BEFORE)
             content = b"".join(content[start:][:record] for start in starts)
         frames = np.frombuffer(content, "<f4").reshape(self.frames, self.mels)
-        frames = frames + np.float32(self.shift) if self.shift else frames
+        if self.shift:
+            frames = np.maximum(frames + np.array(self.shift, np.float32), np.float32(self.least))
         return frames.astype(dtype or np.float32, copy=False)
 
 
@@ -216,7 +218,7 @@ def folder_name(paths, config, spans, missing_too=False):
         AudioError: a file does not exist, unless `missing_too`.
     """
     libraries = tf.__version__, soundfile.__libsndfile_version__, soxr.__version__
-    front_end = hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode())
+    front_end = hashlib.sha256(json.dumps(config.values).encode())
     front_end.update(f"{VERSION} {libraries}".encode())
     sources = hashlib.sha256()
     states: dict = {}

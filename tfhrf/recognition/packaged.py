@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
 DEFAULT = "light-emodb-4"
-MODEL, INT8, FRONT_END, LABELS, LEVEL, CARD = FILES = (
+MODEL, INT8, FRONT_END, LABELS, LEVELS, CARD = FILES = (
     "model.keras",
     "int8.tflite",
     "front_end.json",
     "labels.json",
-    "level.json",
+    "levels.json",
     "card.md",
 )
 # What a study's folder has instead: the folded model, and above it what all its models share.
@@ -43,8 +43,8 @@ class Pretrained:
     folder: pathlib.Path
     config: LogMelConfig  # the front end
     labels: tuple[str, ...]  # the classes, in the order of the logits
-    # Mean of the log-mel frames that trained the model; None for models that do not say it.
-    level: float | None
+    # Mean of each mel over the frames that trained the model; None if the model does not say it.
+    levels: tuple[float, ...] | None
     int8: bytes  # the integer graph, as of `tfhrf.to_tflite`
     card: str  # Markdown: figures, corpus, licence, what it is for and not for; may be empty
 
@@ -135,7 +135,7 @@ def read(folder: pathlib.Path) -> Pretrained:
             folder,
             LogMelConfig.load(folder / FRONT_END),
             _labels(folder),
-            _level(folder),
+            _levels(folder),
             content,
             card.read_text(encoding="utf-8") if card.exists() else "",
         )
@@ -148,9 +148,9 @@ def read(folder: pathlib.Path) -> Pretrained:
         raise ModelError(f"A model's file is damaged. Received: {folder} ({error})") from error
 
 
-def _level(folder: pathlib.Path) -> float | None:
-    path = folder / LEVEL
-    return float(json.loads(path.read_text())) if path.exists() else None
+def _levels(folder: pathlib.Path) -> tuple[float, ...] | None:
+    path = folder / LEVELS
+    return tuple(map(float, json.loads(path.read_text()))) if path.exists() else None
 
 
 def _labels(folder: pathlib.Path) -> tuple[str, ...]:

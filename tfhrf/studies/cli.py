@@ -195,7 +195,7 @@ def _train(model, backbone, fixed, given):
         config=dataclasses.replace(config, trim=given.trim or config.trim),
         bad=bad,
         teachers=given.teacher,
-        level=begun[0].level if begun else None,
+        levels=begun[0].levels if begun else None,
     )
     for one, results in zip(studies, found, strict=True):
         print(f"\n{tables.table(results)}\n\nWritten to {one.out}")

@@ -93,6 +93,6 @@ def fine_tune(
         fold_numbers=None if test else [],
         config=trained.config,
         engine=None if test else Local(1),
-        level=trained.level,
+        levels=trained.levels,
     )
     return read(folder / DEPLOYED)

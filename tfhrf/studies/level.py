@@ -1,60 +1,81 @@
 """How loud recordings are: a model that trains on hears new ones as loud as those that trained it.
 
-Corpora differ by 10 dB and more, and log-mel frames have no automatic gain. A constant that is
-added to all frames is another `mean` of the front end, which costs a device nothing.
+Corpora differ by 10 dB and more, and from mel to mel: microphones, rooms, and lost bands. Log-mel
+frames have no automatic gain. An equalizer in the front end makes good for it on the average, and
+costs a device next to nothing.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.recognition.packaged import FRONT_END
 
+NEPER = 10.0 / math.log(10.0)  # dB of a natural logarithm of energies
+DEEPEST = -90.0  # dB of an equalizer
+HEARD = 1e-3  # above silence, of a mel that is not silent throughout
 
-def mean_level(features):
-    """The mean of all values of utterances.
+
+def mel_levels(features):
+    """The mean of each mel over all frames of utterances.
 
     Args:
         features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames.
-    """
-    frames = sum(map(len, features))
-    return float(sum(np.mean(one, dtype=np.float64) * (len(one) / frames) for one in features))
-
-
-def at_level(features, train, level, config):
-    """Features of a corpus as loud as those that a model was trained on.
-
-    Args:
-        features: list of StoredFrames, of all utterances.
-        train: indices of those to train on, which alone decide.
-        level: `mean_level` of what the model was trained on.
-        config: LogMelConfig of the features.
 
     Returns:
-        List of StoredFrames, and the LogMelConfig that computes them.
+        float64 array of shape (mels,).
     """
-    shift = level - mean_level([features[index] for index in train])
-    config = dataclasses.replace(config, mean=config.mean - shift / config.scale)
-    return [dataclasses.replace(one, shift=shift) for one in features], config
+    frames = sum(map(len, features))
+    return sum(np.sum(one, axis=0, dtype=np.float64) for one in features) / frames
 
 
-def as_heard(features, config, place):
-    """Features of a study's corpus as the model of one of its folds takes them.
+def equalized(config, features, levels):
+    """The front end to which recordings are as loud as those that a model was trained on.
+
+    A mel's energy is at most as it was, before the floor, which keeps values that are at the floor
+    there; what is to be louder has another `mean`. Mels without a sound stay as they are.
+
+    Args:
+        config: LogMelConfig of the features.
+        features: list of StoredFrames, of the utterances to train on.
+        levels: `mel_levels` of what the model was trained on.
+
+    Returns:
+        LogMelConfig.
+    """
+    found = mel_levels(features)
+    heard = found > config.silence + HEARD
+    if not heard.any():
+        return config
+    shift = (np.array(levels) - found) / config.scale
+    most = shift[heard].max()
+    wanted = np.array(config.equalizer or 0.0) + np.where(heard, (shift - most) * NEPER, 0.0)
+    return dataclasses.replace(
+        config,
+        mean=config.mean - float(most),
+        equalizer=tuple(np.round(np.maximum(wanted, DEEPEST), 2).tolist()),
+    )
+
+
+def as_heard(features, config, own):
+    """Features of one front end as another one computes them that `equalized` has returned for it.
 
     Args:
         features: list of StoredFrames.
         config: LogMelConfig of the features.
-        place: folder of the fold.
+        own: the other one.
 
     Returns:
-        List of StoredFrames, and the LogMelConfig that computes them.
+        List of StoredFrames.
     """
-    own = front_end_of(place, config)
     if own == config:
-        return features, config
-    shift = (config.mean - own.mean) * config.scale
-    return [dataclasses.replace(one, shift=shift) for one in features], own
+        return features
+    gains = np.array(own.equalizer or 0.0) - np.array(config.equalizer or 0.0)
+    shift = (gains / NEPER + config.mean - own.mean) * config.scale
+    shift = tuple(np.broadcast_to(shift, config.mels).tolist())
+    return [dataclasses.replace(one, shift=shift, least=float(own.silence)) for one in features]
 
 
 def front_end_of(place, config):

@@ -30,7 +30,7 @@ def made_of(utterances, contents, folds, classes, training, config):
     """
     return {
         **data_of(utterances, contents, folds, classes),
-        "front end": dataclasses.asdict(config),
+        "front end": config.values,
         "training": dataclasses.asdict(training),
         "arithmetic": {"features": store.VERSION, "tensorflow": tf.__version__},
     }

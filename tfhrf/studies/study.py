@@ -58,7 +58,7 @@ def run(
     restart=False,
     bad=None,
     teachers=(),
-    level=None,
+    levels=None,
 ):
     """Trains and tests models fold by fold, and trains those to deploy on all utterances.
 
@@ -80,8 +80,9 @@ def run(
             the studies go on without them.
         teachers: folders of finished studies of the same data, whose models' posteriors are part
             of the targets.
-        level: of what trained the weights that training starts from, as of
-            `tfhrf.studies.level.mean_level`; features are shifted to it. None: they stay.
+        levels: of what trained the weights that training starts from, as of
+            `tfhrf.studies.level.mel_levels`; an equalizer makes each fold's the same. None: there
+            is none.
 
     Returns:
         The content of `results.json` of each study.
@@ -105,8 +106,8 @@ def run(
     made_of = record.made_of(utterances, checksums, folds, corpus.labels, training, config)
     if not fold_numbers:
         chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
-    if level is not None:
-        made_of["level"] = level
+    if levels is not None:
+        made_of["levels"] = list(levels)
     if teachers:
         made_of["teachers"] = check_teachers(teachers, chosen, made_of)
     for study in studies:
@@ -140,7 +141,7 @@ def run(
             for name, fold in lessons.items()
         }
         steps = training.steps_per_epoch(len(learned))
-        data = _shared(corpus, features, utterances, training, steps, config, level, soft)
+        data = _shared(corpus, features, utterances, training, steps, config, levels, soft)
         for place in _train_missing(studies, missing, data, engine, strategy):
             results[place] = _report(studies[place], corpus, left_out)
     return [results[place] for place in range(len(studies))]
@@ -170,7 +171,7 @@ def named(folds):
     return [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
 
 
-def _shared(corpus, features, utterances, training, steps_per_epoch, config, level, soft):
+def _shared(corpus, features, utterances, training, steps_per_epoch, config, levels, soft):
     """What all folds of all studies share, as `run_folds` takes it."""
     targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
     groups = [utterance.group for utterance in utterances]
@@ -187,7 +188,7 @@ def _shared(corpus, features, utterances, training, steps_per_epoch, config, lev
         training,
         steps_per_epoch,
         config,
-        level,
+        levels,
         soft,
     )
 

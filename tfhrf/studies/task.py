@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfhrf.files import begin_folder, cleaning_up, safe_name, write_text
-from tfhrf.recognition.packaged import FRONT_END, LEVEL
+from tfhrf.recognition.packaged import FRONT_END, LEVELS
 from tfhrf.studies.assess import assess, calibration_of
-from tfhrf.studies.level import at_level, mean_level
+from tfhrf.studies.level import as_heard, equalized, mel_levels
 from tfhrf.studies.results import DEPLOYED
 from tfhrf.studies.training import compile_model, fit, restart
 from tfhrf.workers import worker_pool
@@ -62,14 +62,14 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
             complete.
         data: function that returns what all studies share: corpus, features (StoredFrames),
             class indices, groups and names of all utterances, TrainingSettings, batches per epoch,
-            LogMelConfig, the level of what training starts from, or None, and soft targets of
-            each fold by its name, as of `soft_targets`, if there are teachers.
+            LogMelConfig, the mel levels of what training starts from, or None, and soft targets
+            of each fold by its name, as of `soft_targets`, if there are teachers.
         shards: function that returns the folder in which the features' shards are here.
         build, settings: of the Study.
         strategy: a key of STRATEGIES.
         folds: list of Fold.
     """
-    corpus, stored, targets, groups, names, training, steps_per_epoch, base, level, soft = data()
+    corpus, stored, targets, groups, names, training, steps_per_epoch, base, levels, soft = data()
     here = shards()
     stored = [dataclasses.replace(one, shard=here / one.shard.name) for one in stored]
     seed, shape = settings["seed"], (training.frames, base.mels)
@@ -84,9 +84,10 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
 
     with _assessing(len(folds) > 1, advance) as assess_later:
         for fold in folds:
-            features, config = stored, base
-            if level is not None:
-                features, config = at_level(stored, fold.train, level, base)
+            config = base
+            if levels is not None:
+                config = equalized(base, [stored[i] for i in fold.train], levels)
+            features = as_heard(stored, base, config)
             done = folder / (safe_name(fold.name) if fold.tests else DEPLOYED)
             work = begin_folder(done)
             with cleaning_up(work):
@@ -110,8 +111,8 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                 model.save(work / "trained.keras")
                 config.save(work / FRONT_END)
                 if not fold.tests:
-                    heard = mean_level([features[i] for i in fold.train])
-                    write_text(work / LEVEL, json.dumps(heard) + "\n")
+                    heard = mel_levels([features[i] for i in fold.train])
+                    write_text(work / LEVELS, json.dumps(heard.round(4).tolist()) + "\n")
                 record = {
                     "fold": fold.name,
                     "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},

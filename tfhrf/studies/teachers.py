@@ -13,7 +13,7 @@ import numpy as np
 from tfhrf.files import safe_name
 from tfhrf.studies import record
 from tfhrf.studies.assess import posteriors_of
-from tfhrf.studies.level import as_heard
+from tfhrf.studies.level import as_heard, front_end_of
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import DEPLOYED, record_of
 from tfhrf.studies.training import inference
@@ -77,7 +77,8 @@ def soft_targets(runs, fold, features, classes, config):
     for run in runs:
         place = _place(run, fold)
         model = keras.saving.load_model(place / MODEL, compile=False)
-        heard, own = as_heard(some, config, place)
+        own = front_end_of(place, config)
+        heard = as_heard(some, config, own)
         sums += posteriors_of({"": inference(model)}, heard, model.input_shape[1], own)[""]
     taught = np.full((len(features), classes), np.nan, np.float32)
     taught[fold.train] = sums / len(runs)

@@ -27,6 +27,7 @@ class Tables:
     segments: np.ndarray  # bins before the first centre, between centres, after the last one
     weights: np.ndarray  # of each bin, in the filter whose centre comes next, 31 fractional bits
     logarithm: np.ndarray  # (intervals, 3), terms of log2(1 + (i + position) / intervals)
+    equalizer: np.ndarray  # of each mel, or none; added to log2(energy)
     slope: int  # level = (log2(energy) * slope + offset) >> shift
     offset: int
     shift: int
@@ -68,6 +69,7 @@ def make_tables(config, scale, zero_point, dtype):
         segments=segments,
         weights=weights,
         logarithm=logarithm_terms(),
+        equalizer=equalizer(config),
         slope=slope,
         offset=offset,
         shift=shift,
@@ -165,6 +167,12 @@ def logarithm_terms(intervals=32):
     values = np.log2(1 + (np.arange(intervals)[:, None] + nodes) / intervals)
     terms = np.linalg.solve(np.vander(nodes, increasing=True), values.T).T
     return np.round(terms * 2.0**LOG_BITS * [1, 2, 4]).astype(np.int64)
+
+
+def equalizer(config):
+    """The equalizer's decibels as logarithms to base 2."""
+    decibels = np.array(config.equalizer)
+    return np.round(decibels * (math.log2(10) / 10 * 2**LOG_BITS)).astype(np.int64)
 
 
 def line(config, scale, zero_point, log2_unit):

@@ -144,7 +144,7 @@ def check_config(config):
 
 def array_types(tables):
     """The C type of each table; indices are bytes where they fit."""
-    return {
+    types = {
         "order": unsigned(tables.order),
         "window": "frontend_complex_t",
         "factors": "frontend_complex_t",
@@ -152,6 +152,7 @@ def array_types(tables):
         "weights": "int32_t",
         "logarithm": "int32_t",
     }
+    return types | ({"equalizer": "int32_t"} if tables.equalizer.size else {})
 
 
 def unsigned(values):
@@ -168,6 +169,7 @@ def tables_header(config, tables, arrays, dtype):
         "PAIRS": f"{len(tables.window)}U",
         "FFT_POINTS": f"{config.fft_length // 2}U",
         "FFT_RADIX_2": f"{int(tables.radix_2)}",
+        "EQUALIZED": f"{int(tables.equalizer.size > 0)}",
         "FIRST_BIN": f"{tables.first_bin}U",
         "LEAST": f"({tables.least})",
         "SLOPE": f"INT32_C({tables.slope})",

@@ -2,10 +2,7 @@
 
 #include "frontend_arithmetic.h"
 
-/* Fractional bits of the logarithm to base 2. */
-#define LOG_BITS 25
-
-frontend_level_t frontend_level(int64_t energy, uint32_t gain)
+frontend_level_t frontend_level(int64_t energy, int32_t offset)
 {
     const uint32_t high = (uint32_t)((uint64_t)energy >> 32);
     const uint32_t low = (uint32_t)energy;
@@ -30,7 +27,7 @@ frontend_level_t frontend_level(int64_t energy, uint32_t gain)
     /* A polynomial of degree 2 on each of 32 intervals. */
     terms = frontend_logarithm[(mantissa >> 26) & 31U];
     position = (int32_t)((mantissa << 6) >> 1);
-    logarithm = (((int32_t)exponent - (2 * (int32_t)gain)) * (1 << LOG_BITS)) + terms[0];
+    logarithm = offset + (int32_t)(exponent << FRONTEND_LOG_BITS) + terms[0];
     logarithm += frontend_product(position, terms[1] + frontend_product(position, terms[2]));
     /* Shifts of negative numbers to the right keep the sign, as with every compiler in use. */
     level = (int32_t)(((int64_t)logarithm * FRONTEND_SLOPE + FRONTEND_OFFSET) >> FRONTEND_SHIFT);

@@ -6,8 +6,11 @@
 
 #include "frontend_tables.h"
 
-/* Level of a filter's energy of samples shifted up by `gain` bits: the logarithm, shifted, scaled,
+/* Fractional bits of the logarithm to base 2. */
+#define FRONTEND_LOG_BITS 25
+
+/* Level of a filter's energy: the logarithm to base 2, to which `offset` is added, shifted, scaled,
  * rounded and clipped. */
-frontend_level_t frontend_level(int64_t energy, uint32_t gain);
+frontend_level_t frontend_level(int64_t energy, int32_t offset);
 
 #endif /* TFHRF_FRONTEND_LEVEL_H_ */

@@ -3,10 +3,18 @@
 #include "frontend_arithmetic.h"
 #include "frontend_level.h"
 
+#if FRONTEND_EQUALIZED
+#define EQUALIZER(mel) frontend_equalizer[mel]
+#else
+#define EQUALIZER(mel) 0
+#endif
+
 void frontend_filter(const frontend_complex_t *spectrum, uint32_t gain, frontend_level_t *frame)
 {
     const frontend_complex_t *bin = &spectrum[FRONTEND_FIRST_BIN];
     const int32_t *weight = frontend_weights;
+    /* The samples were shifted up, which their energies show twice. */
+    const int32_t offset = -(int32_t)(gain << (FRONTEND_LOG_BITS + 1));
     frontend_level_t *level = frame;
     int64_t rising = 0; /* energy in the filter whose centre comes next */
     uint32_t segment;
@@ -26,7 +34,7 @@ void frontend_filter(const frontend_complex_t *spectrum, uint32_t gain, frontend
             bin = &bin[1];
         }
         if (segment > 0U) {
-            *level = frontend_level((sum >> 1) - rising, gain);
+            *level = frontend_level((sum >> 1) - rising, offset + EQUALIZER(segment - 1U));
             level = &level[1];
         }
     }
