@@ -215,7 +215,9 @@ def test_the_name_changes_with_all_that_frames_depend_on_and_with_nothing_else(s
     name = store.folder_name(paths, CONFIG, spans)
     assert name.startswith("8mels-")
     for field in dataclasses.fields(CONFIG):
-        other = dataclasses.replace(CONFIG, **{field.name: getattr(CONFIG, field.name) + 1})
+        value = getattr(CONFIG, field.name)
+        other = (-1.0,) * CONFIG.mels if field.name == "equalizer" else value + 1
+        other = dataclasses.replace(CONFIG, **{field.name: other})
         assert store.folder_name(paths, other, spans) != name
     monkeypatch.chdir(paths[0].parent)
     relative = [path.name for path in paths]

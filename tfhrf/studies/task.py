@@ -84,10 +84,7 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
 
     with _assessing(len(folds) > 1, advance) as assess_later:
         for fold in folds:
-            config = base
-            if levels is not None:
-                config = equalized(base, [stored[i] for i in fold.train], levels)
-            features = as_heard(stored, base, config)
+            features, config = _heard(stored, base, levels, fold)
             done = folder / (safe_name(fold.name) if fold.tests else DEPLOYED)
             work = begin_folder(done)
             with cleaning_up(work):
@@ -108,11 +105,7 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                         [clock, count, board],
                         side(features, fold.validation)[:2] if fold.validation else None,
                     )
-                model.save(work / "trained.keras")
-                config.save(work / FRONT_END)
-                if not fold.tests:
-                    heard = mel_levels([features[i] for i in fold.train])
-                    write_text(work / LEVELS, json.dumps(heard.round(4).tolist()) + "\n")
+                _save(work, model, features, config, fold)
                 record = {
                     "fold": fold.name,
                     "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},
@@ -136,6 +129,22 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                 settings,
                 config,
             )
+
+
+def _heard(stored, config, levels, fold):
+    """The features of a fold and the front end that computes them."""
+    if levels is None:
+        return stored, config
+    own = equalized(config, [stored[i] for i in fold.train], levels)
+    return as_heard(stored, config, own), own
+
+
+def _save(work, model, features, config, fold):
+    model.save(work / "trained.keras")
+    config.save(work / FRONT_END)
+    if not fold.tests:
+        levels = mel_levels([features[i] for i in fold.train])
+        write_text(work / LEVELS, json.dumps(levels.round(4).tolist()) + "\n")
 
 
 def _mixed(targets, soft, share, corpus):
