@@ -14,6 +14,7 @@ from small_studies import CONFIG, TRAINING, recordings, run
 from sounds import write_wav
 
 from tfhrf.data.folds import Fold
+from tfhrf.data.store import prepare
 from tfhrf.studies import study_page, task
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.teachers import name_teachers, soft_targets
@@ -67,6 +68,25 @@ def test_soft_targets_are_the_mean_of_the_teachers_where_the_fold_trains(teacher
     expected = np.mean([np.exp(one) / np.exp(one).sum(1, keepdims=True) for one in logits], axis=0)
     np.testing.assert_allclose(found[fold.train], expected[fold.train], rtol=1e-5)
     assert np.isnan(found[[0, 1, 4]]).all()
+
+
+def test_teachers_hear_through_the_front_end_of_their_fold(teachers):
+    utterances, runs = teachers
+    fold = Fold("Bob/x", [2, 3, 5], [], [0, 1])
+    own = dataclasses.replace(CONFIG, mean=CONFIG.mean + 2, equalizer=(-6.0,) * CONFIG.mels)
+    features, equalized = (
+        prepare([one.path for one in utterances], config) for config in (CONFIG, own)
+    )
+    plain = soft_targets(runs, fold, features, 2, CONFIG)
+    paths = [next(one.glob("Bob*")) / "front_end.json" for one in runs]
+    for path in paths:
+        path.unlink()  # features are taken as they are
+    expected = soft_targets(runs, fold, equalized, 2, own)
+    for path in paths:
+        own.save(path)
+    found = soft_targets(runs, fold, features, 2, CONFIG)
+    np.testing.assert_allclose(found[fold.train], expected[fold.train], atol=1e-4)
+    assert np.abs(found - plain)[fold.train].max() > 0.05
 
 
 def test_what_a_student_learns_does_not_depend_on_test_utterances(teachers, monkeypatch, tmp_path):
