@@ -150,7 +150,7 @@ def graph_of(name, dtype):
         "RESIZE_BILINEAR": lambda: ([x, ints(8, 8)], [(1, 8, 8, 8)]),
         "RESIZE_NEAREST_NEIGHBOR": lambda: ([x, ints(8, 8)], [(1, 8, 8, 8)]),
         "REVERSE_V2": lambda: ([x, ints(1)], [SHAPE]),
-        "SELECT_V2": lambda: ([value(of="bool"), x, value()], [SHAPE]),
+        "SELECT_V2": lambda: ([constant(np.ones(SHAPE, bool)), x, value()], [SHAPE]),
         "SLICE": lambda: ([x, ints(0, 1, 0, 0), ints(1, 2, 4, 8)], [(1, 2, 4, 8)]),
         "SPLIT": lambda: ([ints(1), x], [(1, 2, 4, 8)] * 2),
         "SPLIT_V": lambda: ([x, ints(1, 3), ints(1)], [(1, 1, 4, 8), (1, 3, 4, 8)]),
