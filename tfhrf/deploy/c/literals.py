@@ -38,7 +38,7 @@ def scale_literal(scale, zero_point):
     rounding = (1 << right >> 1) + (zero_point << right)
     if not -(2**30) < rounding < 2**30:
         rounding = 0
-    return f"{{{multiplier}, {rounding}, {right}, {left}, {zero_point}}}"
+    return f"{{{multiplier}, {rounding}, {right}, {left}, {-right}, {zero_point}}}"
 
 
 def inner_scale(write, scale, zero_point, largest):

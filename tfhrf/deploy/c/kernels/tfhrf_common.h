@@ -51,7 +51,8 @@ typedef struct {
     int32_t rounding;
     int16_t right;
     int16_t left;
-    int32_t zero_point;
+    int16_t shift; /* minus `right`, as vectors are shifted */
+    int16_t zero_point;
 } tfhrf_scale;
 
 /* The words of a sum are unsigned so that it wraps. */
@@ -142,7 +143,7 @@ TFHRF_INLINE int32_t tfhrf_rescale_twice(int32_t twice, const tfhrf_scale *scale
 }
 
 /* Vectors of 32 bits do inner loops where their scales are the simple ones. */
-#if TFHRF_MVE && !defined(TFHRF_ANY_SCALE)
+#if TFHRF_MVE && !defined(TFHRF_ANY_SCALE) && defined(__GNUC__)
 #define TFHRF_VECTORS 1
 TFHRF_INLINE int32x4_t tfhrf_rescale4(int32x4_t twice, tfhrf_scale scale)
 {
@@ -154,7 +155,6 @@ TFHRF_INLINE int32x4_t tfhrf_rescale4(int32x4_t twice, tfhrf_scale scale)
 /* The same of values that are taken once: what rounds is added where they are multiplied. */
 TFHRF_INLINE int32x4_t tfhrf_rescale4_once(int32x4_t value, tfhrf_scale scale)
 {
-#if defined(__GNUC__)
     /* Compilers copy the value. */
     int32x4_t sign;
     __asm__("vshr.s32 %q1, %q0, #31\n\t"
@@ -163,10 +163,6 @@ TFHRF_INLINE int32x4_t tfhrf_rescale4_once(int32x4_t value, tfhrf_scale scale)
             : "+w"(value), "=&w"(sign)
             : "w"(vdupq_n_s32(scale.multiplier)), "r"(scale.rounding));
     return vshlq_r_s32(value, -scale.right);
-#else
-    const int32x4_t high = vqrdmlashq_n_s32(value, vdupq_n_s32(scale.multiplier), scale.rounding);
-    return vshlq_r_s32(vaddq_s32(high, vshrq_n_s32(value, 31)), -scale.right);
-#endif
 }
 
 TFHRF_INLINE int32x4_t tfhrf_saturate4(int32x4_t values)

@@ -2,7 +2,7 @@
 #ifndef TFHRF_CONV_H_
 #define TFHRF_CONV_H_
 
-#include "tfhrf_dense.h"
+#include "tfhrf_dense_row.h"
 #include "tfhrf_window.h"
 
 /* The value that surrounds the image. */
@@ -29,13 +29,16 @@ TFHRF_INLINE void tfhrf_lay_patch(const int8_t *in, const tfhrf_window *window, 
     tfhrf_patch(in, window, out_y, out_x, (int8_t *)scratch + row * tfhrf_patch_size(dense));
 }
 
-TFHRF_INLINE void tfhrf_conv_pixels(const tfhrf_dense *dense, tfhrf_pair *scratch, int32_t count,
-                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+TFHRF_INLINE void tfhrf_conv_pixels(tfhrf_eight *eight, const tfhrf_dense *dense,
+                                    tfhrf_pair *scratch, int32_t count, int8_t *out, ptrdiff_t next,
+                                    ptrdiff_t out_step)
 {
-    const ptrdiff_t both = count > 1 ? 1 : 0;
     const int8_t *const patch = (const int8_t *)scratch;
-    tfhrf_dense_bytes(patch, patch + both * tfhrf_patch_size(dense), dense, out, both * next,
-                      out_step);
+    if (count > 1) {
+        tfhrf_dense_bytes(eight, patch, patch + tfhrf_patch_size(dense), dense, out, next, out_step);
+    } else {
+        tfhrf_dense_row(patch, out, out_step, dense);
+    }
 }
 #else
 /* Lays a window of pixels of whole blocks out as one of `rows` rows. */
@@ -84,9 +87,11 @@ TFHRF_INLINE void tfhrf_lay_patch(const int8_t *in, const tfhrf_window *window, 
     }
 }
 
-TFHRF_INLINE void tfhrf_conv_pixels(const tfhrf_dense *dense, tfhrf_pair *scratch, int32_t count,
-                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+TFHRF_INLINE void tfhrf_conv_pixels(tfhrf_eight *eight, const tfhrf_dense *dense,
+                                    tfhrf_pair *scratch, int32_t count, int8_t *out, ptrdiff_t next,
+                                    ptrdiff_t out_step)
 {
+    (void)eight;
 #if TFHRF_FOUR
     if (count == 4) {
         tfhrf_dense_four(scratch, dense, out, next, out_step);

@@ -24,10 +24,11 @@ TFHRF_INLINE void tfhrf_lay_patch16(const int16_t *in, const tfhrf_window *windo
     tfhrf_lay16(patch, dense->depth, rows, scratch + row * TFHRF_NEXT_ROW16);
 }
 
-TFHRF_INLINE void tfhrf_conv_pixels16(const tfhrf_dense16 *dense, tfhrf_pair *scratch,
-                                      int32_t count, int16_t *out, ptrdiff_t next,
-                                      ptrdiff_t out_step)
+TFHRF_INLINE void tfhrf_conv_pixels16(tfhrf_eight16 *eight, const tfhrf_dense16 *dense,
+                                      tfhrf_pair *scratch, int32_t count, int16_t *out,
+                                      ptrdiff_t next, ptrdiff_t out_step)
 {
+    (void)eight;
 #if TFHRF_FOUR
     if (count == 4) {
         tfhrf_dense16_four(scratch, dense, out, next, out_step);

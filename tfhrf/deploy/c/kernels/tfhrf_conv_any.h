@@ -10,17 +10,12 @@ TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF
         to += 4 * word;
         from += 4 * word;
     }
-    if (count == 0) {
-        /* Most lines. */
-        return;
-    }
-    if (count > 2 * word) {
+    if (count > 0) {
         const mve_pred16_t lanes = vctp8q((uint32_t)(count * (int32_t)sizeof *to));
         vstrbq_p_u8((uint8_t *)(void *)to,
                     vldrbq_z_u8((const uint8_t *)(const void *)from, lanes), lanes);
-        return;
     }
-#endif
+#else
     for (; count >= word; count -= word) {
         memcpy(to, from, 4);
         to += word;
@@ -36,6 +31,26 @@ TFHRF_INLINE void TFHRF_OF(copy, )(const TFHRF_VALUE *from, int32_t count, TFHRF
             to[2] = from[2];
         }
     }
+#endif
+}
+
+/* Writes `count` times what is around an image, whose bytes are equal; returns what is behind. */
+TFHRF_INLINE TFHRF_VALUE *TFHRF_OF(pad, )(TFHRF_VALUE *to, int32_t count,
+                                          const tfhrf_window *window)
+{
+    const int32_t padding = TFHRF_OF(padding, )(window);
+#if TFHRF_MVE
+    uint8_t *at = (uint8_t *)(void *)to;
+    for (int32_t left = count * (int32_t)sizeof *to; left > 0; left -= 16) {
+        vstrbq_p_u8(at, vdupq_n_u8((uint8_t)padding), vctp8q((uint32_t)left));
+        at += 16;
+    }
+#else
+    if (count > 0) {
+        memset(to, padding, (size_t)count * sizeof *to);
+    }
+#endif
+    return to + count;
 }
 
 /* Copies what the window at an output pixel sees. */
@@ -58,22 +73,31 @@ TFHRF_KERNEL void TFHRF_OF(patch, )(const TFHRF_VALUE *in, const tfhrf_window *w
         }
         return;
     }
+    const int32_t channels = window->channels;
+    const tfhrf_taps inside =
+        tfhrf_inside(first_x, window->kernel_width, window->dilation_width, window->width);
     for (int32_t i = 0; i < window->kernel_height; ++i) {
         const int32_t y = first_y + i * window->dilation_height;
-        if (whole != 0 && y >= 0 && y < window->height) {
-            TFHRF_OF(copy, )(in + y * window->row + first_x * window->column, line, patch);
-            patch += line;
+        if (y < 0 || y >= window->height) {
+            patch = TFHRF_OF(pad, )(patch, line, window);
             continue;
         }
-        for (int32_t j = 0; j < window->kernel_width; ++j) {
-            const int32_t x = first_x + j * window->dilation_width;
-            if (y >= 0 && y < window->height && x >= 0 && x < window->width) {
-                TFHRF_OF(copy, )(in + y * window->row + x * window->column, window->channels, patch);
-            } else {
-                memset(patch, TFHRF_OF(padding, )(window), (size_t)window->channels * sizeof *patch);
-            }
-            patch += window->channels;
+        patch = TFHRF_OF(pad, )(patch, inside.first * channels, window);
+        int32_t run = channels;
+        int32_t runs = inside.last - inside.first;
+        if (window->column == channels && window->dilation_width == 1) {
+            /* Pixel after pixel in memory. */
+            run *= runs;
+            runs = 1;
         }
+        const TFHRF_VALUE *from = in + y * window->row +
+                                  (first_x + inside.first * window->dilation_width) * window->column;
+        for (; runs > 0; --runs) {
+            TFHRF_OF(copy, )(from, run, patch);
+            from += window->dilation_width * window->column;
+            patch += run;
+        }
+        patch = TFHRF_OF(pad, )(patch, (window->kernel_width - inside.last) * channels, window);
     }
 }
 
@@ -92,6 +116,7 @@ TFHRF_KERNEL void TFHRF_OF(conv, _rows)(const TFHRF_VALUE *in, TFHRF_VALUE *out,
         rows = 1;
     }
     int32_t x = 0;
+    TFHRF_OF(eight, ) eight = TFHRF_OF(eight, _of)(dense, out_column, out_step);
     for (; rows > 0; --rows) {
         TFHRF_VALUE *pixel = out;
         for (int32_t left = width; left > 0;) {
@@ -105,7 +130,7 @@ TFHRF_KERNEL void TFHRF_OF(conv, _rows)(const TFHRF_VALUE *in, TFHRF_VALUE *out,
                     ++out_y;
                 }
             }
-            TFHRF_OF(conv_pixels, )(dense, scratch, count, pixel, out_column, out_step);
+            TFHRF_OF(conv_pixels, )(&eight, dense, scratch, count, pixel, out_column, out_step);
             pixel += count * out_column;
             left -= count;
         }

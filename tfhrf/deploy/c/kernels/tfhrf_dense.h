@@ -49,6 +49,23 @@ TFHRF_INLINE tfhrf_outputs tfhrf_outputs_of(const tfhrf_dense *dense, int8_t *ou
 }
 #endif
 
+#if !TFHRF_VECTORS
+/* Only vectors have it: see tfhrf_vectors.h. */
+typedef struct {
+    int32_t none;
+} tfhrf_eight;
+
+TFHRF_INLINE tfhrf_eight tfhrf_eight_of(const tfhrf_dense *dense, ptrdiff_t next,
+                                        ptrdiff_t out_step)
+{
+    const tfhrf_eight eight = {0};
+    (void)dense;
+    (void)next;
+    (void)out_step;
+    return eight;
+}
+#endif
+
 #if TFHRF_MVE
 /*
  * Sixteen products of bytes at a time, of two rows of weights with two rows x: nothing is widened.
@@ -108,7 +125,7 @@ TFHRF_INLINE int32x4_t tfhrf_scaled4(int32x4_t sums, uint32x4_t scales)
     int32x4_t q = vqrdmulhq_s32(sums, vldrwq_gather_base_s32(scales, 0));
     q = vaddq_s32(q, vshrq_n_s32(q, 31));
     q = vaddq_s32(q, vldrwq_gather_base_s32(scales, 4));
-    return vshlq_s32(q, vnegq_s32(vldrwq_gather_base_s32(scales, 8)));
+    return vshlq_s32(q, vldrwq_gather_base_s32(scales, 12));
 }
 
 /* Four scaled sums to outputs: the lowest bytes. */
@@ -137,31 +154,30 @@ TFHRF_INLINE int32x4_t tfhrf_vector_of(const int32_t sums[4])
     return vector;
 }
 
-/* Two rows of bytes times the weights of fours of outputs. */
-TFHRF_KERNEL void tfhrf_vector_dense(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
-                                     int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+/* What is the same for all pairs of rows, which are `next` apart in the output. */
+TFHRF_INLINE tfhrf_eight tfhrf_eight_of(const tfhrf_dense *dense, ptrdiff_t next,
+                                        ptrdiff_t out_step)
 {
     const uint32_t scale_size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)dense->scale_step;
     const uint32_t depth = (uint32_t)dense->depth;
-    const uint32_t step = (uint32_t)out_step;
     const uint32_t scale = (uint32_t)(uintptr_t)dense->scales;
-    tfhrf_eight eight = {
-        dense->weights,
-        (ptrdiff_t)((depth + 3U) / 4U * 8U),
-        {x0, x1},
+    const tfhrf_eight eight = {
+        {NULL, NULL},
+        {NULL, NULL},
         (int32_t)(depth / 16U) - 1,
         depth % 16U,
-        dense->bias,
+        NULL,
         4U * scale_size,
-        out,
-        dense->outputs & ~3,
-        next,
-        dense->final,
+        NULL,
+        0,
         4 * out_step,
-        {0U, step, 2U * step, 3U * step},
+        dense->final,
+        0,
+        tfhrf_places_of(next, out_step),
         {scale, scale + scale_size, scale + 2U * scale_size, scale + 3U * scale_size},
+        8 * tfhrf_blocks(dense->depth),
     };
-    tfhrf_vector_outputs(&eight);
+    return eight;
 }
 
 /* Two rows of bytes, `next` apart in the output, times the weights of outputs from `first` on. */
@@ -197,22 +213,32 @@ TFHRF_INLINE void tfhrf_dense_rest(const int8_t *x0, const int8_t *x1, const tfh
     }
 }
 
-/* The same for all outputs. */
-TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
-                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+/* The same for all outputs, fours of them as `eight` says, which is of `next` and `out_step`. */
+TFHRF_INLINE void tfhrf_dense_bytes(tfhrf_eight *eight, const int8_t *x0, const int8_t *x1,
+                                    const tfhrf_dense *dense, int8_t *out, ptrdiff_t next,
+                                    ptrdiff_t out_step)
 {
-    const int32_t done = dense->outputs & ~3;
+    const int32_t done = tfhrf_are_near(next, out_step) != 0 ? dense->outputs & ~3 : 0;
     if (done != 0) {
-        tfhrf_vector_dense(x0, x1, dense, out, next, out_step);
+        eight->weights[0] = dense->weights;
+        eight->weights[1] = dense->weights + eight->width;
+        eight->x[0] = x0;
+        eight->x[1] = x1;
+        eight->bias = dense->bias;
+        eight->out = out;
+        eight->left = done;
+        tfhrf_vector_outputs(eight);
     }
     if (done != dense->outputs) {
         tfhrf_dense_rest(x0, x1, dense, done, out, next, out_step);
     }
 }
 #else
-TFHRF_INLINE void tfhrf_dense_bytes(const int8_t *x0, const int8_t *x1, const tfhrf_dense *dense,
-                                    int8_t *out, ptrdiff_t next, ptrdiff_t out_step)
+TFHRF_INLINE void tfhrf_dense_bytes(tfhrf_eight *eight, const int8_t *x0, const int8_t *x1,
+                                    const tfhrf_dense *dense, int8_t *out, ptrdiff_t next,
+                                    ptrdiff_t out_step)
 {
+    (void)eight;
     const int32_t whole = dense->depth / 16;
     const uint32_t rest = (uint32_t)dense->depth % 16U;
     const int32_t width = 8 * tfhrf_blocks(dense->depth);
@@ -300,9 +326,15 @@ TFHRF_KERNEL void tfhrf_dense_rows(const int8_t *in, ptrdiff_t in_stride, int8_t
     }
 #endif
     (void)room;
+#if TFHRF_MVE
+    tfhrf_eight eight = tfhrf_eight_of(dense, out_stride, out_step);
+#endif
     for (; rows > 0; rows -= 2) {
         const ptrdiff_t both = rows > 1 ? 1 : 0;
 #if TFHRF_MVE
+        if (both == 0) {
+            eight = tfhrf_eight_of(dense, 0, out_step);
+        }
         const int8_t *first = in;
         const int8_t *second = in + both * in_stride;
         if (in == out) {
@@ -310,7 +342,7 @@ TFHRF_KERNEL void tfhrf_dense_rows(const int8_t *in, ptrdiff_t in_stride, int8_t
             second = tfhrf_kept(second, dense->depth, kept + 4 * tfhrf_blocks(dense->depth));
             first = tfhrf_kept(first, dense->depth, kept);
         }
-        tfhrf_dense_bytes(first, second, dense, out, both * out_stride, out_step);
+        tfhrf_dense_bytes(&eight, first, second, dense, out, both * out_stride, out_step);
 #else
         tfhrf_lay(in, dense->depth, 2, scratch);
         if (both != 0) {

@@ -109,7 +109,8 @@ TFHRF_KERNEL void tfhrf_dense_row(const int8_t *in, int8_t *out, ptrdiff_t out_s
                                   const tfhrf_dense *dense)
 {
 #if TFHRF_MVE
-    tfhrf_dense_bytes(in, in, dense, out, 0, out_step);
+    tfhrf_eight eight = tfhrf_eight_of(dense, 0, out_step);
+    tfhrf_dense_bytes(&eight, in, in, dense, out, 0, out_step);
 #elif TFHRF_JOINT
     const ptrdiff_t width = 8 * tfhrf_blocks(dense->depth);
     const int8_t *w = dense->weights;

@@ -8,7 +8,7 @@
 
 #include "tfhrf_depthwise.h"
 
-#if TFHRF_VECTORS && defined(__GNUC__)
+#if TFHRF_VECTORS
 #define TFHRF_PATCHES 1
 
 /* Zeros before the taps of a channel: the last output does not see the first pixels. */
@@ -51,36 +51,42 @@ TFHRF_INLINE void tfhrf_set_filters(tfhrf_patch_filter filters[4], int32_t words
         vaddvq_s8(channels.val[2]),
         vaddvq_s8(channels.val[3]),
     };
-    vst1q_s8(filters[0].taps + TFHRF_SKIPPED, channels.val[0]);
-    vst1q_s8(filters[1].taps + TFHRF_SKIPPED, channels.val[1]);
-    vst1q_s8(filters[2].taps + TFHRF_SKIPPED, channels.val[2]);
-    vst1q_s8(filters[3].taps + TFHRF_SKIPPED, channels.val[3]);
+    int8_t *first = filters[0].taps + TFHRF_SKIPPED;
+    __asm__ volatile("vstrb.8 %q[a], [%[to]], #40\n\t"
+                     "vstrb.8 %q[b], [%[to]], #40\n\t"
+                     "vstrb.8 %q[c], [%[to]], #40\n\t"
+                     "vstrb.8 %q[d], [%[to]]\n\t"
+                     : [to] "+r"(first)
+                     : [a] "w"(channels.val[0]), [b] "w"(channels.val[1]),
+                       [c] "w"(channels.val[2]), [d] "w"(channels.val[3])
+                     : "memory");
     const uint32x4_t numbers = vidupq_n_u32(0U, 1);
-    const uint32x4_t to = vmulq_n_u32(numbers, (uint32_t)sizeof *filters);
+    const uint32x4_t to = vaddq_n_u32(vmulq_n_u32(numbers, (uint32_t)sizeof *filters),
+                                      (uint32_t)(uintptr_t)filters);
     const uint32_t scale_size = (uint32_t)sizeof(tfhrf_scale) * (uint32_t)dense->scale_step;
     const uint32x4_t scales =
         vaddq_n_u32(vmulq_n_u32(numbers, scale_size),
                     (uint32_t)(uintptr_t)dense->scales + (uint32_t)c * scale_size);
     const int32x4_t bias = vld1q_s32(dense->bias + c);
-    vstrwq_scatter_offset_s32(&filters->bias, to,
-                              vmlaq_n_s32(bias, tfhrf_vector_of(taps), -zero_point));
-    vstrwq_scatter_offset_s32(&filters->multiplier, to, vldrwq_gather_base_s32(scales, 0));
-    vstrwq_scatter_offset_s32(&filters->rounding, to, vldrwq_gather_base_s32(scales, 4));
+    vstrwq_scatter_base_s32(to, 0, vmlaq_n_s32(bias, tfhrf_vector_of(taps), -zero_point));
+    vstrwq_scatter_base_s32(to, 4, vldrwq_gather_base_s32(scales, 0));
+    vstrwq_scatter_base_s32(to, 8, vldrwq_gather_base_s32(scales, 4));
     /* The shift is the lowest byte of what is loaded. */
-    vstrwq_scatter_offset_s32(&filters->left, to,
-                              vnegq_s32(vldrwq_gather_base_s32(scales, 8)));
+    vstrwq_scatter_base_s32(to, 12, vldrwq_gather_base_s32(scales, 12));
 }
 
-/* Two by two outputs of each of four channels, those of `kept`. */
-TFHRF_INLINE void tfhrf_put_patch(const int32_t words[16], const tfhrf_patch_filter filters[4],
-                                  uint32x4_t places, int8_t *out, ptrdiff_t step,
-                                  mve_pred16_t kept)
+/* Two by two outputs of four channels: a word for each output. */
+TFHRF_INLINE int8x16_t tfhrf_patch_outputs(const int32_t words[16],
+                                           const tfhrf_patch_filter filters[4])
 {
 #define TFHRF_SUM(sum, x, at)                                                                      \
     "vldrb.u8 q4, [%[filter], #" at "]\n\t"                                                        \
     "vmlav.s8 " sum ", " x ", q4\n\t"
-/* A channel: where its filter begins, half of that, and the taps that each output begins with. */
-#define TFHRF_CHANNEL(x, filter, half, first, second, third, fourth)                               \
+/*
+ * A channel: where its filter begins, half of that, and the taps that each output begins with. The
+ * sign of a value is added before it is multiplied, with what rounds (tfhrf_rescale_twice).
+ */
+#define TFHRF_CHANNEL(x, filter, half, first, second, third, fourth, narrow)                       \
     TFHRF_SUM("r4", x, first)                                                                      \
     TFHRF_SUM("r8", x, second)                                                                     \
     TFHRF_SUM("r10", x, third)                                                                     \
@@ -89,74 +95,138 @@ TFHRF_INLINE void tfhrf_put_patch(const int32_t words[16], const tfhrf_patch_fil
     "vmov q4[3], q4[1], r8, r12\n\t"                                                               \
     "ldrd r4, r8, [%[filter], #" filter "]\n\t"                                                    \
     "vadd.i32 q4, q4, r4\n\t"                                                                      \
-    "vqrdmulh.s32 q4, q4, r8\n\t"                                                                  \
-    "ldrd r4, r8, [%[filter], #" half "]\n\t"                                                      \
+    "ldrd r4, r10, [%[filter], #" half "]\n\t"                                                     \
     "vshr.s32 q5, q4, #31\n\t"                                                                     \
-    "vadd.i32 q4, q4, q5\n\t"                                                                      \
-    "vadd.i32 q4, q4, r4\n\t"                                                                      \
-    "vshl.s32 q4, r8\n\t"                                                                          \
-    "vqmovnb.s32 q4, q4\n\t"                                                                       \
-    "vqmovnb.s16 q4, q4\n\t"                                                                       \
-    "vpst\n\t"                                                                                     \
-    "vstrbt.32 q4, [%[out], %q[places]]\n\t"                                                       \
-    "add %[out], %[out], %[step]\n\t"
+    "vadd.i32 q5, q5, r4\n\t"                                                                      \
+    "vqrdmlah.s32 q5, q4, r8\n\t"                                                                  \
+    "vshl.s32 q5, r10\n\t" narrow ", q5\n\t"
     const int8_t *filter = filters[1].taps + 4;
-    __asm__ volatile("vmsr p0, %[kept]\n\t"
-                     "vld40.8 {q0, q1, q2, q3}, [%[words]]\n\t"
+    register int8x16_t outputs __asm__("q0");
+    __asm__ volatile("vld40.8 {q0, q1, q2, q3}, [%[words]]\n\t"
                      "vld41.8 {q0, q1, q2, q3}, [%[words]]\n\t"
                      "vld42.8 {q0, q1, q2, q3}, [%[words]]\n\t"
                      "vld43.8 {q0, q1, q2, q3}, [%[words]]\n\t"
-                     TFHRF_CHANNEL("q0", "-60", "-52", "-39", "-40", "-43", "-44")
-                     TFHRF_CHANNEL("q1", "-20", "-12", "1", "0", "-3", "-4")
-                     TFHRF_CHANNEL("q2", "20", "28", "41", "40", "37", "36")
-                     TFHRF_CHANNEL("q3", "60", "68", "81", "80", "77", "76")
-                     : [out] "+r"(out)
-                     : [filter] "r"(filter), [words] "r"(words), [places] "w"(places),
-                       [step] "r"(step), [kept] "r"((uint32_t)kept)
-                     : "r4", "r8", "r10", "r12", "q0", "q1", "q2", "q3", "q4", "q5", "p0",
-                       "memory");
+                     TFHRF_CHANNEL("q0", "-60", "-52", "-39", "-40", "-43", "-44",
+                                   "vqmovnb.s32 q0")
+                     TFHRF_CHANNEL("q1", "-20", "-12", "1", "0", "-3", "-4",
+                                   "vqmovnb.s32 q1")
+                     TFHRF_CHANNEL("q2", "20", "28", "41", "40", "37", "36",
+                                   "vqmovnt.s32 q0")
+                     TFHRF_CHANNEL("q3", "60", "68", "81", "80", "77", "76",
+                                   "vqmovnt.s32 q1")
+                     "vqmovnb.s16 q0, q0\n\t"
+                     "vqmovnt.s16 q0, q1\n\t"
+                     : [outputs] "=w"(outputs)
+                     : [filter] "r"(filter), [words] "r"(words)
+                     : "r4", "r8", "r10", "r12", "q1", "q2", "q3", "q4", "q5", "memory");
 #undef TFHRF_CHANNEL
 #undef TFHRF_SUM
+    return outputs;
 }
 
-/* The same, looked up in a table. */
-TFHRF_INLINE void tfhrf_look_up_patch(const int8_t *table, uint32x4_t places, int8_t *out,
-                                      ptrdiff_t step, mve_pred16_t kept)
+/* Those of `kept` where channels are `step` apart, looked up in a table if there is one. */
+TFHRF_INLINE void tfhrf_scatter_patch(int8x16_t outputs, const int8_t *table, uint32x4_t places,
+                                      int8_t *out, ptrdiff_t step, mve_pred16_t kept)
 {
-#pragma GCC unroll 4
+    if (table != NULL) {
+        const uint8x16_t q = vreinterpretq_u8_s8(outputs);
+        outputs = vldrbq_gather_offset_s8(table - 128, veorq_u8(q, vdupq_n_u8(0x80U)));
+    }
+    int32x4_t words = vreinterpretq_s32_s8(outputs);
     for (int32_t k = 0; k < 4; ++k) {
-        const int32x4_t q = vldrbq_gather_offset_z_s32(out, places, kept);
-        vstrbq_scatter_offset_p_s32(out, places, tfhrf_look_up4(table, q), kept);
+        vstrbq_scatter_offset_p_s32(out, places, words, kept);
+        words = vshrq_n_s32(words, 8);
         out += step;
     }
 }
 
-/* Four lines of pixels, `row` apart; those that are not `inside` are padding. */
-TFHRF_INLINE void tfhrf_patch_lines(const int8_t *from, ptrdiff_t row, uint32x4_t offsets,
-                                    int32x4_t padding, mve_pred16_t inside, int32_t words[16])
+/* Four lines of four pixels, `row` and `column` apart. */
+TFHRF_INLINE void tfhrf_patch_inside(const int8_t *from, ptrdiff_t row, uint32x4_t offsets,
+                                     int32_t words[16])
 {
     int32x4_t a;
     int32x4_t b;
-    __asm__ volatile("vmsr p0, %[inside]\n\t"
-                     "vldrw.u32 %q[a], [%[from], %q[offsets]]\n\t"
+    __asm__ volatile("vldrw.u32 %q[a], [%[from], %q[offsets]]\n\t"
                      "add %[from], %[from], %[row]\n\t"
                      "vldrw.u32 %q[b], [%[from], %q[offsets]]\n\t"
                      "add %[from], %[from], %[row]\n\t"
-                     "vpsel %q[a], %q[a], %q[padding]\n\t"
-                     "vpsel %q[b], %q[b], %q[padding]\n\t"
                      "vstrw.32 %q[a], [%[words]]\n\t"
                      "vstrw.32 %q[b], [%[words], #16]\n\t"
                      "vldrw.u32 %q[a], [%[from], %q[offsets]]\n\t"
                      "add %[from], %[from], %[row]\n\t"
                      "vldrw.u32 %q[b], [%[from], %q[offsets]]\n\t"
-                     "vpsel %q[a], %q[a], %q[padding]\n\t"
-                     "vpsel %q[b], %q[b], %q[padding]\n\t"
                      "vstrw.32 %q[a], [%[words], #32]\n\t"
                      "vstrw.32 %q[b], [%[words], #48]\n\t"
                      : [a] "=&w"(a), [b] "=&w"(b), [from] "+r"(from)
-                     : [row] "r"(row), [offsets] "w"(offsets), [padding] "w"(padding),
-                       [inside] "r"((uint32_t)inside), [words] "r"(words)
+                     : [row] "r"(row), [offsets] "w"(offsets), [words] "r"(words)
+                     : "memory");
+}
+
+/*
+ * The same, from column `x` of the lines on: a column outside is padding. The one at the edge is
+ * read for it, and replaced.
+ */
+TFHRF_INLINE void tfhrf_patch_side(const int8_t *from, int32_t x, const tfhrf_window *window,
+                                   int32_t padding, uint32x4_t counted, int32_t words[16])
+{
+    int32x4_t a;
+    int32x4_t b;
+    int32x4_t nearest;
+    int32x4_t outside;
+    __asm__ volatile("vadd.i32 %q[a], %q[counted], %[x]\n\t"
+                     "vmov.i32 %q[nearest], #0\n\t"
+                     "vdup.32 %q[outside], %[last]\n\t"
+                     "vmax.s32 %q[nearest], %q[a], %q[nearest]\n\t"
+                     "vmin.s32 %q[nearest], %q[nearest], %q[outside]\n\t"
+                     "vcmp.i32 eq, %q[a], %q[nearest]\n\t"
+                     "vmul.i32 %q[nearest], %q[nearest], %[column]\n\t"
+                     "vdup.32 %q[outside], %[padding]\n\t"
+                     "vldrw.u32 %q[a], [%[from], %q[nearest]]\n\t"
+                     "add %[from], %[from], %[row]\n\t"
+                     "vldrw.u32 %q[b], [%[from], %q[nearest]]\n\t"
+                     "add %[from], %[from], %[row]\n\t"
+                     "vpsel %q[a], %q[a], %q[outside]\n\t"
+                     "vpsel %q[b], %q[b], %q[outside]\n\t"
+                     "vstrw.32 %q[a], [%[words]]\n\t"
+                     "vstrw.32 %q[b], [%[words], #16]\n\t"
+                     "vldrw.u32 %q[a], [%[from], %q[nearest]]\n\t"
+                     "add %[from], %[from], %[row]\n\t"
+                     "vldrw.u32 %q[b], [%[from], %q[nearest]]\n\t"
+                     "vpsel %q[a], %q[a], %q[outside]\n\t"
+                     "vpsel %q[b], %q[b], %q[outside]\n\t"
+                     "vstrw.32 %q[a], [%[words], #32]\n\t"
+                     "vstrw.32 %q[b], [%[words], #48]\n\t"
+                     : [a] "=&w"(a), [b] "=&w"(b), [nearest] "=&w"(nearest),
+                       [outside] "=&w"(outside), [from] "+r"(from)
+                     : [row] "r"(window->row), [column] "r"(window->column), [x] "r"(x),
+                       [last] "r"(window->width - 1), [padding] "r"(padding),
+                       [counted] "w"(counted), [words] "r"(words)
                      : "p0", "memory");
+}
+
+/* Lines `y` to y + 3, of which some are outside. */
+TFHRF_INLINE void tfhrf_patch_lines(const int8_t *in, int32_t y, int32_t x,
+                                    const tfhrf_window *window, int32_t padding,
+                                    int32_t words[16])
+{
+    const int32x4_t outside = vdupq_n_s32(padding);
+    const int32x4_t columns = vaddq_n_s32(vreinterpretq_s32_u32(vidupq_n_u32(0U, 1)), x);
+    const int32x4_t nearest = vminq_s32(vmaxq_s32(columns, vdupq_n_s32(0)),
+                                        vdupq_n_s32(window->width - 1));
+    const mve_pred16_t inside = vcmpeqq_s32(columns, nearest);
+    const uint32x4_t offsets =
+        vreinterpretq_u32_s32(vmulq_n_s32(nearest, (int32_t)window->column));
+    const tfhrf_taps lines = tfhrf_inside(y, 4, 1, window->height);
+    for (int32_t i = 0; i < 4; ++i) {
+        vst1q_s32(words + 4 * i, outside);
+    }
+    const int8_t *from = in + (y + lines.first) * window->row;
+    for (int32_t i = lines.first; i < lines.last; ++i) {
+        const int32_t *const pixels = (const int32_t *)(const void *)from;
+        const int32x4_t line = vldrwq_gather_offset_s32(pixels, offsets);
+        vst1q_s32(words + 4 * i, vpselq_s32(line, outside, inside));
+        from += window->row;
+    }
 }
 
 /* Lines of outputs of four channels. */
@@ -164,52 +234,47 @@ TFHRF_INLINE void tfhrf_patches_loop(const int8_t *in, int8_t *out, ptrdiff_t ou
                                      ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
                                      int32_t rows, const tfhrf_window *window,
                                      const tfhrf_patch_filter filters[4], int32_t words[16],
-                                     const int8_t *table)
+                                     const int8_t *table, int32_t words_fit)
 {
     const uint32_t byte = (uint32_t)window->zero_point & 0xffU;
-    const int32x4_t padding = vdupq_n_s32((int32_t)(byte * 0x01010101U));
+    const int32_t padding = (int32_t)(byte * 0x01010101U);
     const uint32x4_t counted = vidupq_n_u32(0U, 1);
-    const int32x4_t numbers = vreinterpretq_s32_u32(counted);
+    const uint32x4_t offsets = vmulq_n_u32(counted, (uint32_t)window->column);
     /* Of outputs, two by two. */
     const uint32x4_t places =
         vaddq_u32(vmulq_n_u32(vandq_u32(counted, vdupq_n_u32(1U)), (uint32_t)out_column),
                   vmulq_n_u32(vshrq_n_u32(counted, 1), (uint32_t)out_row));
-    for (int32_t out_x = 0; out_x < window->out_width; out_x += 2) {
-        /* Columns outside the image are those at its edge, and replaced. */
-        const int32x4_t columns = vaddq_n_s32(numbers, out_x - window->left);
-        const int32x4_t nearest = vminq_s32(vmaxq_s32(columns, vdupq_n_s32(0)),
-                                            vdupq_n_s32(window->width - 1));
-        const mve_pred16_t inside = vcmpeqq_s32(columns, nearest);
-        const uint32x4_t offsets =
-            vreinterpretq_u32_s32(vmulq_n_s32(nearest, (int32_t)window->column));
-        const uint32_t wide = out_x + 1 < window->out_width ? 0xffffU : 0x0f0fU;
-        int8_t *to = out + out_x * out_column;
-        int32_t y = out_y - window->top;
-        for (int32_t left = rows; left > 0; left -= 2) {
-            const int8_t *from = in + y * window->row;
-            mve_pred16_t kept = (mve_pred16_t)wide;
-            if (left >= 2 && y >= 0 && y + 4 <= window->height) {
-                tfhrf_patch_lines(from, window->row, offsets, padding, inside, words);
+    int32_t y = out_y - window->top;
+    for (int32_t left = rows; left > 0; left -= 2) {
+        const int32_t high = y >= 0 && y + 4 <= window->height ? 1 : 0;
+        const uint32_t tall = left >= 2 ? 0xffffU : 0x00ffU;
+        int32_t x = -window->left;
+        int8_t *to = out;
+        for (int32_t wide = window->out_width; wide > 0; wide -= 2) {
+            if (high == 0) {
+                tfhrf_patch_lines(in, y, x, window, padding, words);
+            } else if (x >= 0 && x + 4 <= window->width) {
+                tfhrf_patch_inside(in + y * window->row + x * window->column, window->row, offsets,
+                                   words);
             } else {
-                for (int32_t i = 0; i < 4; ++i) {
-                    int32x4_t line = padding;
-                    if (y + i >= 0 && y + i < window->height) {
-                        const int32_t *const pixels = (const int32_t *)(const void *)from;
-                        line = vpselq_s32(vldrwq_gather_offset_s32(pixels, offsets), padding,
-                                          inside);
-                    }
-                    vst1q_s32(words + 4 * i, line);
-                    from += window->row;
-                }
-                kept = left >= 2 ? kept : (mve_pred16_t)(wide & 0x00ffU);
+                tfhrf_patch_side(in + y * window->row, x, window, padding, counted, words);
             }
-            tfhrf_put_patch(words, filters, places, to, out_step, kept);
-            if (table != NULL) {
-                tfhrf_look_up_patch(table, places, to, out_step, kept);
+            const int8x16_t outputs = tfhrf_patch_outputs(words, filters);
+            uint32_t lanes = wide >= 2 ? tall : tall & 0x0f0fU;
+            /* Of predicates that GCC 12 sees to be constant it makes others. */
+            __asm__("" : "+r"(lanes));
+            const mve_pred16_t kept = (mve_pred16_t)lanes;
+            if (words_fit != 0) {
+                vstrwq_scatter_offset_p_s32((int32_t *)(void *)to, places,
+                                            vreinterpretq_s32_s8(outputs), kept);
+            } else {
+                tfhrf_scatter_patch(outputs, table, places, to, out_step, kept);
             }
-            y += 2;
-            to += 2 * out_row;
+            x += 2;
+            to += 2 * out_column;
         }
+        y += 2;
+        out += 2 * out_row;
     }
 }
 
@@ -217,17 +282,23 @@ TFHRF_INLINE void tfhrf_patches_loop(const int8_t *in, int8_t *out, ptrdiff_t ou
 TFHRF_KERNEL void tfhrf_depthwise_patches(const int8_t *in, int8_t *out, ptrdiff_t out_row,
                                           ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
                                           int32_t rows, const tfhrf_window *window_of,
-                                          const tfhrf_dense *dense)
+                                          const tfhrf_dense *dense_of)
 {
-    /* A copy: a byte that is written might change what pointers point to. */
+    /* Copies: a byte that is written might change what pointers point to. */
     const tfhrf_window window = *window_of;
+    const tfhrf_dense dense = *dense_of;
+    const uintptr_t ends = (uintptr_t)out | (uintptr_t)out_row | (uintptr_t)out_column;
+    const int32_t words_fit = dense.final == NULL && out_step == 1 && ends % 4U == 0U ? 1 : 0;
     int32_t words[16] TFHRF_ALIGNED;
     tfhrf_patch_filter filters[4];
-    memset(filters, 0, sizeof filters);
-    for (int32_t c = 0; c < dense->outputs; c += 4) {
-        tfhrf_set_filters(filters, words, dense, c, window.zero_point);
+    for (int32_t k = 0; k < 4; ++k) {
+        vst1q_s8(filters[k].taps, vdupq_n_s8(0));
+        vst1q_s8(filters[k].taps + 8, vdupq_n_s8(0));
+    }
+    for (int32_t c = 0; c < dense.outputs; c += 4) {
+        tfhrf_set_filters(filters, words, &dense, c, window.zero_point);
         tfhrf_patches_loop(in + c, out + c * out_step, out_row, out_column, out_step, out_y, rows,
-                           &window, filters, words, dense->final);
+                           &window, filters, words, dense.final, words_fit);
     }
 }
 #else

@@ -18,7 +18,7 @@ TFHRF_KERNEL void tfhrf_l2_norm_rows(const int8_t *in, ptrdiff_t in_stride, int8
         const int32_t multiplier = tfhrf_inverse_root(sum > 0 ? sum : 1, &right);
         const int32_t left = right < 7 ? 7 - right : 0;
         const int32_t rest = right < 7 ? 0 : right - 7;
-        const tfhrf_scale scale = {multiplier, 0, (int16_t)rest, (int16_t)left, 0};
+        const tfhrf_scale scale = {multiplier, 0, (int16_t)rest, (int16_t)left, (int16_t)-rest, 0};
         for (int32_t i = 0; i < columns; ++i) {
             out[i] = (int8_t)tfhrf_saturate(tfhrf_rescale_any(in[i] - zero_point, &scale));
         }

@@ -38,10 +38,9 @@ TFHRF_INLINE void tfhrf_matmul_pair(const tfhrf_pair *x, int32_t sum0, int32_t s
         right += even * right_stride;
         left -= even;
     }
-#elif TFHRF_VECTOR_OUTPUTS
-    const int32_t done = left & ~3;
+#elif TFHRF_VECTORS
+    const int32_t done = tfhrf_are_near(next, out_step) != 0 ? left & ~3 : 0;
     if (done != 0) {
-        const uint32_t step = (uint32_t)out_step;
         const int32_t multiplier = scale.multiplier;
         tfhrf_eight_products products = {
             right,
@@ -49,16 +48,15 @@ TFHRF_INLINE void tfhrf_matmul_pair(const tfhrf_pair *x, int32_t sum0, int32_t s
             x,
             p->depth / 8,
             {start0, start1},
-            scale.rounding,
+            (uint32_t)p->depth % 8U,
             -scale.right,
             out,
             done,
-            next,
-            table,
             4 * out_step,
-            {0U, step, 2U * step, 3U * step},
+            table,
+            scale.zero_point,
+            tfhrf_places_of(next, out_step),
             {multiplier, multiplier, multiplier, multiplier},
-            (uint32_t)p->depth % 8U,
         };
         tfhrf_vector_products(&products);
         if (done != left) {

@@ -90,12 +90,18 @@ TFHRF_INLINE void tfhrf_packed_rows(const int8_t *in, ptrdiff_t in_stride, int8_
             for (int32_t pair = 0; 2 * pair < part.outputs; ++pair) {
                 unpack(&from, blocks, weights + 8 * blocks * pair);
             }
+#if TFHRF_MVE
+            tfhrf_eight eight = tfhrf_eight_of(&part, out_stride, out_step);
+#endif
             for (int32_t i = 0; i < count; i += 2) {
                 const ptrdiff_t apart = i + 1 < count ? 1 : 0;
 #if TFHRF_MVE
+                if (apart == 0) {
+                    eight = tfhrf_eight_of(&part, 0, out_step);
+                }
                 const int8_t *const first = in + i * in_stride;
-                tfhrf_dense_bytes(first, first + apart * in_stride, &part, to + i * out_stride,
-                                  apart * out_stride, out_step);
+                tfhrf_dense_bytes(&eight, first, first + apart * in_stride, &part,
+                                  to + i * out_stride, apart * out_stride, out_step);
 #else
                 tfhrf_dense_pair(x + i * 2 * blocks, &part, to + i * out_stride,
                                  apart * out_stride, out_step);

@@ -5,6 +5,9 @@
 #include "tfhrf_int16.h"
 #include "tfhrf_window.h"
 
+#include "tfhrf_of16.h"
+#include "tfhrf_pool_any.h"
+
 /* Lines of the output from `out_y` on; padding counts as nothing. */
 TFHRF_KERNEL void tfhrf_pool16_rows(const int16_t *in, int16_t *out, ptrdiff_t out_row,
                                     ptrdiff_t out_column, ptrdiff_t out_step, int32_t out_y,
@@ -17,23 +20,12 @@ TFHRF_KERNEL void tfhrf_pool16_rows(const int16_t *in, int16_t *out, ptrdiff_t o
         for (int32_t out_x = 0; out_x < window->out_width; ++out_x) {
             const int32_t first_x = out_x * window->stride_width - window->left;
             const tfhrf_taps wide = tfhrf_inside(first_x, window->kernel_width, 1, window->width);
-            const int32_t count = (high.last - high.first) * (wide.last - wide.first);
+            const int16_t *const seen = in + (first_y + high.first) * window->row +
+                                        (first_x + wide.first) * window->column;
             for (int32_t c = 0; c < window->channels; ++c) {
-                int32_t sum = 0;
-                int32_t highest = -32768;
-                for (int32_t i = high.first; i < high.last; ++i) {
-                    const int16_t *x = in + ((first_y + i) * window->row +
-                                             (first_x + wide.first) * window->column + c);
-                    for (int32_t left = wide.last - wide.first; left > 0; --left) {
-                        sum += *x;
-                        highest = *x > highest ? *x : highest;
-                        x += window->column;
-                    }
-                }
-                if (average != 0) {
-                    highest = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
-                }
-                out[out_x * out_column + c * out_step] = (int16_t)tfhrf_at_least(highest, low);
+                const int32_t q = tfhrf_pool16_pixel(seen + c, window, high.last - high.first,
+                                                     wide.last - wide.first, average);
+                out[out_x * out_column + c * out_step] = (int16_t)tfhrf_at_least(q, low);
             }
         }
         ++out_y;

@@ -13,7 +13,7 @@ TFHRF_INLINE int32_t tfhrf_inverse_root16(int32_t q, const tfhrf_scale *scale)
     }
     int32_t right;
     const int32_t multiplier = tfhrf_inverse_root(q, &right);
-    const tfhrf_scale root = {multiplier, 0, 0, (int16_t)(20 - right), 0};
+    const tfhrf_scale root = {multiplier, 0, 0, (int16_t)(20 - right), 0, 0};
     return tfhrf_saturate16(tfhrf_rescale_any(tfhrf_rescale_any(1, &root), scale));
 }
 

@@ -40,6 +40,12 @@ TFHRF_INLINE tfhrf_taps tfhrf_inside(int32_t start, int32_t taps, int32_t dilati
     return inside;
 }
 
+/* A sum by a count, rounded to the nearest, halves away from zero. */
+TFHRF_INLINE int32_t tfhrf_average(int32_t sum, int32_t count)
+{
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+}
+
 /* Where windows lie whole in the columns of the input: outputs [first, last). */
 TFHRF_INLINE tfhrf_taps tfhrf_whole_windows(const tfhrf_window *window)
 {

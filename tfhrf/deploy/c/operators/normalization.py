@@ -62,7 +62,7 @@ def lower_reduce(lowering, operator):
     count = int(np.prod(counts))
 
     def call(write, pointers, rows):
-        scale = "{0, 0, 0, 0, 0}"
+        scale = scale_literal((0, 0), 0)
         if mean:
             plain = dataclasses.replace(operator, outputs=[raw_output(operator)])
             # A sum is the mean of one value.
