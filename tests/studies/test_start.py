@@ -98,10 +98,13 @@ def test_the_recipe_trains_on(corpus, tiny, tmp_path):  # noqa: F811
     made_of = json.loads((out / "made_of.json").read_text())
     assert made_of["training"]["frames"] == 40
     assert made_of["training"]["learning_rate"] == 2e-3
+    assert made_of["training"]["averaged"] == 3
     assert LogMelConfig.load(out / "front_end.json") == packaged.find(tiny).config
     results = json.loads((out / "results.json").read_text())
     assert results["parameters"]["trained"] > results["parameters"]["folded"]
     assert results["folding error"] <= 1e-5
+    (fold,) = out.glob("*/fold.json")
+    assert len(json.loads(fold.read_text())["history"]["loss"]) == 3
     # What a fold trains on is as loud as what trained the model; whom it tests decides nothing.
     (place,) = (path.parent for path in out.glob("*/fold.json"))
     own = LogMelConfig.load(place / "front_end.json")

@@ -19,6 +19,7 @@ from tfhrf.studies.training import (
     TrainingSettings,
     compile_model,
     fit,
+    fit_averaged,
     inference,
     restart,
 )
@@ -49,6 +50,8 @@ def test_the_size_of_a_corpus_decides_the_number_of_steps(utterances, steps):
     found = settings.epochs * settings.steps_per_epoch(utterances)
     assert found == pytest.approx(steps, rel=0.1)
     assert dataclasses.replace(settings, epochs=240) == TrainingSettings()
+    shared = settings_for(utterances, averaged=3)
+    assert 3 * shared.epochs * settings.steps_per_epoch(utterances) == pytest.approx(steps, rel=0.1)
     given = settings_for(utterances, epochs=7, frames=80)
     assert given == TrainingSettings(epochs=7, frames=80)
 
@@ -124,6 +127,30 @@ def test_the_learning_curve_is_watched_without_changing_anything(model):
     logits = inference(model)(np.stack([one[5:35] for one in features[:7]]))
     accuracy = (logits.argmax(axis=1) == labels[:7]).mean()
     assert watched["validation accuracy"][-1] == pytest.approx(accuracy)
+
+
+def test_averaged_trainings_leave_the_mean_of_their_weights(model):
+    initial = [variable.numpy() for variable in model.variables]
+    compile_model(model, SETTINGS, STEPS)
+    ends, curves = [], []
+    for seed in (1, 2):
+        restart(model, initial)
+        curves.append(fit(model, *corpus(), SETTINGS, STEPS, CONFIG, seed))
+        ends.append(model.get_weights())
+    states = [v.numpy() for v in model.variables if v.dtype == "uint32"]
+    both = fit_averaged(model, initial, *corpus(), SETTINGS, STEPS, CONFIG, [1, 2])
+    assert both == {name: curves[0][name] + curves[1][name] for name in curves[0]}
+    for first, second, mean in zip(*ends, model.get_weights(), strict=True):
+        np.testing.assert_allclose(mean, (first + second) / 2, rtol=1e-6, atol=1e-7)
+    assert any((first != second).any() for first, second in zip(*ends, strict=True))
+    for before, variable in zip(
+        states, [v for v in model.variables if v.dtype == "uint32"], strict=True
+    ):
+        np.testing.assert_array_equal(before, variable.numpy())
+    # One alone is as if nothing were averaged.
+    fit_averaged(model, initial, *corpus(), SETTINGS, STEPS, CONFIG, [1])
+    for one, end in zip(model.get_weights(), ends[0], strict=True):
+        np.testing.assert_array_equal(one, end)
 
 
 def test_divergence_is_an_error(model):

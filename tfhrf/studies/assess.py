@@ -132,7 +132,7 @@ def calibration_of(features, names, training, config, steps_per_epoch, seed):
         calibration_windows(features, training.frames, config),
         [(names[place], number) for place, number in places],
         functools.partial(training_batches, features, labels, training, 1, config, seed),
-        tuning_steps(training.epochs * steps_per_epoch),
+        tuning_steps(training.averaged * training.epochs * steps_per_epoch),
     )
 
 

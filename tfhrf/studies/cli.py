@@ -168,7 +168,7 @@ def _train(model, backbone, fixed, given):
     device = _device(given.variant)
     if begun:
         device = {"config": begun[0].config, "frames": begun[0].frames, "epochs": 1}
-        fixed = {"learning_rate": FINE, **fixed}
+        fixed = {**FINE, **fixed}
     config = device["config"] or LogMelConfig()
     made_of = material.read(given)
     training = _training(given, device, fixed, len(trained_on(made_of.folds)))

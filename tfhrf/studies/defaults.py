@@ -13,7 +13,8 @@ HELD = 0.95  # share of the utterances that a window holds whole, if it need not
 WINDOW_STEP = 20  # frames
 WHERE = "all"  # Dense layers that HRF expands
 TAUGHT = 0.5  # share of the teachers' posteriors in the targets, where there are teachers
-FINE = 2e-3  # peak learning rate where training starts from trained weights
+# Training that starts from trained weights: its peak learning rate, and how many share the steps.
+FINE = {"learning_rate": 2e-3, "averaged": 3}
 # Epochs of a corpus to try the tools on.
 EPOCHS = {"synthetic": 20}
 
@@ -22,7 +23,7 @@ def settings_for(utterances, **given):
     """Settings for a corpus from its number of utterances.
 
     A corpus is seen PASSES times. But a small one takes as many steps as a model needs to settle,
-    and a large one no more than what a day has room for.
+    and a large one no more than what a day has room for. Trainings that are averaged share them.
 
     Args:
         utterances: number of utterances.
@@ -37,7 +38,9 @@ def settings_for(utterances, **given):
     per_epoch = settings.steps_per_epoch(utterances)
     least, most = STEPS
     steps = min(max(PASSES * per_epoch, least), most)
-    return dataclasses.replace(settings, epochs=max(1, round(steps / per_epoch)))
+    return dataclasses.replace(
+        settings, epochs=max(1, round(steps / per_epoch / settings.averaged))
+    )
 
 
 def window_for(lengths, config):

@@ -64,9 +64,7 @@ def fine_tune(
     }
     given = types.SimpleNamespace(dataset="table", improvised=False, **asked, **places)
     made_of = material.read(given)
-    fixed = {"frames": trained.frames, "learning_rate": FINE} | (
-        {"epochs": epochs} if epochs else {}
-    )
+    fixed = {"frames": trained.frames, **FINE} | ({"epochs": epochs} if epochs else {})
     training = settings_for(len(trained_on(made_of.folds)), **fixed)
     settings = {
         "model": backbone or variant,

@@ -28,10 +28,14 @@ def made_of(utterances, contents, folds, classes, training, config):
     Returns:
         Dict of plain values.
     """
+    trained = dataclasses.asdict(training)
+    if training.averaged == 1:
+        # As studies say it that are older than averages.
+        del trained["averaged"]
     return {
         **data_of(utterances, contents, folds, classes),
         "front end": config.values,
-        "training": dataclasses.asdict(training),
+        "training": trained,
         "arithmetic": {"features": store.VERSION, "tensorflow": tf.__version__},
     }
 

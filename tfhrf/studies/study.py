@@ -197,14 +197,16 @@ def _train_missing(studies, missing, data, engine, strategy):
     """Runs the missing folds of every study; yields the place of each study that is complete."""
     features, training, steps_per_epoch = data[1], data[5], data[6]
     sent, shards = engine.send(data), engine.send_folder(features[0].shard.parent)
+    steps = training.averaged * training.epochs * steps_per_epoch
     places, tasks = [], []
     for place, study in enumerate(studies):
         for part in engine.runs(missing[place], sum(map(bool, missing))):
             arguments = (sent, shards, study.build, study.settings, strategy, part)
-            units = sum(_units(fold, training.epochs * steps_per_epoch) for fold in part)
+            units = sum(_units(fold, steps) for fold in part)
             tasks.append(Task(run_folds, arguments, pathlib.Path(study.out), units))
             places.append(place)
-    print(f"Training {sum(map(len, missing))} folds of {training.epochs} epochs")
+    times = f"{training.averaged} times " if training.averaged > 1 else ""
+    print(f"Training {sum(map(len, missing))} folds of {times}{training.epochs} epochs")
     left = collections.Counter(places)
     bar = progress_bar(sum(task.units for task in tasks), "step")
     for index, _ in engine.map(tasks, bar.add):

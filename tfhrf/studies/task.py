@@ -17,7 +17,7 @@ from tfhrf.recognition.packaged import FRONT_END, LEVELS
 from tfhrf.studies.assess import assess, calibration_of
 from tfhrf.studies.level import as_heard, equalized, mel_levels
 from tfhrf.studies.results import DEPLOYED
-from tfhrf.studies.training import compile_model, fit, restart
+from tfhrf.studies.training import compile_model, fit_averaged
 from tfhrf.workers import worker_pool
 
 # How a training uses the devices of one machine: none of TensorFlow's strategies, or all GPUs.
@@ -93,17 +93,17 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                 board = keras.callbacks.TensorBoard(work / "tensorboard", write_graph=False)
                 train = balance(fold.train, targets, seed) if corpus.balanced else fold.train
                 with scope():
-                    restart(model, initial)
-                    history = fit(
+                    history = fit_averaged(
                         model,
+                        initial,
                         [features[i] for i in train],
                         _mixed(targets, soft.get(fold.name), training.taught, corpus)[train],
                         training,
                         steps_per_epoch,
                         config,
-                        seed_of(seed, fold),
-                        [clock, count, board],
-                        side(features, fold.validation)[:2] if fold.validation else None,
+                        [seed_of(seed, fold, part) for part in range(training.averaged)],
+                        callbacks=[clock, count, board],
+                        validation=side(features, fold.validation)[:2] if fold.validation else None,
                     )
                 _save(work, model, features, config, fold)
                 record = {
@@ -153,7 +153,7 @@ def _mixed(targets, soft, share, corpus):
     return hard if soft is None else (1.0 - share) * hard + share * soft
 
 
-def seed_of(seed, fold):
+def seed_of(seed, fold, part=0):
     """The seed of a fold's shuffling, cropping and augmentation.
 
     Every fold has its own, so that the luck of one is not that of all.
@@ -161,11 +161,12 @@ def seed_of(seed, fold):
     Args:
         seed: of the study.
         fold: Fold.
+        part: which training of the fold it is.
 
     Returns:
         int of 31 bits.
     """
-    return zlib.crc32(f"{seed} {fold.name}".encode()) >> 1
+    return zlib.crc32(f"{seed} {fold.name}{f' {part}' if part else ''}".encode()) >> 1
 
 
 @functools.lru_cache(maxsize=1)

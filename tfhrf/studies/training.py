@@ -3,6 +3,7 @@
 import dataclasses
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfhrf.data.store import CacheError
@@ -21,7 +22,8 @@ class TrainingSettings:
     """How a model is trained; the same for every fold, so that nothing is compiled twice."""
 
     frames: int | None = 300  # length of a window, 3 s; None: by the corpus
-    epochs: int = 240  # fixed in advance
+    epochs: int = 240  # of each training; fixed in advance
+    averaged: int = 1  # trainings from the same start, whose weights are averaged
     batch_size: int = 32
     learning_rate: float = 6e-3  # peak; warmed up, then cosine to zero
     weight_decay: float = 0.05
@@ -169,6 +171,35 @@ def fit(
         name.replace("val_", "validation "): [float(value) for value in values]
         for name, values in history.items()
     }
+
+
+def fit_averaged(model, initial, features, labels, settings, steps, config, seeds, **watching):
+    """Trains a compiled model from the same start once for each seed; it gets their mean weights.
+
+    Trainings that begin at the weights of a trained model end near enough to each other that the
+    mean of their weights does what the mean of their outputs does ("Model soups", Wortsman et al.
+    2022). From scratch they do not: one seed is for these.
+
+    Args:
+        model, features, labels, settings, config: as of `fit`.
+        initial: as of `restart`.
+        steps: batches per epoch.
+        seeds: a seed of `fit` for each training.
+        watching: callbacks and validation, as of `fit`.
+
+    Returns:
+        The learning curves as of `fit`, one behind the other.
+    """
+    curves, ends = [], []
+    for seed in seeds:
+        restart(model, initial)
+        curves.append(fit(model, features, labels, settings, steps, config, seed, **watching))
+        ends.append([variable.numpy() for variable in model.variables])
+    for variable, *values in zip(model.variables, *ends, strict=True):
+        # States of random generators are no weights.
+        if values[0].dtype.kind == "f":
+            variable.assign(np.mean(values, axis=0))
+    return {name: [v for curve in curves for v in curve[name]] for name in curves[0]}
 
 
 def inference(model):
