@@ -10,7 +10,7 @@ from generated_c import (
     random_inputs,
 )
 from needs import needs_tflm
-from single_operators import Spec, constant, single
+from single_operators import Spec, chained, constant, single
 from test_compiler_operators import options, out_length
 
 import tfhrf
@@ -74,6 +74,17 @@ def dense(rows, depth, outputs, relu=0, seed=0):
     return single("FULLY_CONNECTED", [x, constant(values, (1 / 256,)), bias], [y], made)
 
 
+def pool(name, image, kernel, stride=1, relu=0):
+    """A pool of an image (height, width, channels), with padding at its edges."""
+    height, width, channels = image
+    x = Spec((1, *image), (0.25,), 7)
+    made = options("Pool2D", padding=0, strideH=stride, strideW=stride)
+    made.filterHeight, made.filterWidth = kernel
+    made.fusedActivationFunction = relu
+    y = Spec((1, -(-height // stride), -(-width // stride), channels), (0.25,), 7)
+    return single(f"{name}_POOL_2D", [x], [y], made)
+
+
 DEPTHWISE = "DEPTHWISE_CONV_2D"
 GRAPHS = {
     # Lines of 3 x 3: strips, odd lines, strides, paddings, more than 16 channels and fewer.
@@ -109,6 +120,12 @@ GRAPHS = {
     "patches, odd": window("CONV_2D", (6, 6, 3), (3, 2), 5, valid=1),
     "pixels": window("CONV_2D", (3, 5, 17), (1, 1), 6, relu=3),
     "line": window("CONV_2D", (1, 13, 4), (1, 3), 6),
+    # Eight channels at a time; sums of more than 256 values.
+    "average": pool("AVERAGE", (7, 5, 19), (3, 2), 2),
+    "average, relu": pool("AVERAGE", (4, 4, 6), (2, 3), relu=1),
+    "average of many": pool("AVERAGE", (16, 17, 9), (16, 17), 9),
+    "highest": pool("MAX", (6, 7, 13), (3, 3), 2, relu=3),
+    "highest of many": pool("MAX", (20, 15, 3), (19, 15), 7),
     "one row": dense(1, 21, 5),
     "one long row": dense(1, 64, 4, relu=1),
     **{f"{rows} rows": dense(rows, 12 + rows, rows, relu=rows % 2) for rows in range(2, 9)},
@@ -125,6 +142,30 @@ def test_products_equal_tflm(name, tmp_path):
 def test_products_on_emulated_boards(name, tmp_path):
     inputs = np.concatenate([one[0] for one in random_inputs(GRAPHS[name], 6)])
     compare_on_boards(GRAPHS[name], tmp_path, inputs)
+
+
+@needs_boards
+def test_rows_far_apart(tmp_path):
+    """More bytes than what vectors count places in."""
+    width = 33_000
+    x, part, y = (Spec((1, 3, n), (0.25,), -3) for n in (width, 21, 8))
+    rng = np.random.default_rng(0)
+    weights = constant(rng.integers(-127, 128, (8, 21)).astype(np.int8), (1 / 256,))
+    places = [constant(np.array(one, np.int32)) for one in ([0, 0, 5], [1, 3, 21])]
+    dense = ("FULLY_CONNECTED", [part, weights, None], [y])
+    content = chained(
+        [
+            ("SLICE", [x, *places], [part], options("Slice")),
+            (*dense, options("FullyConnected", keepNumDims=True)),
+            (
+                "CONCATENATION",
+                [y, x],
+                [Spec((1, 3, width + 8), (0.25,), -3)],
+                options("Concatenation", axis=2),
+            ),
+        ]
+    )
+    compare_on_boards(content, tmp_path, random_inputs(content, 2)[0][0])
 
 
 @needs_boards
