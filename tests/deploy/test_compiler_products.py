@@ -147,11 +147,11 @@ def test_products_on_emulated_boards(name, tmp_path):
 @needs_boards
 def test_rows_far_apart(tmp_path):
     """More bytes than what vectors count places in."""
-    width = 33_000
-    x, part, y = (Spec((1, 3, n), (0.25,), -3) for n in (width, 21, 8))
+    width = 66_000
+    x, part, y = (Spec((1, 2, n), (0.25,), -3) for n in (width, 21, 8))
     rng = np.random.default_rng(0)
     weights = constant(rng.integers(-127, 128, (8, 21)).astype(np.int8), (1 / 256,))
-    places = [constant(np.array(one, np.int32)) for one in ([0, 0, 5], [1, 3, 21])]
+    places = [constant(np.array(one, np.int32)) for one in ([0, 0, 5], [1, 2, 21])]
     dense = ("FULLY_CONNECTED", [part, weights, None], [y])
     content = chained(
         [
@@ -160,7 +160,7 @@ def test_rows_far_apart(tmp_path):
             (
                 "CONCATENATION",
                 [y, x],
-                [Spec((1, 3, width + 8), (0.25,), -3)],
+                [Spec((1, 2, width + 8), (0.25,), -3)],
                 options("Concatenation", axis=2),
             ),
         ]
