@@ -49,23 +49,6 @@ TFHRF_INLINE tfhrf_outputs tfhrf_outputs_of(const tfhrf_dense *dense, int8_t *ou
 }
 #endif
 
-#if !TFHRF_VECTORS
-/* Only vectors have it: see tfhrf_vectors.h. */
-typedef struct {
-    int32_t none;
-} tfhrf_eight;
-
-TFHRF_INLINE tfhrf_eight tfhrf_eight_of(const tfhrf_dense *dense, ptrdiff_t next,
-                                        ptrdiff_t out_step)
-{
-    const tfhrf_eight eight = {0};
-    (void)dense;
-    (void)next;
-    (void)out_step;
-    return eight;
-}
-#endif
-
 #if TFHRF_MVE
 /*
  * Sixteen products of bytes at a time, of two rows of weights with two rows x: nothing is widened.

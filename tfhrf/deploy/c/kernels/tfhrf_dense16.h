@@ -60,21 +60,6 @@ TFHRF_KERNEL void tfhrf_lay16(const int16_t *in, int32_t depth, int32_t rows, tf
 #include "tfhrf_of16.h"
 #include "tfhrf_dense_any.h"
 
-/* Only vectors have it: see tfhrf_vectors.h. */
-typedef struct {
-    int32_t none;
-} tfhrf_eight16;
-
-TFHRF_INLINE tfhrf_eight16 tfhrf_eight16_of(const tfhrf_dense16 *dense, ptrdiff_t next,
-                                        ptrdiff_t out_step)
-{
-    const tfhrf_eight16 eight = {0};
-    (void)dense;
-    (void)next;
-    (void)out_step;
-    return eight;
-}
-
 #if TFHRF_FOUR
 /* The words that TFHRF_FOUR_ROWS and TFHRF_TWO_ROWS read; steps are in bytes. */
 typedef struct {

@@ -77,3 +77,20 @@ TFHRF_INLINE void TFHRF_OF(dense, _four_loop)(const tfhrf_pair *x, const TFHRF_O
     }
 }
 #endif
+
+#if !TFHRF_PLANNED
+/* Only 8-bit vectors have something to plan: see tfhrf_vectors.h. */
+typedef struct {
+    int32_t none;
+} TFHRF_OF(eight, );
+
+TFHRF_INLINE TFHRF_OF(eight, ) TFHRF_OF(eight, _of)(const TFHRF_OF(dense, ) *dense, ptrdiff_t next,
+                                                    ptrdiff_t out_step)
+{
+    const TFHRF_OF(eight, ) eight = {0};
+    (void)dense;
+    (void)next;
+    (void)out_step;
+    return eight;
+}
+#endif

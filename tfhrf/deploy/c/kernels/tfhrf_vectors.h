@@ -78,7 +78,7 @@ typedef struct {
     int32_t left;       /* outputs, a multiple of four */
     ptrdiff_t out_step; /* of four outputs */
     const int8_t *table;
-    int32_t unused;
+    int32_t unused; /* where tfhrf_eight_products has a zero point */
     tfhrf_places places;
     uint32_t scales[4]; /* addresses */
     ptrdiff_t width;    /* of a pair of rows of weights */
