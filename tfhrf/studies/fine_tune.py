@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tfhrf.data.folds import trained_on
 from tfhrf.files import safe_name
-from tfhrf.recognition.packaged import DEFAULT, Pretrained, find, read
+from tfhrf.recognition.packaged import START, Pretrained, find, read
 from tfhrf.studies import material, study
 from tfhrf.studies.defaults import FINE, settings_for
 from tfhrf.studies.results import DEPLOYED
@@ -18,7 +18,7 @@ from tfhrf.workers import Local
 
 def fine_tune(
     table: str | os.PathLike[str],
-    model: str | os.PathLike[str] | Pretrained = DEFAULT,
+    model: str | os.PathLike[str] | Pretrained = START,
     *,
     data_dir: str | os.PathLike[str] | None = None,
     columns: Mapping[str, str] | None = None,
@@ -29,7 +29,8 @@ def fine_tune(
 ) -> Pretrained:
     """Trains a trained model on, on recordings of one's own, and quantizes it.
 
-    Classes are the labels of the table; those that the model has keep their weights. It is what
+    Classes are the labels of the table; those that the model has keep their weights. Three
+    trainings begin at the model's weights, and the mean of theirs is what comes out. It is what
     the recipes do with `--from`, and goes on where it was stopped if it is called again. Needs the
     extra `recipes`.
 
@@ -41,7 +42,7 @@ def fine_tune(
         data_dir: folder of the recordings; that of the table if None.
         columns: names of columns where they differ, such as {"label": "emotion"}.
         out: folder of the study; in `runs` if None.
-        epochs: how often the recordings are seen; by their number if None.
+        epochs: how often each of three trainings sees the recordings; by their number if None.
         seed: of everything random.
         test: whether models with every speaker held out in turn are trained and tested as well;
             figures are in `results.json` then. They run in processes: a script calls it under
