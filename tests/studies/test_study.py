@@ -370,11 +370,11 @@ def test_balanced_classes_keep_every_utterance():
 def test_who_is_balanced(dataset, balanced, tmp_path, monkeypatch):
     trained = []
 
-    def fit(model, features, labels, *_):
+    def fit(model, initial, features, labels, *_, **watching):
         trained.append(labels)
         return {"loss": [1.0], "accuracy": [0.5]}
 
-    monkeypatch.setattr(task, "fit", fit)
+    monkeypatch.setattr(task, "fit_averaged", fit)
     trees.SMALL[dataset](tmp_path / "corpus", noise_of_two_seconds)
     train(dataset, tmp_path / "corpus", tmp_path / "out", folds=["1"])
     (labels,) = trained

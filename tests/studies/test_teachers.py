@@ -92,13 +92,13 @@ def test_teachers_hear_through_the_front_end_of_their_fold(teachers):
 def test_what_a_student_learns_does_not_depend_on_test_utterances(teachers, monkeypatch, tmp_path):
     utterances, runs = teachers
     seen = []
-    fit = task.fit
+    fit = task.fit_averaged
 
-    def watched(model, features, targets, *more):
+    def watched(model, initial, features, targets, *more, **watching):
         seen.append((len(features), targets))
-        return fit(model, features, targets, *more)
+        return fit(model, initial, features, targets, *more, **watching)
 
-    monkeypatch.setattr(task, "fit", watched)
+    monkeypatch.setattr(task, "fit_averaged", watched)
     results = run(tmp_path / "student", utterances, SETTINGS, TAUGHT, teachers=runs)
     assert sorted(count for count, _ in seen) == [4, 4, 4, 6]
     for _, targets in seen:
