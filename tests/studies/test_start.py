@@ -24,6 +24,7 @@ from tfhrf.studies.record import StudyError
 from tfhrf.studies.start import continued, start
 
 LEVELS = np.linspace(0.8, 0.4, DEVICES["tiny"]["config"].mels).round(2).tolist()
+RECORDINGS = 24  # of the corpus
 SHAPE = (FRAMES, small_models.CONFIG.mels)
 WINDOWS = np.random.default_rng(0).normal(0, 1, (4, *SHAPE)).astype("f4")
 
@@ -83,7 +84,8 @@ def tiny(tmp_path_factory):
     (folder / "int8.tflite").write_bytes(tfhrf.to_tflite(tfhrf.fold(model), windows))
     config.save(folder / "front_end.json")
     (folder / "labels.json").write_text(json.dumps(["sadness", "anger"]))
-    (folder / "levels.json").write_text(json.dumps(LEVELS))
+    heard = {"recordings": 10 * RECORDINGS, "levels": LEVELS}
+    (folder / "trained_on.json").write_text(json.dumps(heard))
     return folder
 
 
@@ -99,6 +101,8 @@ def test_the_recipe_trains_on(corpus, tiny, tmp_path):  # noqa: F811
     assert made_of["training"]["frames"] == 40
     assert made_of["training"]["learning_rate"] == 2e-3
     assert made_of["training"]["averaged"] == 3
+    # Of ten times as many recordings.
+    assert made_of["training"]["start_counts"] is True
     assert LogMelConfig.load(out / "front_end.json") == packaged.find(tiny).config
     results = json.loads((out / "results.json").read_text())
     assert results["parameters"]["trained"] > results["parameters"]["folded"]

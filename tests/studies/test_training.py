@@ -13,7 +13,7 @@ from places import ROOT
 
 from tfhrf.hrf.layers import HRFDense
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies.defaults import settings_for, window_for
+from tfhrf.studies.defaults import MUCH, fine_for, settings_for, window_for
 from tfhrf.studies.training import (
     TrainingError,
     TrainingSettings,
@@ -54,6 +54,14 @@ def test_the_size_of_a_corpus_decides_the_number_of_steps(utterances, steps):
     assert 3 * shared.epochs * settings.steps_per_epoch(utterances) == pytest.approx(steps, rel=0.1)
     given = settings_for(utterances, epochs=7, frames=80)
     assert given == TrainingSettings(epochs=7, frames=80)
+
+
+@pytest.mark.parametrize(
+    ("before", "counts"), [(None, False), (50 * MUCH - 1, False), (50 * MUCH, True)]
+)
+def test_a_start_of_many_more_recordings_counts(before, counts):
+    settings = settings_for(50, **fine_for(before, 50))
+    assert (settings.averaged, settings.start_counts) == (3, counts)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +140,7 @@ def test_the_learning_curve_is_watched_without_changing_anything(model):
 def test_averaged_trainings_leave_the_mean_of_their_weights(model):
     initial = [variable.numpy() for variable in model.variables]
     compile_model(model, SETTINGS, STEPS)
-    ends, curves = [], []
+    start, ends, curves = model.get_weights(), [], []
     for seed in (1, 2):
         restart(model, initial)
         curves.append(fit(model, *corpus(), SETTINGS, STEPS, CONFIG, seed))
@@ -147,6 +155,11 @@ def test_averaged_trainings_leave_the_mean_of_their_weights(model):
         states, [v for v in model.variables if v.dtype == "uint32"], strict=True
     ):
         np.testing.assert_array_equal(before, variable.numpy())
+    # The start's weights may count as one more.
+    counted = dataclasses.replace(SETTINGS, start_counts=True)
+    fit_averaged(model, initial, *corpus(), counted, STEPS, CONFIG, [1, 2])
+    for *three, mean in zip(start, *ends, model.get_weights(), strict=True):
+        np.testing.assert_allclose(mean, np.mean(three, axis=0), rtol=1e-5, atol=1e-7)
     # One alone is as if nothing were averaged.
     fit_averaged(model, initial, *corpus(), SETTINGS, STEPS, CONFIG, [1])
     for one, end in zip(model.get_weights(), ends[0], strict=True):

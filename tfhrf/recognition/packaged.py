@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
 DEFAULT = "light-emodb-4"
 START = "light-cremad-6"  # to train on from: that of the most recordings
-MODEL, INT8, FRONT_END, LABELS, LEVELS, CARD = FILES = (
+MODEL, INT8, FRONT_END, LABELS, TRAINED_ON, CARD = FILES = (
     "model.keras",
     "int8.tflite",
     "front_end.json",
     "labels.json",
-    "levels.json",
+    "trained_on.json",
     "card.md",
 )
 # What a study's folder has instead: the folded model, and above it what all its models share.
@@ -44,7 +44,9 @@ class Pretrained:
     folder: pathlib.Path
     config: LogMelConfig  # the front end
     labels: tuple[str, ...]  # the classes, in the order of the logits
-    # Mean of each mel over the frames that trained the model; None if the model does not say it.
+    # How many recordings trained the model, and the mean of each mel over their frames; None if
+    # the model does not say it.
+    recordings: int | None
     levels: tuple[float, ...] | None
     int8: bytes  # the integer graph, as of `tfhrf.to_tflite`
     card: str  # Markdown: figures, corpus, licence, what it is for and not for; may be empty
@@ -131,12 +133,14 @@ def read(folder: pathlib.Path) -> Pretrained:
         content = (folder / INT8).read_bytes()
         if content[4:8] != b"TFL3":
             raise ValueError(f"{INT8} is no TensorFlow Lite graph")
+        recordings, levels = _trained_on(folder)
         return Pretrained(
             folder.name,
             folder,
             LogMelConfig.load(folder / FRONT_END),
             _labels(folder),
-            _levels(folder),
+            recordings,
+            levels,
             content,
             card.read_text(encoding="utf-8") if card.exists() else "",
         )
@@ -149,9 +153,12 @@ def read(folder: pathlib.Path) -> Pretrained:
         raise ModelError(f"A model's file is damaged. Received: {folder} ({error})") from error
 
 
-def _levels(folder: pathlib.Path) -> tuple[float, ...] | None:
-    path = folder / LEVELS
-    return tuple(map(float, json.loads(path.read_text()))) if path.exists() else None
+def _trained_on(folder: pathlib.Path) -> tuple[int, tuple[float, ...]] | tuple[None, None]:
+    path = folder / TRAINED_ON
+    if not path.exists():
+        return None, None
+    found = json.loads(path.read_text())
+    return int(found["recordings"]), tuple(map(float, found["levels"]))
 
 
 def _labels(folder: pathlib.Path) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
 from tfhrf.recognition.packaged import ModelError
 from tfhrf.studies import material, shrink, study, tables
-from tfhrf.studies.defaults import EPOCHS, FINE, TAUGHT, WHERE, settings_for
+from tfhrf.studies.defaults import EPOCHS, TAUGHT, WHERE, fine_for, settings_for
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
 from tfhrf.studies.start import continued, start
@@ -168,10 +168,12 @@ def _train(model, backbone, fixed, given):
     device = _device(given.variant)
     if begun:
         device = {"config": begun[0].config, "frames": begun[0].frames, "epochs": 1}
-        fixed = {**FINE, **fixed}
     config = device["config"] or LogMelConfig()
     made_of = material.read(given)
-    training = _training(given, device, fixed, len(trained_on(made_of.folds)))
+    utterances = len(trained_on(made_of.folds))
+    if begun:
+        fixed = {**fine_for(begun[0].recordings, utterances), **fixed}
+    training = _training(given, device, fixed, utterances)
     asked = _asked(given, model, training, made_of, begun[1] if begun else {})
     studies = [
         study.Study(

@@ -15,6 +15,7 @@ WHERE = "all"  # Dense layers that HRF expands
 TAUGHT = 0.5  # share of the teachers' posteriors in the targets, where there are teachers
 # Training that starts from trained weights: its peak learning rate, and how many share the steps.
 FINE = {"learning_rate": 2e-3, "averaged": 3}
+MUCH = 10  # times as many recordings as there are now: the start's weights count, too
 # Epochs of a corpus to try the tools on.
 EPOCHS = {"synthetic": 20}
 
@@ -41,6 +42,19 @@ def settings_for(utterances, **given):
     return dataclasses.replace(
         settings, epochs=max(1, round(steps / per_epoch / settings.averaged))
     )
+
+
+def fine_for(before, utterances):
+    """Fields of TrainingSettings for training that starts from trained weights.
+
+    Args:
+        before: number of recordings that trained them, or None if nobody knows.
+        utterances: number of utterances to train on.
+
+    Returns:
+        Dict of what differs from training from scratch.
+    """
+    return {**FINE, "start_counts": (before or 0) >= MUCH * utterances}
 
 
 def window_for(lengths, config):

@@ -10,7 +10,7 @@ from tfhrf.data.folds import trained_on
 from tfhrf.files import safe_name
 from tfhrf.recognition.packaged import START, Pretrained, find, read
 from tfhrf.studies import material, study
-from tfhrf.studies.defaults import FINE, settings_for
+from tfhrf.studies.defaults import fine_for, settings_for
 from tfhrf.studies.results import DEPLOYED
 from tfhrf.studies.start import begun_from, continued
 from tfhrf.workers import Local
@@ -30,9 +30,9 @@ def fine_tune(
     """Trains a trained model on, on recordings of one's own, and quantizes it.
 
     Classes are the labels of the table; those that the model has keep their weights. Three
-    trainings begin at the model's weights, and the mean of theirs is what comes out. It is what
-    the recipes do with `--from`, and goes on where it was stopped if it is called again. Needs the
-    extra `recipes`.
+    trainings begin at the model's weights, and the mean of theirs is what comes out; weights of ten
+    times as many recordings count as a fourth. It is what the recipes do with `--from`, and goes on
+    where it was stopped if it is called again. Needs the extra `recipes`.
 
     Args:
         table: path of a table of recordings with columns path, label and, if it is known, speaker,
@@ -65,8 +65,9 @@ def fine_tune(
     }
     given = types.SimpleNamespace(dataset="table", improvised=False, **asked, **places)
     made_of = material.read(given)
-    fixed = {"frames": trained.frames, **FINE} | ({"epochs": epochs} if epochs else {})
-    training = settings_for(len(trained_on(made_of.folds)), **fixed)
+    count = len(trained_on(made_of.folds))
+    fixed = {"frames": trained.frames, **fine_for(trained.recordings, count)}
+    training = settings_for(count, **fixed, **({"epochs": epochs} if epochs else {}))
     settings = {
         "model": backbone or variant,
         "dataset": "table",

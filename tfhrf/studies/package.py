@@ -48,8 +48,8 @@ def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, a
         _copy_smaller(deployed / packaged.STUDY_MODEL, folder / packaged.MODEL)
         shutil.copyfile(deployed / packaged.INT8, folder / packaged.INT8)
         config.save(folder / packaged.FRONT_END)
-        if (deployed / packaged.LEVELS).exists():  # not in studies of earlier versions
-            shutil.copyfile(deployed / packaged.LEVELS, folder / packaged.LEVELS)
+        if (deployed / packaged.TRAINED_ON).exists():  # not in studies of earlier versions
+            shutil.copyfile(deployed / packaged.TRAINED_ON, folder / packaged.TRAINED_ON)
         write_text(folder / packaged.LABELS, json.dumps(results["labels"]) + "\n")
         words = card(name, results, made_of, source, frames, config, tested)
         write_text(folder / packaged.CARD, words)

@@ -29,9 +29,10 @@ def made_of(utterances, contents, folds, classes, training, config):
         Dict of plain values.
     """
     trained = dataclasses.asdict(training)
-    if training.averaged == 1:
+    for field in dataclasses.fields(training):
         # As studies say it that are older than averages.
-        del trained["averaged"]
+        if field.name in ("averaged", "start_counts") and trained[field.name] == field.default:
+            del trained[field.name]
     return {
         **data_of(utterances, contents, folds, classes),
         "front end": config.values,

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfhrf.files import begin_folder, cleaning_up, safe_name, write_text
-from tfhrf.recognition.packaged import FRONT_END, LEVELS
+from tfhrf.recognition.packaged import FRONT_END, TRAINED_ON
 from tfhrf.studies.assess import assess, calibration_of
 from tfhrf.studies.level import as_heard, equalized, mel_levels
 from tfhrf.studies.results import DEPLOYED
@@ -144,7 +144,8 @@ def _save(work, model, features, config, fold):
     config.save(work / FRONT_END)
     if not fold.tests:
         levels = mel_levels([features[i] for i in fold.train])
-        write_text(work / LEVELS, json.dumps(levels.round(4).tolist()) + "\n")
+        heard = {"recordings": len(fold.train), "levels": levels.round(4).tolist()}
+        write_text(work / TRAINED_ON, json.dumps(heard) + "\n")
 
 
 def _mixed(targets, soft, share, corpus):

@@ -24,6 +24,7 @@ class TrainingSettings:
     frames: int | None = 300  # length of a window, 3 s; None: by the corpus
     epochs: int = 240  # of each training; fixed in advance
     averaged: int = 1  # trainings from the same start, whose weights are averaged
+    start_counts: bool = False  # whether the weights that they start from are averaged in
     batch_size: int = 32
     learning_rate: float = 6e-3  # peak; warmed up, then cosine to zero
     weight_decay: float = 0.05
@@ -178,7 +179,8 @@ def fit_averaged(model, initial, features, labels, settings, steps, config, seed
 
     Trainings that begin at the weights of a trained model end near enough to each other that the
     mean of their weights does what the mean of their outputs does ("Model soups", Wortsman et al.
-    2022). From scratch they do not: one seed is for these.
+    2022). From scratch they do not: one seed is for these. The start's weights may count as one
+    more of them ("Robust fine-tuning of zero-shot models", Wortsman et al. 2022).
 
     Args:
         model, features, labels, settings, config: as of `fit`.
@@ -190,7 +192,7 @@ def fit_averaged(model, initial, features, labels, settings, steps, config, seed
     Returns:
         The learning curves as of `fit`, one behind the other.
     """
-    curves, ends = [], []
+    curves, ends = [], [initial] if settings.start_counts else []
     for seed in seeds:
         restart(model, initial)
         curves.append(fit(model, features, labels, settings, steps, config, seed, **watching))
