@@ -46,12 +46,14 @@ format: $(VENV)/installed
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-# The same tests and a fold of a recipe on the newest TensorFlow, but for those of C, tables, pages, resuming and
-# sound files, to which TensorFlow is all the same, and of large models, whose layers the light ones have.
-SAME := $(addprefix data/test_,acted daic_woz folds iemocap m3ed odd_files read_table) \
+# The same tests and a fold of a recipe on the newest TensorFlow, but for those of C, corpora, folds, processes,
+# tables, pages, resuming and sound files, to which TensorFlow is all the same, and of large models, whose layers
+# the light ones have.
+SAME := $(addprefix data/test_,acted corpora daic_woz folds iemocap m3ed odd_files read_table) \
 	$(addprefix deploy/test_,compiler_compact compiler_operators compiler_products endpoint \
 	estimate_cycles firmware frontend fuzz project tflm_operators web_page) \
-	$(addprefix studies/test_,page report resuming stress tables teachers) test_notebooks
+	$(addprefix studies/test_,package page report resuming stress study tables teachers) \
+	test_cluster test_notebooks test_workers
 test-newest: $(NEWEST)/installed
 	rm -rf $(NEWEST)/study
 	$(NEWEST)/bin/python recipes/train_convtransformer.py --folds=1 --out=$(NEWEST)/study

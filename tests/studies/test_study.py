@@ -17,6 +17,7 @@ from places import ROOT
 from tfhrf.data import extract
 from tfhrf.data.corpora import CORPORA, CorpusError
 from tfhrf.data.corpora.classes import of_classes
+from tfhrf.data.corpora.utterance import Utterance
 from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import Fold, FoldError, trained_on
 from tfhrf.data.windows import evaluation_windows
@@ -325,7 +326,7 @@ def training_of(monkeypatch, tmp_path, **given):
         found.append(training)
         raise record.StudyError("seen")
 
-    utterance = CORPORA["synthetic"].read(tmp_path)[0]
+    utterance = Utterance(tmp_path / "a.wav", CORPORA["synthetic"].labels[0], "a", "a")
     many = CORPORA["synthetic"]._replace(
         read=lambda _: [utterance] * 3200,
         protocols={"leave_one_speaker_out": lambda _: [Fold("a", list(range(320)), [], [320])]},
