@@ -8,6 +8,7 @@ With clang and its libFuzzer the inputs are searched for, else gcc runs a fixed 
 """
 
 import argparse
+import os
 import pathlib
 import shutil
 import subprocess
@@ -25,6 +26,8 @@ FLAGS = ["-std=c99", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = "-fsanitize=address,undefined"
 # One input holds a model's values, or about a second of samples.
 LONGEST = 40_000
+# The most memory that a program may use.
+MEGABYTES = 2048
 
 
 def write(content, folder):
@@ -70,8 +73,19 @@ def run(program, seconds, runs):
     command = [str(program), str(runs)]
     if program.name == "fuzz-clang":
         options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-seed=1", "-len_control=0"]
-        command = [str(program), *options]
-    return subprocess.run(command, cwd=program.parent, capture_output=True, text=True, check=False)
+        # libFuzzer's limit is on the peak, which a process inherits from the one that starts it.
+        limits = ["-rss_limit_mb=0", f"-malloc_limit_mb={MEGABYTES}"]
+        command = [str(program), *options, *limits]
+    given = os.environ.get("ASAN_OPTIONS", "")
+    environment = {**os.environ, "ASAN_OPTIONS": f"hard_rss_limit_mb={MEGABYTES}:{given}"}
+    return subprocess.run(
+        command,
+        cwd=program.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def examples():
