@@ -12,7 +12,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train demo page fuzz test test-slow test-newest docs dist inventory audit tools lint format clean
+.PHONY: train demo page fuzz test test-slow test-all test-newest docs dist inventory audit tools lint format clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python recipes/train_convtransformer.py --hrf=4
@@ -37,6 +37,10 @@ test: $(VENV)/installed
 test-slow: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS) -m slow
 
+# Both in one run: neither waits for the other's last module.
+test-all: $(VENV)/installed
+	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS) -m "slow or not slow"
+
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -52,7 +56,7 @@ format: $(VENV)/installed
 SAME := $(addprefix data/test_,acted corpora daic_woz folds iemocap m3ed odd_files read_table) \
 	$(addprefix deploy/test_,compiler_compact compiler_operators compiler_products endpoint \
 	estimate_cycles firmware frontend fuzz project tflm_operators web_page) \
-	$(addprefix studies/test_,package page report resuming stress study tables teachers) \
+	$(addprefix studies/test_,flags package page report resuming stress study tables teachers) \
 	test_cluster test_notebooks test_workers
 test-newest: $(NEWEST)/installed
 	rm -rf $(NEWEST)/study
@@ -90,7 +94,8 @@ audit: $(RELEASE)/installed
 TOOLS := ffmpeg gcc g++ clang lld cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
 	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
-APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
+# One at a time: apt gives up on a lock.
+APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive flock $(if $(TMPDIR),$(TMPDIR),/tmp)/tfhrf-apt.lock apt-get -qq
 INSTALL := $(APT) install --yes --no-install-recommends
 BROWSERS := chromium-headless-shell chromium google-chrome
 FUZZED := int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return !data && size; }

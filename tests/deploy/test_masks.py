@@ -11,7 +11,7 @@ from tiny_models import disturb, forward, normal, signal_to_noise
 import tfhrf
 from tfhrf.deploy import runners
 
-FRAMES, MELS = 7, 4
+FRAMES, MELS = 4, 4
 
 
 def attention(x, **arguments):
@@ -37,7 +37,7 @@ def masked(name):
     disturb(model)
     data = normal(40, FRAMES, MELS)
     for number, example in enumerate(data):
-        example[FRAMES - number % 5 :] = 0.0
+        example[FRAMES - number % FRAMES :] = 0.0
     return model, data
 
 

@@ -1,15 +1,12 @@
 """A study's deployed model becomes a packaged one; its card says what the study found."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import recipes_run
 import small_studies
-from places import ROOT
 
 import tfhrf
 from tfhrf.recognition import packaged
@@ -129,13 +126,7 @@ def test_the_recipe_packages(study, tmp_path):
     into = tmp_path / "models"
     arguments = [f"--study={study}", "--name=small-own-2", f"--into={into}"]
     arguments += [f"--{name}={value}" for name, value in WORDS.items()]
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "recipes" / "package_model.py"), *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=False,
-    )
+    done = recipes_run.run("package_model.py", *arguments)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"Written to {into / 'small-own-2'}: ")
 

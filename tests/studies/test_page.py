@@ -5,13 +5,11 @@ import html.parser
 import json
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import recipes_run
 import scipy.stats
-from places import ROOT
 from small_studies import recordings, run
 
 from tfhrf.studies import comparison_page, pictures, recalls, results, study_page
@@ -127,13 +125,7 @@ def test_confidential_studies_show_counts_of_folds(studies, tmp_path):
 
 def test_studies_side_by_side(studies, tmp_path):
     folders = [str(studies / name) for name in ("0-0", "0-1", "4-0", "4-1")]
-    done = subprocess.run(
-        [sys.executable, ROOT / "recipes/collect_results.py", f"--out={tmp_path}", *folders],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
+    done = recipes_run.run("collect_results.py", f"--out={tmp_path}", *folders)
     assert done.returncode == 0, done.stderr
     page = read(tmp_path / "report-own.html")
     assert [row[:2] for row in page.tables["Figures"][1:]] == [["hrf=0", "2"], ["hrf=4", "2"]]

@@ -2,11 +2,10 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import recipes_run
 from places import ROOT
 
 pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
@@ -143,27 +142,16 @@ def test_students_learn_from_the_first_seeds_of_an_arm(backbone, tmp_path):
 
 @pytest.mark.parametrize("wrong", ["--arms=0", "--arms=6", "--arms=x", "--backbones=rnn"])
 def test_arms_and_backbones_that_there_are_not_are_one_line(wrong):
-    done = subprocess.run(
-        [sys.executable, "recipes/study_hrf.py", "--emodb=nowhere", wrong],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = recipes_run.run("study_hrf.py", "--emodb=nowhere", wrong)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: ")
     assert wrong.partition("=")[2] in line
 
 
-def test_an_arm_that_stops_stops_the_study(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "recipes/study_hrf.py", "--emodb=nowhere", f"--out={tmp_path}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_an_arm_that_stops_stops_the_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    done = recipes_run.run("study_hrf.py", "--emodb=nowhere", f"--out={tmp_path}")
     assert done.returncode == 2
     assert (
         "python recipes/train_convtransformer.py --dataset=emodb --data_dir=nowhere" in done.stdout

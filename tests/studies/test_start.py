@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import small_models
 import soundfile
+from recipes_run import assert_one_line, train
 from small_models import FRAMES, LABELS, write_model
 from sounds import write_wav
-from test_recipes import assert_one_line, corpus, elsewhere, recipe  # noqa: F401
+from test_recipes import corpus, elsewhere  # noqa: F401
 
 import tfhrf
 from tfhrf.data.extract import extract
@@ -93,7 +94,7 @@ def test_the_recipe_trains_on(corpus, tiny, tmp_path):  # noqa: F811
     out = tmp_path / "study"
     arguments = ["--dataset=emodb", f"--data_dir={corpus}", "--epochs=1", "--folds=1"]
     arguments += [f"--out={out}", f"--from={tiny}", "--hrf=2"]
-    done = recipe(*arguments, "--variant=tiny")
+    done = train(*arguments, "--variant=tiny")
     assert done.returncode == 0, done.stderr
     settings = json.loads((out / "settings.json").read_text())
     assert settings["from"] == str(tiny)
@@ -117,7 +118,7 @@ def test_the_recipe_trains_on(corpus, tiny, tmp_path):  # noqa: F811
     trained = [path for path in sorted(corpus.rglob("*.wav")) if path.name[:2] != place.name]
     assert len(trained) == 16
     np.testing.assert_allclose(mel_levels(extract(trained, own)), LEVELS, atol=0.02)
-    assert_one_line(recipe(*arguments, "--variant=light"), "conv_transformer_tiny")
+    assert_one_line(train(*arguments, "--variant=light"), "conv_transformer_tiny")
 
 
 @pytest.mark.parametrize("step", [0.0, 2.5])

@@ -1,14 +1,11 @@
 """Stress: what a study found itself comes out again, and every condition beside it."""
 
 import json
-import os
-import subprocess
-import sys
 import types
 
 import numpy as np
 import pytest
-from places import ROOT
+import recipes_run
 
 pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 
@@ -230,19 +227,11 @@ def test_other_data_and_folders_without_a_study_are_refused(fresh, tmp_path):
 def test_recipe_takes_the_rest_from_the_study(fresh, tmp_path):
     sounds, out, found = fresh
     stress.run(out, read(sounds))  # What is left for the recipe is quick.
-
-    def recipe(*arguments):
-        return subprocess.run(
-            [sys.executable, str(ROOT / "recipes" / "stress.py"), *arguments],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            check=False,
-        )
-
-    right = recipe(f"--data_dir={sounds}", f"--table={sounds / 'clips.csv'}", str(out))
+    right = recipes_run.run(
+        "stress.py", f"--data_dir={sounds}", f"--table={sounds / 'clips.csv'}", str(out)
+    )
     assert right.returncode == 0, right.stderr
     assert f"clean{found['scores']['int8']['ua']:27.3f}" in right.stdout
-    wrong = recipe(f"--data_dir={sounds}", str(out))
+    wrong = recipes_run.run("stress.py", f"--data_dir={sounds}", str(out))
     assert wrong.returncode == 2
     assert wrong.stderr == "Error: --table is needed with --dataset=table\n"

@@ -3,16 +3,13 @@
 import collections
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 import types
 
 import keras
 import numpy as np
 import pytest
+import recipes_run
 import trees
-from places import ROOT
 
 from tfhrf.data import extract
 from tfhrf.data.corpora import CORPORA, CorpusError
@@ -200,21 +197,11 @@ def test_improvised_turns_alone(corpora, tmp_path):
         train("m3ed", root, tmp_path, improvised=True)
 
 
-def recipe(*arguments):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "recipes" / "train_convtransformer.py"), *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=False,
-    )
-
-
 def test_recipe_of_daic_woz_decides_once_per_participant_and_keeps_nobody(tmp_path):
     trees.small_daic(tmp_path / "daic")
     out = tmp_path / "out"
     arguments = [f"--data_dir={tmp_path / 'daic'}", "--epochs=1", f"--out={out}"]
-    result = recipe("--dataset=daic_woz", *arguments)
+    result = recipes_run.train("--dataset=daic_woz", *arguments)
     assert result.returncode == 0, result.stderr
     results = json.loads((out / "results.json").read_text())
     assert results["utterances"] == results["validation"]["utterances"] == 2

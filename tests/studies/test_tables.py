@@ -1,12 +1,9 @@
 """The table over seeds, against hand-computed means; and what it refuses."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
-from places import ROOT
+import recipes_run
 
 pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 
@@ -171,14 +168,7 @@ def test_refuses_what_cannot_be_compared(tmp_path):
 
 def test_recipe_prints_the_table_or_one_line(tmp_path):
     def collect(*arguments):
-        script = str(ROOT / "recipes" / "collect_results.py")
-        return subprocess.run(
-            [sys.executable, script, f"--out={tmp_path / 'pictures'}", *arguments],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            check=False,
-        )
+        return recipes_run.run("collect_results.py", f"--out={tmp_path / 'pictures'}", *arguments)
 
     folders = [
         str(write_study(tmp_path / f"{hrf}-{seed}", seed, 400, hrf=hrf, dataset="emodb"))

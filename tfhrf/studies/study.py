@@ -90,6 +90,7 @@ def run(
     Raises:
         StudyError: a folder holds another study, or one of other recordings, labels, folds or
             settings; or a fold number does not exist.
+        OSError: a folder cannot be made.
         AudioError: a recording cannot be used, and there is no `bad`. Nothing is written for any
             study then.
         FoldError: a fold has no recordings that can be used.
@@ -113,6 +114,7 @@ def run(
     for study in studies:
         if restart:
             _remove(study.out)
+        record.check_place(study.out)
         record.check_same(study.out, "settings.json", study.settings)
         record.check_same(study.out, record.NAME, made_of)
     features = features or prepare(paths, config, spans, engine=engine)

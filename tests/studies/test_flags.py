@@ -1,0 +1,104 @@
+"""What a recipe refuses, and what it says of itself, before anything is trained."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from recipes_run import assert_one_line, train
+from sounds import write_broken, write_wav
+
+from tfhrf.progress import progress_bar
+from tfhrf.studies import cli
+from tfhrf.studies.record import StudyError
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Features go under runs/ of the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("flag", ["--hrf=0,3", "--seed=0,x", "--seed=", "--variant=huge"])
+def test_a_wrong_value_in_a_list_is_named(flag):
+    assert_one_line(train(flag), flag.partition("=")[0].lstrip("-"))
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_has_every_flag(flag):
+    result = train(flag)
+    assert result.returncode == 0
+    assert result.stdout.startswith("Trains a ConvTransformer, folds it")
+    for name in ("dataset", "labels", "table", "seed", "hrf", "[no]restart", "engine", "out"):
+        assert f"  --{name}: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("raised", "message", "code"),
+    [
+        (KeyboardInterrupt(), "Error: Stopped; what is complete stays", 130),
+        (OSError(28, "No space left on device", "a/b"), "Error: No space left on device. R", 2),
+        (PermissionError(13, "Permission denied", "a/b"), "Permission denied. Received: a/b", 2),
+        (tf.errors.ResourceExhaustedError(None, None, "a/b; No space left"), "a/b; No space", 2),
+        (StudyError("two\nlines"), "Error: two lines", 2),
+    ],
+)
+def test_what_ends_a_recipe_is_one_line_of_its_own(raised, message, code, capsys, monkeypatch):
+    # TensorFlow has begun here.
+    monkeypatch.setattr(cli, "limit_threads", lambda: None)
+
+    def main():
+        progress_bar(10, "step").add(3)
+        raise raised
+
+    with pytest.raises(SystemExit) as caught:
+        cli._guarded(main, [], False)
+    printed = capsys.readouterr()
+    assert caught.value.code == code
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--folds="], "Error: No number of a fold is given. Received: --folds="),
+        (["--seed=12345678901234567890"], "values are integers from 0 to 4294967295"),
+        (["--dataset=table", "--table=nowhere.csv"], "cannot be read (No such file or directory)"),
+    ],
+)
+def test_flags_that_cannot_be_are_one_line(flags, message, tmp_path):
+    result = train("--epochs=1", f"--data_dir={tmp_path}", *flags)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.strip().count("\n") == 0
+
+
+def test_misspelt_flag_is_named():
+    assert_one_line(train("--datasett=emodb"), "datasett")
+
+
+def test_missing_folder_is_named(tmp_path):
+    out = tmp_path / "out"
+    result = train("--dataset=emodb", f"--data_dir={tmp_path / 'nowhere'}", f"--out={out}")
+    assert_one_line(result, "nowhere")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("kind", ["junk", "not finite"])
+def test_broken_file_is_named_and_nothing_is_left(tmp_path, kind):
+    (tmp_path / "wav").mkdir()
+    write_broken(tmp_path, kind).rename(tmp_path / "wav" / "03a01Wa.wav")
+    write_wav(tmp_path / "wav" / "08a01Wa.wav", np.zeros(16_000))
+    out = tmp_path / "out"
+    result = train("--dataset=emodb", f"--data_dir={tmp_path}", f"--out={out}")
+    assert_one_line(result, "03a01Wa.wav")
+    assert not out.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_frames_are_computed(tmp_path):
+    (tmp_path / "wav").mkdir()
+    for name in ("03a01Wa.wav", "08a01Wa.wav"):
+        write_wav(tmp_path / "wav" / name, np.zeros(16_000))
+    result = train("--dataset=emodb", f"--data_dir={tmp_path}", "--out=/dev/null/study")
+    assert_one_line(result, "Error: Not a directory. Received: /dev/null/study")
+    assert not (tmp_path / "runs").exists()
