@@ -8,7 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tfhrf.data.augment import (
+    AMONG,
     BELOW,
+    CLIP,
+    CLIPS,
     GAIN,
     MASKS,
     MEL_MASK,
@@ -16,12 +19,15 @@ from tfhrf.data.augment import (
     SHIFT,
     STRETCH,
     TIME_MASK,
+    VOICES_BELOW,
     WIDE_GAIN,
     add_noise,
+    add_voices,
     augment,
     change_range,
     change_voice,
     decibel,
+    other_voices,
 )
 from tfhrf.data.windows import (
     evaluation_windows,
@@ -111,9 +117,9 @@ def test_validation_windows_are_the_middle_ones():
     np.testing.assert_array_equal(np.concatenate([labels, last_labels]), np.eye(3)[[0, 2, 1]])
 
 
-def varied(mels, number, wide=False, **config):
+def varied(mels, number, voices=None, **config):
     config = LogMelConfig(mels=mels.shape[1], **config)
-    return augment(tf.constant(mels), [0, number], config, wide).numpy()
+    return augment(tf.constant(mels), [0, number], config, voices).numpy()
 
 
 @pytest.mark.parametrize("bands", [32, 64])
@@ -156,14 +162,16 @@ def test_the_shortest_utterances_are_augmented_too(frames):
 @pytest.mark.parametrize(("wide", "bounds"), [(False, GAIN), (True, WIDE_GAIN)])
 def test_the_level_changes_within_bounds_and_never_below_silence(wide, bounds, monkeypatch):
     monkeypatch.setattr("tfhrf.data.augment.NOISY", 0.0)
+    monkeypatch.setattr("tfhrf.data.augment.AMONG", 0.0)
     loud = np.full((200, 64), 5, "f4")
-    found = [varied(loud, number, wide).max() - 5 for number in range(50)]
+    voices = other_voices([loud], LogMelConfig(), 0) if wide else None
+    found = [varied(loud, number, voices).max() - 5 for number in range(50)]
     changes = np.array(found) / decibel(LogMelConfig())
     assert bounds[0] <= min(changes) < bounds[0] + 4
     assert bounds[1] - 4 < max(changes) <= bounds[1]
     least = LogMelConfig().silence
     silent = np.full((200, 64), least, "f4")
-    assert all((varied(silent, number, wide) >= least).all() for number in range(5))
+    assert all((varied(silent, number, voices) >= least).all() for number in range(5))
 
 
 def test_the_dynamic_range_changes_within_bounds_and_means_stay():
@@ -209,6 +217,48 @@ def test_noise_has_the_spectrum_of_noise_in_a_recording():
     added = np.log(energies[0] - energies[1]) * config.scale
     # Filters of a few bins vary more, and so do the means of their logarithms.
     assert np.ptp((white - added)[8:]) < 3 * decibel(config)
+
+
+def power(mels, config):
+    """Mean power of frames, summed over mels."""
+    return np.exp(np.float64(mels) / config.scale + config.mean).sum(axis=1).mean()
+
+
+def test_other_voices_are_those_of_the_utterances_and_equally_loud():
+    config = LogMelConfig()
+    rng = np.random.default_rng(0)
+    # Each utterance sounds in mels of its own, the later ones louder.
+    features = [np.full((length, 64), config.silence) for length in (30, 500, 90)]
+    for place, one in enumerate(features):
+        one[:, 20 * place : 20 * place + 10] = rng.normal(place, 0.3, (len(one), 10))
+    voices = other_voices(features, config, 1)
+    assert voices.shape == (CLIPS, CLIP, 64)
+    assert voices.dtype == np.float32
+    energies = np.exp(np.float64(voices))
+    np.testing.assert_allclose(energies.sum(axis=2).mean(axis=1), 1, rtol=1e-5)
+    heard = energies.mean(axis=1).reshape(CLIPS, 64)
+    assert heard[:, 50:].max() < 1e-3
+    shares = [heard[:, 20 * place : 20 * place + 10].sum(axis=1) for place in range(3)]
+    assert all(0.2 < share.mean() < 0.5 for share in shares)
+    assert (voices == other_voices(features, config, 1)).all()
+    assert (voices != other_voices(features, config, 2)).any()
+
+
+def test_other_voices_are_as_loud_as_stated_and_not_always_there():
+    config = LogMelConfig()
+    rng = np.random.default_rng(0)
+    mels = rng.normal(0, 1, (CLIP, 64)).astype("f4")
+    voices = other_voices([rng.normal(-1, 1, (70, 64))], config, 0)
+    decibels = []
+    for number in range(200):
+        found = add_voices(tf.constant(mels), voices, [0, number], config).numpy()
+        assert (found >= mels - 1e-5).all()
+        if (found != mels).any():
+            added = power(found, config) / power(mels, config) - 1
+            decibels.append(-10 * np.log10(added))
+    assert len(decibels) == pytest.approx(200 * AMONG, abs=20)
+    assert VOICES_BELOW[0] - 0.1 < min(decibels) < VOICES_BELOW[0] + 3
+    assert VOICES_BELOW[1] - 3 < max(decibels) < VOICES_BELOW[1] + 1.5
 
 
 def test_some_utterances_stay_clean(monkeypatch):

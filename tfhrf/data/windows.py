@@ -28,12 +28,13 @@ def training_batches(features, labels, settings, classes, config, seed):
     """
     import tensorflow as tf
 
-    from tfhrf.data.augment import augment, draw
+    from tfhrf.data.augment import augment, draw, other_voices
 
     frames = settings.frames
     labels = np.asarray(labels)
     if labels.ndim == 1:
         labels = np.eye(classes, dtype=np.float32)[labels]
+    voices = other_voices(features, config, seed) if settings.augmentation == "wide" else None
     whole = 4 * config.mels * sum(map(len, features)) <= IN_MEMORY
 
     def arrays(indices):
@@ -50,7 +51,7 @@ def training_batches(features, labels, settings, classes, config, seed):
     def window(number, utterance):
         row, label = utterance
         own_seed = tf.stack([seed, 2 * number])
-        mels = augment(row, own_seed, config, settings.augmentation == "wide")
+        mels = augment(row, own_seed, config, voices)
         crop = tf.shape(mels)[0] - frames
         # Odd, so that the augmentation has drawn other numbers.
         own_seed = tf.stack([seed, 2 * number + 1])
