@@ -199,6 +199,8 @@ SUMS = {
     "last axis": lambda x: ops.cumsum(x, axis=-1),
     "frames": lambda x: ops.cumsum(x, axis=1),
     "frames, from behind": lambda x: ops.flip(ops.cumsum(ops.flip(x, 1), axis=1), 1),
+    "of three": lambda x: OfTensorFlow(tf.add_n)([x, ops.tanh(x), ops.flip(x, 1)]),
+    "of one": lambda x: OfTensorFlow(tf.add_n)([x]) - 1.0,
     "exclusive, reverse": lambda x: OfTensorFlow(tf.cumsum, 1, exclusive=True, reverse=True)(x),
 }
 
@@ -218,7 +220,7 @@ class OfTensorFlow(layers.Layer):
 @needs_tflm
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", SUMS)
-def test_running_sums(name, precision, tmp_path):
+def test_sums(name, precision, tmp_path):
     model = keyed((5, 4))(lambda x: SUMS[name](layers.Dense(3)(x)))
     content = convert(model, precision)
     compare(content, tmp_path, 10)

@@ -24,6 +24,7 @@ from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 OPERATIONS = {
     "ABS": tf.abs,
     "ADD": lambda x: x + tf.sigmoid(x),
+    "ADD_N": lambda x: tf.add_n([x, tf.sigmoid(x), tf.tanh(x)]),
     "AVERAGE_POOL_2D": layers.AveragePooling1D(2),
     "BATCH_MATMUL": lambda x: tf.matmul(x, x, transpose_b=True),
     "CONCATENATION": lambda x: tf.concat([x, tf.nn.relu(x)], 1),

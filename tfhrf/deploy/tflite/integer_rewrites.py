@@ -96,6 +96,18 @@ def add_up(graph, operator, precision):
     ]
 
 
+def add_all(graph, operator, precision):
+    """Two at a time: TensorFlow Lite's quantizer has no sums of many."""
+    total, *others = operator.inputs
+    (y,) = operator.outputs
+    new = []
+    for place, x in enumerate(others, start=1):
+        last = y if place == len(others) else like(graph, y, f"sum{place}")
+        new.append(binary(graph, "ADD", total, x, last))
+        total = last
+    return new or None
+
+
 def accumulate(graph, operator, precision):
     """The product with a triangle of ones: TensorFlow Lite's quantizer has no sums of this kind."""
     x, axis = operator.inputs
@@ -212,6 +224,7 @@ def parts(graph, operator, whole, axis, length, drop):
 
 
 REWRITES = {
+    "ADD_N": add_all,
     "CUMSUM": accumulate,
     "DIV": divide,
     "MAXIMUM": choose_larger,
