@@ -95,7 +95,7 @@ TOOLS := ffmpeg gcc g++ clang lld cmake ninja-build gcc-arm-none-eabi libnewlib-
 	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 # One at a time: apt gives up on a lock.
-APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive flock $(if $(TMPDIR),$(TMPDIR),/tmp)/tfhrf-apt.lock apt-get -qq
+APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive flock $(or $(TMPDIR),/tmp)/tfhrf-apt.lock apt-get -qq
 INSTALL := $(APT) install --yes --no-install-recommends
 BROWSERS := chromium-headless-shell chromium google-chrome
 FUZZED := int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return !data && size; }

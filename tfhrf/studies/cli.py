@@ -117,7 +117,7 @@ def train(model, backbone, variants=("light", "large"), arguments=None, about=No
         "augmentation",
         "usual",
         ["usual", "wide"],
-        "wide: of levels and dynamic ranges, too, that other microphones and rooms have.",
+        "wide: for other microphones and rooms: levels, dynamic ranges and voices, too.",
     )
     flags.DEFINE_bool("trim", False, "Silence at both ends of a recording is cut.")
     flags.DEFINE_bool("restart", False, "Removes what the study's folder holds of an earlier one.")
