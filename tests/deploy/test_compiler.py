@@ -79,35 +79,6 @@ def test_light_backbones_equal_tflm(backbone, precision, tmp_path):
     compare(content, tmp_path, 0, examples=real + random_inputs(content, 4))
 
 
-@pytest.mark.slow
-@needs_compiler
-@needs_tflm
-@pytest.mark.parametrize("precision", ["int8", "int16x8"])
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_light_backbones_equal_tflm_on_a_thousand_windows(backbone, precision, tmp_path):
-    content = light(backbone, precision)
-    real = [[window[None]] for window in quantized(sounds(500, 300, 64, seed=1), content)]
-    compare(content, tmp_path, 0, examples=real + random_inputs(content, 500))
-
-
-@pytest.mark.slow
-@needs_compiler
-@needs_tflm
-def test_real_speech_equals_tflm(emodb_dir, tmp_path):
-    from tfhrf.data.extract import extract
-    from tfhrf.data.windows import evaluation_windows
-    from tfhrf.log_mel import LogMelConfig
-
-    config = LogMelConfig()
-    features = extract(sorted((emodb_dir / "wav").glob("*.wav")), config)
-    windows = np.concatenate([evaluation_windows(one, 200, 100, config) for one in features])
-    print(f"{len(windows)} windows of {len(features)} recordings")
-    model = ConvTransformer((200, config.mels), 7)
-    disturb(model)
-    content = tfhrf.to_tflite(tfhrf.fold(model), windows[::5])
-    compare(content, tmp_path, 0, examples=[[one[None]] for one in quantized(windows, content)])
-
-
 @needs_compiler
 @needs_tflm
 @pytest.mark.parametrize(
