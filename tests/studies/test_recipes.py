@@ -73,6 +73,10 @@ def test_recipe_trains_reports_and_resumes(corpus, tmp_path):
     again = json.loads((out / "results.json").read_text())
     assert again["scores"]["trained"]["confusion"] == results["scores"]["trained"]["confusion"]
 
+    other = train(*arguments, "--seed=1")
+    assert other.returncode == 2
+    assert "seed (0 then, 1 now)" in other.stderr
+
 
 @pytest.mark.parametrize("backbone", ["conformer", "speechformer"])
 def test_every_backbone_has_the_same_recipe(corpus, tmp_path, backbone):
