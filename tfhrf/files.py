@@ -53,6 +53,16 @@ def write_bytes(path: PathLike, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def check_folder(directory: PathLike) -> None:
+    """Raises OSError if a folder cannot be made: before hours of work, not behind them."""
+    directory = pathlib.Path(directory)
+    there = next(place for place in (directory, *directory.parents) if place.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
+
+
 def write_together(directory: PathLike, texts: Mapping[str, str]) -> None:
     """Writes several texts (name to text) into a folder: all of them, or none after an error.
 

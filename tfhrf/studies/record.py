@@ -1,10 +1,8 @@
 """What a study was made of, so that no other study can pass for it when it is resumed."""
 
 import dataclasses
-import errno
 import hashlib
 import json
-import os
 import pathlib
 
 import tensorflow as tf
@@ -95,16 +93,6 @@ def check_same(out, name, now):
             f"Another study is in {out}; choose another folder, or begin again with --restart. "
             f"Received: {found}"
         )
-
-
-def check_place(out):
-    """Raises OSError if a study's folder cannot be made: before hours of work, not behind them."""
-    out = pathlib.Path(out)
-    there = next(place for place in (out, *out.parents) if place.exists())
-    if not there.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(out))
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
 
 
 def check_data(out, now):

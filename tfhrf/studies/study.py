@@ -17,7 +17,7 @@ import numpy as np
 
 from tfhrf.data.folds import Fold, trained_on, without
 from tfhrf.data.store import contents, prepare
-from tfhrf.files import write_text
+from tfhrf.files import check_folder, write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
 from tfhrf.studies import record, study_page
@@ -114,7 +114,7 @@ def run(
     for study in studies:
         if restart:
             _remove(study.out)
-        record.check_place(study.out)
+        check_folder(study.out)
         record.check_same(study.out, "settings.json", study.settings)
         record.check_same(study.out, record.NAME, made_of)
     features = features or prepare(paths, config, spans, engine=engine)
