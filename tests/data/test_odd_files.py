@@ -180,6 +180,7 @@ WRITTEN = [
     ("RF64", "FLOAT", 2, 16_000),
     ("W64", "PCM_16", 1, 16_000),
     ("W64", "PCM_24", 2, 44_100),
+    ("W64", "IMA_ADPCM", 1, 16_000),
     ("AIFF", "PCM_16", 1, 16_000),
     ("AIFF", "PCM_24", 2, 48_000),
     ("AIFF", "FLOAT", 1, 16_000),
@@ -204,9 +205,39 @@ WRITTEN = [
     ("VOC", "PCM_16", 1, 16_000),
     ("SVX", "PCM_16", 1, 16_000),
     ("IRCAM", "FLOAT", 1, 16_000),
+    ("IRCAM", "PCM_16", 2, 44_100),
     ("PAF", "PCM_24", 1, 16_000),
     ("MAT5", "PCM_16", 1, 16_000),
 ]
+# Heads that libsndfile 1.2.2 counts with in 32 bits, or makes an integer of, before it looks.
+IMA = form(0x11, align=1, bits=4, more=struct.pack("<HH", 2, 50_000))
+CRAFTED = {
+    "more IMA ADPCM than can be counted": (
+        riff(IMA, chunk(b"data", bytes(50_000))),
+        "2,500,000,000",
+    ),
+    "IMA ADPCM without samples per block": (
+        riff(form(0x11, align=256, bits=4), chunk(b"data", bytes(512))),
+        "cut short",
+    ),
+    **{
+        f"IRCAM, {order}{rate}, {channels}": (
+            {"<": b"\x64\xa3\x03\0", ">": b"\0\x01\xa3\x64"}[order]
+            + struct.pack(f"{order}fii", rate, channels, 2)
+            + bytes(1100),
+            expected,
+        )
+        for order, rate, channels, expected in [
+            ("<", float("nan"), 1, "rate of nan"),
+            (">", float("inf"), 1, "rate of inf"),
+            ("<", -3e38, 2, "rate of -3"),
+            (">", 3e38, 2, "rate of 3"),
+            ("<", 16_000.0, 2**31 - 1, "rate|channels"),
+            (">", 16_000.0, -5, "rate|channels"),
+        ]
+    },
+    "IRCAM, its head alone": (b"\x64\xa3\x03\0abcd", "cut short"),
+}
 # What a file of these says of its length is compared with what is there.
 CUT = [
     ("WAV", "IMA_ADPCM"),
@@ -289,11 +320,11 @@ def test_odd_wav_files_give_the_samples_that_are_in_them(tmp_path, name):
 
 
 @pytest.mark.parametrize("ffmpeg", [True, False])
-@pytest.mark.parametrize("name", {**BAD_WAVS, **FOREIGN})
+@pytest.mark.parametrize("name", {**BAD_WAVS, **FOREIGN, **CRAFTED})
 def test_what_cannot_be_used_is_one_line(tmp_path, name, ffmpeg, monkeypatch):
     if not ffmpeg:
         monkeypatch.setattr(sound_file, "_ffmpeg", lambda: None)
-    content, expected = {**BAD_WAVS, **FOREIGN}[name]
+    content, expected = {**BAD_WAVS, **FOREIGN, **CRAFTED}[name]
     (tmp_path / "a.wav").write_bytes(content)
     text = error_of(tmp_path / "a.wav")
     assert re.search(expected, text), text

@@ -10,6 +10,7 @@ import struct
 from typing import Any, NamedTuple
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz
+_CHANNELS = 1024  # libsndfile takes no more
 
 _LFS = b"version https://git-lfs"
 # Files that libsndfile does not read, and what is often found under a sound file's name: where
@@ -68,7 +69,9 @@ _WAV_CODECS = {
     0x674F: "Vorbis",
     0x566F: "Vorbis",
 }
-_EXTENSIBLE = 0xFFFE
+_EXTENSIBLE, _IMA_ADPCM = 0xFFFE, 0x0011
+_IRCAM = (b"\x64\xa3", b"\xa3\x64")  # where its magic begins, in either order of bytes
+_COUNTED = 2**31  # libsndfile counts samples of IMA ADPCM in 32 bits
 _ENDS, _UNKNOWN = (2**31, 2**32, 2**63, 2**64), 2**16  # close below an end: "until the end"
 
 
@@ -147,6 +150,9 @@ def read_header(file, path):
         _check_chunks(file, size, _CAF, path)
     elif head[:4] == b"riff":
         _check_chunks(file, size, _W64, path)
+        _check_blocks(file, size, {one.name: one for one in _chunks(file, size, _W64)}, path)
+    elif head[:2] == _IRCAM[0] or head[2:4] == _IRCAM[1]:
+        _check_ircam(head, path)
     elif head[:4] == b".snd" and len(head) >= 12:
         start, length = struct.unpack(">II", head[4:12])
         _check_size(length, size - start, path)
@@ -188,6 +194,7 @@ def _wav(file, size, head, path):
     length = data.size
     if b"ds64" in found and length == 2**32 - 1:
         length = int.from_bytes(_content(file, found[b"ds64"])[8:16], "little")
+    _check_blocks(file, size, found, path)
     unknown = length == 0 and left and not _chunk_follows(file, data.start, size)
     if not unknown:
         _check_size(length, left, path)
@@ -265,6 +272,31 @@ def _check_size(claimed, left, path):
             f"Audio file was cut short: {max(left, 0):,} of {claimed:,} bytes of sound are there",
             path,
         )
+
+
+def _check_blocks(file, size, found, path):
+    """Raises AudioError for more IMA ADPCM than libsndfile 1.2.2 can count (CVE-2026-37555)."""
+    form = _content(file, found[b"fmt "]) if b"fmt " in found else b""
+    if b"data" not in found or form[:2] != struct.pack("<H", _IMA_ADPCM):
+        return
+    if len(form) < 20:
+        raise AudioError("WAV file has a format chunk that was cut short", path)
+    align, samples = struct.unpack("<H4xH", form[12:20])
+    total = samples * -(-(size - found[b"data"].start) // max(align, 1))
+    if total >= _COUNTED:
+        raise AudioError(f"Audio file claims {total:,} samples of IMA ADPCM", path)
+
+
+def _check_ircam(head, path):
+    """Raises AudioError for a rate or channels that end libsndfile 1.2.2 (CVE-2025-52194)."""
+    if len(head) < 16:
+        raise AudioError("IRCAM file was cut short", path)
+    (channels,) = struct.unpack("<i", head[8:12])
+    order = "<" if 0 < channels <= _CHANNELS else ">"
+    rate, channels = struct.unpack(f"{order}fi", head[4:12])
+    check_rate(rate, path)
+    if not 0 < channels <= _CHANNELS:
+        raise AudioError(f"IRCAM file claims {channels:,} channels", path)
 
 
 def _sphere(head, size, path):
