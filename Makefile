@@ -83,9 +83,10 @@ inventory: $(RELEASE)/installed
 
 # What PyPI knows of weaknesses of these packages; a package that it cannot tell of is an error, too.
 # EXPLAINED: the names of findings that docs/release.md explains.
-EXPLAINED :=
+EXPLAINED := CVE-2026-0994 CVE-2026-59890
 audit: $(RELEASE)/installed
-	$(RELEASE)/wheel/bin/python -m pip --disable-pip-version-check freeze --exclude tfhrf > $(RELEASE)/installed.txt
+	$(RELEASE)/wheel/bin/python -m pip --disable-pip-version-check freeze --all --exclude pip --exclude tfhrf \
+		> $(RELEASE)/installed.txt
 	$(RELEASE)/bin/pip-audit --strict --no-deps --disable-pip \
 		$(addprefix --ignore-vuln=,$(EXPLAINED)) --requirement=$(RELEASE)/installed.txt
 

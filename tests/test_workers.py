@@ -117,6 +117,7 @@ def test_local_tasks_write_return_count_and_fail(processes, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2", "4"]
     if processes > 1:
         assert str(os.getpid()) not in {path.read_text() for path in tmp_path.iterdir()}
+    assert list(local.map([], units.append)) == []
     with pytest.raises(EngineError, match="three"):
         list(local.map([Task(count, (3,), tmp_path, 3), *tasks], units.append))
 

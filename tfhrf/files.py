@@ -114,7 +114,7 @@ def begin_folder(path: PathLike) -> pathlib.Path:
     prefix = f".unfinished-{path.name}-{platform.node()}-"
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{glob.escape(prefix)}*"):
-        process = left.name.removeprefix(prefix)
+        process = left.name.removeprefix(prefix).removesuffix("-old")
         if process == str(os.getpid()) or not _is_running(process):
             shutil.rmtree(left, ignore_errors=True)
     folder = path.with_name(f"{prefix}{os.getpid()}")

@@ -112,6 +112,13 @@ def mel_filters(config: LogMelConfig) -> NDArray[np.float32]:
     return (filters * gains).astype(np.float32)
 
 
+def hann(length: int) -> NDArray[np.float64]:
+    """As `tf.signal.hann_window` has it: its period is even."""
+    period = length - length % 2
+    window: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / period)
+    return window
+
+
 def hz_to_mel(hz: ArrayLike) -> NDArray[np.float64]:
     """The HTK mel scale."""
     mel: NDArray[np.float64] = 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
@@ -150,7 +157,7 @@ def log_mel_numpy(wave: NDArray[np.float32], config: LogMelConfig) -> NDArray[np
         float32 array of shape (frames, mels).
     """
     length = config.frame_length
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    window = hann(length)
     frames, filters = sliding_window_view(wave, length)[:: config.hop], mel_filters(config)
     energies = np.concatenate(
         [

@@ -91,7 +91,7 @@ class Local:
         Raises:
             What a task raises. The others end the next time they advance.
         """
-        if self.processes == 1:
+        if self.processes == 1 or not tasks:
             for index, task in enumerate(tasks):
                 yield index, task.function(task.folder, advance, *task.arguments)
             return

@@ -52,7 +52,9 @@ def main():
     )
     parser.add_argument("--target", choices=TARGETS, help="of these alone; all if not given")
     arguments = parser.parse_args()
-    counted = {}
+    place = arguments.tflite.parent / INSTRUCTIONS
+    counted = json.loads(place.read_text()) if arguments.write and place.exists() else {}
+    differ = []
     with tempfile.TemporaryDirectory() as folder:
         report = tfhrf.to_c(arguments.tflite.read_bytes(), folder)
         print(f"static memory without input and output: {report['arena_bytes']} bytes")
@@ -60,13 +62,16 @@ def main():
         for target in [arguments.target] if arguments.target else TARGETS:
             cpu, flags = TARGETS[target]
             equal, counted[target] = run(build(folder, target), target)
+            differ += [] if equal else [target]
             code = emulator.code_bytes(cpu, [pathlib.Path(folder) / "model.c"], folder, flags)
             print(
                 f"{target}: {counted[target] / 1e6:.2f} M instructions, golden output "
                 f"{'equal' if equal else 'DIFFERENT'}, code {code} bytes"
             )
+    if differ:
+        raise SystemExit(f"The golden output differs. Received: {', '.join(differ)}")
     if arguments.write:
-        write_text(arguments.tflite.parent / INSTRUCTIONS, json.dumps(counted, indent=2) + "\n")
+        write_text(place, json.dumps(counted, indent=2) + "\n")
 
 
 if __name__ == "__main__":

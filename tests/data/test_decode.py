@@ -79,6 +79,14 @@ def test_averages_channels(tmp_path):
     np.testing.assert_array_equal(mono, stereo)
 
 
+def test_a_file_that_resampling_leaves_nothing_of_is_named(tmp_path):
+    path = write_wav(tmp_path / "a.wav", [0.5], 48_000)
+    with pytest.raises(
+        AudioError, match=r"holds no sample at 16,000 Hz, it is too short: .*a\.wav"
+    ):
+        list(decode([path]))
+
+
 @pytest.mark.parametrize("kind", ["empty", "junk", "zero seconds", "cut", "not finite"])
 def test_broken_file_is_named(tmp_path, kind):
     good = write_wav(tmp_path / "good.wav", sine(200, 0.2))

@@ -114,6 +114,8 @@ def test_a_telephone_passes_its_band_alone():
     assert np.abs(change[[1, 2]]).max() < 1
     with pytest.raises(Missing, match="6800 Hz"):
         distort.telephone(wave, 6800)
+    with pytest.raises(Missing, match=r"below 8,000 Hz\. Received: 6800 Hz"):
+        distort.mp3(wave, 6800)
 
 
 BANDS = ((0, 120), (400, 1500), (1500, 3200), (5000, 8000))

@@ -147,6 +147,11 @@ def test_too_few_to_split():
     torn = [Utterance("x", "sad", "a", "a", None, split) for split in ("train", "test")]
     with pytest.raises(FoldError, match=r"Group a is in two splits"):
         official(torn, "dev")
+    heard = [Utterance("x", "sad", "a", group, None, group) for group in ("train", "test")]
+    with pytest.raises(FoldError, match=r"Speaker a is in two splits. Received: train, test"):
+        official(heard, "dev")
+    nobody = [one._replace(speaker="") for one in heard]
+    assert official(nobody, "dev") == [Fold("official", [0], [], [1])]
 
 
 def test_folds_without_some_utterances_hold_the_others():

@@ -178,6 +178,7 @@ def test_lists_pairs_and_dicts_for_several_inputs():
         lambda: ([x[None], y[None]] for x, y in zip(a, b, strict=True)),
         ([x, y] for x, y in zip(a, b, strict=True)),
         dataset(((a, b), np.zeros(20))).batch(7),
+        dataset((a, b)).batch(7),
         dataset(({"a": a, "b": b}, np.zeros(20))),
     ):
         assert to_tflite(model, given) == expected

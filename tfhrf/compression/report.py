@@ -279,9 +279,8 @@ def steps_of(
 
 
 def first_output(content: bytes, inputs: list[np.ndarray]) -> np.ndarray:
-    if not runners.available():
-        return runners.predict_reference(content, inputs[0])
-    found = runners.predict(content, inputs)
+    predict = runners.predict if runners.available() else runners.predict_reference
+    found = predict(content, inputs)
     return found[0] if isinstance(found, list) else found
 
 

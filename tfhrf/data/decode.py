@@ -172,7 +172,11 @@ def _cut(blocks, spans, sample_rate, path):
                 place += 1
         # Resampling may take a few samples from the end.
         missing = last is not None and (done == first or done < last - sample_rate // 1000)
-        if wrong or missing:
+        if span is None and done == 0:
+            yield AudioError(
+                f"Audio file holds no sample at {sample_rate:,} Hz, it is too short", path
+            )
+        elif wrong or missing:
             yield AudioError(
                 f"A span must be within the {end / sample_rate:g} s of its file and not empty: "
                 f"{path}. Received: {span[0]:g} to {span[1]:g} s"

@@ -140,6 +140,8 @@ def mp3(wave, rate):
     Raises:
         Missing: neither soundfile nor ffmpeg writes MP3 of that rate here.
     """
+    if rate < min(_BITRATES):
+        raise Missing(f"MP3 has no rate below {min(_BITRATES):,} Hz. Received: {rate} Hz")
     try:
         coded = _coded_by_soundfile(wave, rate)
     except (ImportError, RuntimeError, TypeError, ValueError):  # not there, or too old for MP3

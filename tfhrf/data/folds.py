@@ -258,15 +258,15 @@ def official(utterances, validation):
         List of one Fold, "official"; a partial copy may have no validation or no test.
 
     Raises:
-        FoldError: no utterance is in training, or all are, or a group is in two splits.
+        FoldError: no utterance is in training, or all are, or a group or speaker is in two splits.
     """
-    split_of: dict[str, str] = {}
-    for utterance in utterances:
-        if split_of.setdefault(utterance.group, utterance.split) != utterance.split:
-            raise FoldError(
-                f"Group {utterance.group} is in two splits. "
-                f"Received: {split_of[utterance.group]}, {utterance.split}"
-            )
+    split_of: dict[tuple[str, str], str] = {}
+    for one in utterances:
+        for what, name in (("Group", one.group), ("Speaker", one.speaker)):
+            if name and split_of.setdefault((what, name), one.split) != one.split:
+                raise FoldError(
+                    f"{what} {name} is in two splits. Received: {split_of[what, name]}, {one.split}"
+                )
     train, held_out, test = (
         [i for i, one in enumerate(utterances) if one.split == split]
         for split in ("train", validation, "test")

@@ -305,18 +305,26 @@ def run_reference(content: bytes, inputs: Sequence[np.ndarray]) -> list[np.ndarr
     ]
 
 
-def predict_reference(content: bytes, inputs: np.ndarray) -> np.ndarray:
-    """`predict` by TensorFlow Lite's reference kernels, of a graph of one input and one output."""
+def predict_reference(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
+    """`predict` by TensorFlow Lite's reference kernels."""
     from tfhrf.deploy.tflite.interpreter import make_interpreter
 
     interpreter = make_interpreter(content)
-    (given,), (found,) = interpreter.get_input_details(), interpreter.get_output_details()
-    outputs = []
-    for values in quantize(inputs, given):
-        interpreter.set_tensor(given["index"], values[None])
+    given, found = interpreter.get_input_details(), interpreter.get_output_details()
+    arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+    check_count(arrays, given)
+    levels_of = [quantize(values, one) for values, one in zip(arrays, given, strict=True)]
+    outputs: list[list[np.ndarray]] = [[] for _ in found]
+    for example in zip(*levels_of, strict=True):
+        for one, values in zip(given, example, strict=True):
+            interpreter.set_tensor(one["index"], values[None])
         interpreter.invoke()
-        outputs.append(interpreter.get_tensor(found["index"])[0])
-    return dequantize(np.stack(outputs), found)
+        for one, values in zip(found, outputs, strict=True):
+            values.append(interpreter.get_tensor(one["index"])[0])
+    several = [
+        dequantize(np.stack(values), one) for values, one in zip(outputs, found, strict=True)
+    ]
+    return several if len(several) > 1 else several[0]
 
 
 def input_shape(content: bytes) -> tuple[int, ...]:

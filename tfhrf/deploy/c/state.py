@@ -10,8 +10,6 @@ import numpy as np
 from tfhrf.deploy.c.ir import Operator, Tensor, refuse
 from tfhrf.deploy.tflite import graph as graphs
 
-STATEFUL = {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
-
 
 @dataclasses.dataclass(eq=False)
 class State:

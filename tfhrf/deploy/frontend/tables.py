@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from tfhrf.deploy.levels import quantize
-from tfhrf.log_mel import hz_to_mel
+from tfhrf.log_mel import hann, hz_to_mel
 
 LOG_BITS = 25  # fractional bits of the logarithm to base 2, as in frontend_level.c
 
@@ -75,12 +75,6 @@ def make_tables(config, scale, zero_point, dtype):
         shift=shift,
         least=int(quantize(config.silence, scale, zero_point, dtype)),
     )
-
-
-def hann(length):
-    """As `tf.signal.hann_window` has it: its period is even."""
-    period = length - length % 2
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / period)
 
 
 def stage_spans(points):

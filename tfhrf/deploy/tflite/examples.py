@@ -64,6 +64,18 @@ def read_examples(data, inputs, precision):
     return arrays
 
 
+def without_labels(dataset, count):
+    """A dataset of inputs out of one of pairs of (inputs, labels); pairs of two inputs stay."""
+    spec = dataset.element_spec
+    if (
+        isinstance(spec, tuple)
+        and len(spec) == 2
+        and (count == 1 or isinstance(spec[0], (dict, tuple)))
+    ):
+        return dataset.map(lambda inputs, labels: inputs)
+    return dataset
+
+
 def regroup(data, count):
     """What TensorFlow Lite's users have, as arrays or iterables of them, one for each input.
 
@@ -72,10 +84,9 @@ def regroup(data, count):
     """
     if callable(data) and not hasattr(data, "__array__"):
         data = data()
+    if hasattr(data, "element_spec"):
+        data = without_labels(data, count)
     spec = getattr(data, "element_spec", None)
-    if isinstance(spec, tuple) and len(spec) == 2:
-        data = data.map(lambda features, label: features)
-        spec = data.element_spec
     grouped = isinstance(spec, (dict, tuple))
     if not grouped and not isinstance(data, Iterator):
         return data

@@ -1,6 +1,5 @@
 """How near a float graph comes to the model, and an integer graph to that float graph."""
 
-import re
 import warnings
 
 import numpy as np
@@ -170,7 +169,7 @@ def run(graph, examples):
 def input_slots(graph):
     """Which input of the Keras model each input of a float graph is, as `freeze` named them."""
     names = [graphs.tensor_name(graph.subgraphs[0].tensors[i]) for i in graph.subgraphs[0].inputs]
-    return [int(re.sub(r".*input_(\d+).*", r"\1", name)) for name in names]
+    return [graphs.input_number(name) for name in names]
 
 
 def to_levels(values, tensor):

@@ -3,6 +3,7 @@
 A graph is a `ModelT` of TensorFlow's own flatbuffer schema with one subgraph.
 """
 
+import re
 import struct
 
 import flatbuffers
@@ -68,6 +69,11 @@ def tensor_name(tensor):
     return tensor.name.decode() if isinstance(tensor.name, bytes) else str(tensor.name)
 
 
+def input_number(name):
+    """Which input of the Keras model one of a graph is, by the name that `freeze` gave it."""
+    return int(re.sub(r".*input_(\d+).*", r"\1", name))
+
+
 def shape_of(tensor):
     return [] if tensor.shape is None else [int(n) for n in tensor.shape]
 
@@ -122,7 +128,7 @@ def place_finder(graph, index):
     producer = neighbors(graph, index)[0]
     name = None if producer is None else operator_name(graph, producer)
     if name in VIEWS:
-        return place_finder(graph, int(producer.inputs[1 if name == "SPLIT" else 0]))
+        return place_finder(graph, int(producer.inputs[0]))
     return producer if name in PLACES else None
 
 

@@ -1,6 +1,5 @@
 """TensorFlow Lite's interpreter on this machine."""
 
-import re
 import warnings
 
 import tensorflow as tf
@@ -61,7 +60,7 @@ def input_places(interpreter):
     The converter may order them otherwise.
     """
     return [
-        (int(re.sub(r".*input_(\d+).*", r"\1", details["name"])), details["index"])
+        (graphs.input_number(details["name"]), details["index"])
         for details in interpreter.get_input_details()
     ]
 

@@ -1,7 +1,5 @@
 """Inputs that are places in tables, as those of Embedding layers: int32, as TFLM's GATHER needs."""
 
-import re
-
 import numpy as np
 
 from tfhrf.deploy.tflite.graph import (
@@ -9,6 +7,7 @@ from tfhrf.deploy.tflite.graph import (
     drop_unread,
     drop_unused_codes,
     drop_unused_tensors,
+    input_number,
     is_constant,
     make_constant,
     neighbors,
@@ -101,7 +100,7 @@ def check_tokens(graph, examples):
     for index in graph.subgraphs[0].inputs:
         count = token_count(graph, int(index))
         name = tensor_name(graph.subgraphs[0].tensors[index])
-        values = examples[int(re.sub(r".*input_(\d+).*", r"\1", name))]
+        values = examples[input_number(name)]
         if count and ((values != np.floor(values)) | (values < 0) | (values >= count)).any():
             raise ValueError(
                 f"`representative_data` of tokens must be integers from 0 to {count - 1}. "

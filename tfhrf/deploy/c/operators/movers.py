@@ -36,8 +36,10 @@ def view_of(operator, address):
     if name == "SPLIT":
         return np.split(address, len(operator.outputs), axis=int(inputs[0].data.flat[0]))
     if name == "SPLIT_V":
-        lengths = [int(length) for length in inputs[1].data.flat]
-        return np.split(address, np.cumsum(lengths)[:-1], axis=int(inputs[2].data.flat[0]))
+        axis = int(inputs[2].data.flat[0])
+        # Of the outputs: among the sizes may be a -1.
+        lengths = [tensor.shape[axis] for tensor in operator.outputs]
+        return np.split(address, np.cumsum(lengths)[:-1], axis=axis)
     if name == "UNPACK":
         return [np.take(address, i, axis=options.axis) for i in range(len(operator.outputs))]
     if name == "GATHER":
@@ -141,6 +143,8 @@ def lower_view(lowering, operator):
     if operator.name == "SPACE_TO_BATCH_ND" and operator.inputs[2].data.any():
         refuse(operator, "it adds zeros", operator.inputs[2])
     for tensor, address in zip(operator.outputs, view_of(operator, view.address), strict=True):
+        if address.shape != tensor.shape:
+            refuse(operator, f"it moves {address.shape} into {tensor.shape}", tensor)
         put_view(lowering, tensor, View(view.storage, address))
 
 
