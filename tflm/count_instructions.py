@@ -28,12 +28,13 @@ TARGETS = {
 }
 
 
-def build(folder, target, main=emulator.TFLM / "boards/count.c"):
-    """Compiles a folder that `to_c` wrote, and `main`, for a target; returns the program's path."""
+def build(folder, target):
+    """Compiles a folder that `to_c` wrote for a target; returns the path of what counts it."""
     folder = pathlib.Path(folder)
     program = folder / f"{re.sub('[^A-Za-z0-9]+', '_', target)}.elf"
     cpu, flags = TARGETS[target]
-    emulator.link(cpu, [main, folder / "model.c"], program, folder, flags)
+    own = [emulator.TFLM / "boards" / name for name in ("count.c", "host.c")]
+    emulator.link(cpu, [*own, folder / "model.c"], program, folder, flags)
     return program
 
 

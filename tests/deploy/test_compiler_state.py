@@ -16,7 +16,7 @@ from tiny_models import chain, normal
 import tfhrf
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.quantize import quiet
+from tfhrf.deploy.tflite.quantize import kept_errors
 
 pytestmark = [needs_compiler, needs_tflm]
 
@@ -109,7 +109,7 @@ def streaming():
         rng = np.random.default_rng(0)
         return ([rng.standard_normal((1, 1, 4)).astype("float32")] for _ in range(30))
 
-    with quiet():
+    with kept_errors():
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [module.step.get_concrete_function()], module
         )

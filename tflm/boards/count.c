@@ -2,24 +2,12 @@
 #include <string.h>
 
 #include "board.h"
+#include "host.h"
 #include "model.h"
 #include "model_golden.h"
 
 /* Aligned for values of any type. */
 static uint64_t output[(sizeof model_golden_output + 7U) / 8U];
-
-static void print_number(uint64_t number)
-{
-    char text[21];
-    char *digit = &text[20];
-    *digit = '\0';
-    do {
-        --digit;
-        *digit = (char)('0' + (char)(number % 10U));
-        number /= 10U;
-    } while (number != 0U);
-    board_print(digit);
-}
 
 int main(void)
 {
@@ -29,7 +17,7 @@ int main(void)
     const uint64_t after = board_ticks();
     const int equal = memcmp(output, model_golden_output, sizeof model_golden_output) == 0;
     board_print(status == 0 && equal ? "equal\n" : "DIFFERENT\n");
-    print_number(after - before);
+    host_print_number(after - before);
     board_print("\n");
     return status == 0 && equal ? 0 : 1;
 }

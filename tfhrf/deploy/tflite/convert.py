@@ -24,7 +24,7 @@ from tfhrf.deploy.tflite.keras_lowering import lower
 from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
 from tfhrf.deploy.tflite.masks import carry_masks
 from tfhrf.deploy.tflite.missing_operators import add_computed_biases, replace_missing
-from tfhrf.deploy.tflite.quantize import quantize, quiet
+from tfhrf.deploy.tflite.quantize import kept_errors, quantize
 from tfhrf.deploy.tflite.tensorflow_only import (
     SPELLED_OUT,
     plain_sums,
@@ -289,7 +289,7 @@ def convert(function, precision, name_layer, products=True):
         name_layer: maps a tensor's name to words that say which layer it belongs to.
         products: whether products that the converter breaks are spelled out.
     """
-    with quiet() as chatter:
+    with kept_errors() as chatter:
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
         if precision in ("float16", "dynamic"):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

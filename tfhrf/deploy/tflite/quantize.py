@@ -114,7 +114,7 @@ def give_scale(tensor, precision):
 
 def run_quantizer(content, precision):
     """bytes of a float graph with ranges -> bytes of an integer graph."""
-    with quiet() as chatter:
+    with kept_errors() as chatter:
         try:
             if precision == "int8":
                 return mlir_quantize(content, input_data_type=tf.int8, output_data_type=tf.int8)
@@ -139,7 +139,7 @@ def run_quantizer(content, precision):
 
 
 @contextlib.contextmanager
-def quiet():
+def kept_errors():
     """Keeps what the converter writes to standard error; yields a function that returns it."""
     sys.stderr.flush()
     level = absl.logging.get_verbosity()
