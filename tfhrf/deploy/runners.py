@@ -313,18 +313,15 @@ def predict_reference(content: bytes, inputs: np.ndarray | Sequence[np.ndarray])
     given, found = interpreter.get_input_details(), interpreter.get_output_details()
     arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
     check_count(arrays, given)
-    levels_of = [quantize(values, one) for values, one in zip(arrays, given, strict=True)]
-    outputs: list[list[np.ndarray]] = [[] for _ in found]
-    for example in zip(*levels_of, strict=True):
+    quantized = [quantize(values, one) for values, one in zip(arrays, given, strict=True)]
+    results = []
+    for example in zip(*quantized, strict=True):
         for one, values in zip(given, example, strict=True):
             interpreter.set_tensor(one["index"], values[None])
         interpreter.invoke()
-        for one, values in zip(found, outputs, strict=True):
-            values.append(interpreter.get_tensor(one["index"])[0])
-    several = [
-        dequantize(np.stack(values), one) for values, one in zip(outputs, found, strict=True)
-    ]
-    return several if len(several) > 1 else several[0]
+        results.append([interpreter.get_tensor(one["index"])[0] for one in found])
+    outputs = [dequantize(np.stack(y), one) for y, one in zip(zip(*results), found, strict=True)]
+    return outputs if len(outputs) > 1 else outputs[0]
 
 
 def input_shape(content: bytes) -> tuple[int, ...]:

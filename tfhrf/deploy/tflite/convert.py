@@ -20,7 +20,7 @@ from tfhrf.deploy.tflite.constant_folding import fold_constants
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
 from tfhrf.deploy.tflite.fidelity import check_faithful, output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
-from tfhrf.deploy.tflite.keras_lowering import lower
+from tfhrf.deploy.tflite.keras_lowering import in_float32, lowered
 from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
 from tfhrf.deploy.tflite.masks import carry_masks
 from tfhrf.deploy.tflite.missing_operators import add_computed_biases, replace_missing
@@ -112,7 +112,7 @@ def to_tflite(
         examples = read_examples(representative_data, graph_of(model).inputs, precision)
     name_layer = layer_namer(model)
     if precision in ("float16", "dynamic"):
-        return convert(freeze(lower(model)), precision, name_layer)
+        return convert(freeze(in_float32(model)), precision, name_layer)
     graph = float_graph(model, precision)
     if precision in INTEGERS:
         check_outputs(graph, graph_of(model).outputs)
@@ -151,7 +151,7 @@ def check_outputs(graph, outputs):
 
 def float_graph(model, precision):
     """ModelT of a Keras model in floats, rewritten for what it is going to become."""
-    graph = graphs.read(convert(freeze(lower(model)), precision, layer_namer(model)))
+    graph = graphs.read(convert(freeze(in_float32(model)), precision, layer_namer(model)))
     take_tokens(graph)
     fold_constants(graph)
     if add_computed_biases(graph):
@@ -266,7 +266,7 @@ def freeze(model):
         outputs = model(tree.pack_sequence_as(functional.input, arguments), training=False)
         return tree.flatten(outputs)
 
-    with unrolled(model):
+    with unrolled(model), lowered(model):
         traced = tf.function(call, autograph=False)
         try:
             function = traced.get_concrete_function(*signature)
