@@ -1,4 +1,4 @@
-"""Trains a Conformer with HRF, folds it, quantizes it, and writes it as C++ arrays.
+"""Trains a Conformer, folds it, quantizes it, and writes it as C++ arrays.
 
 python recipes/train_conformer.py
 python recipes/train_conformer.py --dataset=emodb --data_dir=PATH/TO/emodb

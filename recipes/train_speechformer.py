@@ -1,4 +1,4 @@
-"""Trains a SpeechFormer with HRF, folds it, quantizes it, and writes it as C++ arrays.
+"""Trains a SpeechFormer, folds it, quantizes it, and writes it as C++ arrays.
 
 python recipes/train_speechformer.py
 python recipes/train_speechformer.py --dataset=emodb --data_dir=PATH/TO/emodb

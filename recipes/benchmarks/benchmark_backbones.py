@@ -1,4 +1,4 @@
-"""Prints the figures of the README that need no training.
+"""Prints the figures of docs/results.md that need no trained model.
 
 python recipes/benchmarks/benchmark_backbones.py
 python recipes/benchmarks/benchmark_backbones.py --what=windows   # needs 16 GB of memory

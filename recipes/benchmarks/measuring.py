@@ -1,4 +1,4 @@
-"""Measurements that stand in the README, as ratios within one process or of like processes."""
+"""Measurements that stand in docs/results.md, as ratios within one process or of like processes."""
 
 import multiprocessing
 import pathlib
@@ -84,7 +84,7 @@ def step_seconds(builds, rounds=20):
 def peak_memory(build, steps=5):
     """Peak resident memory of training steps above what the process had before the model, bytes.
 
-    Meaningful in a process that has trained nothing else: call it through `apart`.
+    Meaningful in a process that has trained nothing else: call it through `in_own_process`.
     """
     build()(tf.zeros((1, *build().input_shape[1:])))  # what the libraries allocate once
     before = status_bytes("VmRSS")

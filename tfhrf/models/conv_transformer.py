@@ -82,8 +82,9 @@ def ConvTransformer(
         where: which Dense layers are HRF: "ffn", "attention", or "all" (both).
         parallel: kernels of ParallelDense layers in the place of HRF ones, or 0.
         masked: whether the model takes a second input, (batch, frames), 1 for real frames and 0
-            for padding, which attention and pooling leave out. For training; to deploy, give the
-            weights to a model made with masked=False.
+            for padding, which attention, depthwise convolutions over tokens and their batch
+            statistics, and pooling leave out. For training; to deploy, give the weights to a
+            model made with masked=False.
 
     Returns:
         Functional keras.Model, (batch, frames, mels) to logits (batch, classes).

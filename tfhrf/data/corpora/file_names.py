@@ -93,7 +93,7 @@ def check_complete(corpus, folder, utterances, complete, missing=()):
         missing: names of recordings that are not there, as far as they are known.
 
     Raises:
-        CorpusError: there are as many recordings or more, but not of as many speakers.
+        CorpusError: there are more recordings, or as many but not of as many speakers.
     """
     found = len(utterances), len({utterance.speaker for utterance in utterances})
     if found[0] >= complete[0] and found != tuple(complete):
