@@ -1,6 +1,8 @@
 """The shape of the package: who may import whom, and how long things may get."""
 
 import ast
+import itertools
+import re
 
 import pytest
 from places import ROOT
@@ -65,6 +67,47 @@ def test_imports_go_the_way_of_the_data(path):
         return
     for names in imported(ast.parse(path.read_text())):
         assert names[0] == wing or names[0] in MAY_IMPORT[wing], ".".join(["tfhrf", *names])
+
+
+def page():
+    return (ROOT / "docs" / "architecture.md").read_text()
+
+
+def test_the_table_of_the_page_is_this_law():
+    _, section = page().split("## The import law\n")
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| ")][1:]
+    found = {
+        name: {*re.findall(r"`(\w+)`", imports), *(SERVICES if "services" in imports else ())}
+        for names, imports in itertools.takewhile(lambda row: "`" in row[0], rows)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert found == MAY_IMPORT
+
+
+def test_the_arrows_of_the_page_lead_where_the_law_does():
+    lines = page().split("```mermaid\n")[1].split("```")[0].splitlines()
+    modules, arrows = {}, {}
+    for line in map(str.strip, lines):
+        if "<b>" in line:
+            node, title = line.split('["<b>')
+            modules[node] = title.split("</b>")[0].split(", ")
+            arrows[node] = set()
+        elif "-->" in line:
+            node, ends = line.split(" --> ")
+            arrows[node] |= {*ends.split(" & ")}
+    node_of = {module: node for node, some in modules.items() for module in some}
+    law = {
+        (node_of[module], node_of[other])
+        for module in MAY_IMPORT.keys() - {"__main__"}
+        for other in MAY_IMPORT[module]
+        if node_of[module] != node_of[other]
+    }
+    assert {(start, end) for start in arrows for end in arrows[start]} <= law
+    behind = {node: {*ends} for node, ends in arrows.items()}
+    for _ in behind:
+        for ends in behind.values():
+            ends |= {end for one in ends for end in behind[one]}
+    assert law <= {(start, end) for start in behind for end in behind[start]}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
