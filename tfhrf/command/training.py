@@ -7,13 +7,9 @@ import importlib
 import importlib.util
 
 from tfhrf.command.said import fail
+from tfhrf.studies.arms import BACKBONES
 
 HELP = "trains and tests a backbone on a corpus"
-BACKBONES = {
-    "conv_transformer": "ConvTransformer",
-    "conformer": "Conformer",
-    "speech_former": "SpeechFormer",
-}
 NEEDED = ("absl", "jinja2", "matplotlib", "sklearn", "tensorboard")  # of the extra
 
 

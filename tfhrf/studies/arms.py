@@ -5,7 +5,12 @@ import shlex
 
 from tfhrf.files import safe_name
 
-BACKBONES = ("conv_transformer", "conformer", "speech_former")
+# What trains: the function that makes each, by its module in tfhrf.models.
+BACKBONES = {
+    "conv_transformer": "ConvTransformer",
+    "conformer": "Conformer",
+    "speech_former": "SpeechFormer",
+}
 # What is tested, and on whom; without the model to deploy.
 CORPORA = {
     "emodb": ["--folds=1,2,3,4,5,6,7,8,9,10"],
