@@ -38,4 +38,4 @@ def run(given: argparse.Namespace) -> int:
         arguments=[f"tfhrf train {given.backbone}", *given.flags],
         about=f"Trains a {BACKBONES[given.backbone]}, folds it, quantizes it, and tests all three.",
     )
-    return 0
+    return 0  # for the types: what trains ends the process
