@@ -17,7 +17,7 @@ OUT = flags.DEFINE_string("out", "runs/collected", "Folder of the pages and pict
 
 def main(folders):
     if not folders:
-        raise results.ResultsError("Give the folders of one or more studies")
+        raise results.ResultsError("Give the folders of one or more studies. Received: none")
     groups = results.group(folders, FOLDS.value)
     print("\n\n".join(tables.seeds_table(*group) for group in groups))
     for comparable in results.by_corpus(groups):

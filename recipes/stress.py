@@ -15,7 +15,7 @@ material.define_places()
 
 def main(folders):
     if not folders:
-        raise record.StudyError("Give the folders of one or more studies")
+        raise record.StudyError("Give the folders of one or more studies. Received: none")
     for folder in folders:
         settings = record.read(folder, "settings.json")
         results = stress.run(folder, material.read_again(settings, flags.FLAGS))

@@ -39,7 +39,7 @@ ENGINE = flags.DEFINE_list("engine_flags", [], "Flags for every command, such as
 def main():
     places = {name: flags.FLAGS[name].value for name in arms.CORPORA if flags.FLAGS[name].value}
     if not places:
-        raise StudyError("Give the folder of a corpus: --emodb or --cremad")
+        raise StudyError("Give the folder of a corpus, --emodb or --cremad. Received: neither")
     names = list(arms.ARMS)
     for corpus, data_dir in places.items():
         for backbone in BACKBONES.value:

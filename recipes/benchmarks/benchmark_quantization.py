@@ -113,7 +113,10 @@ def steps(fold, model, calibration, lessons, heard, counts):
 
 
 def main(folders):
-    (folder,) = map(pathlib.Path, folders)
+    if len(folders) != 1:
+        given = " ".join(folders) or "none"
+        raise record.StudyError(f"Give the folder of one study. Received: {given}")
+    folder = pathlib.Path(folders[0])
     settings = record.read(folder, "settings.json")
     made_of = material.read_again(settings, flags.FLAGS)
     base = LogMelConfig.load(folder / "front_end.json")

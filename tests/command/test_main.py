@@ -197,7 +197,9 @@ def test_training_takes_the_flags_of_the_recipes():
     assert flags[0] == flags[1]
     wrong = train("conv_transformer", "--dataset=emodb")
     assert wrong.returncode == 2
-    assert wrong.stderr == "Error: --data_dir is needed with --dataset=emodb\n"
+    assert wrong.stderr == (
+        "Error: --data_dir is needed with --dataset=emodb. Received: no --data_dir\n"
+    )
 
 
 def test_without_the_extra_it_is_named(capsys, monkeypatch):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from recipes_run import assert_one_line, train
+from recipes_run import assert_one_line, run, train
 from sounds import write_broken, write_wav
 
 from tfhrf.progress import progress_bar
@@ -75,6 +75,21 @@ def test_flags_that_cannot_be_are_one_line(flags, message, tmp_path):
 
 def test_misspelt_flag_is_named():
     assert_one_line(train("--datasett=emodb"), "datasett")
+
+
+@pytest.mark.parametrize(
+    ("script", "given", "received"),
+    [
+        ("stress.py", [], "Received: none"),
+        ("collect_results.py", [], "Received: none"),
+        ("study_hrf.py", [], "Received: neither"),
+        ("benchmarks/benchmark_quantization.py", [], "Received: none"),
+        ("benchmarks/benchmark_quantization.py", ["a", "b"], "Received: a b"),
+        ("train_conformer.py", ["a"], "Received: a"),
+    ],
+)
+def test_folders_that_are_not_given_or_too_many(script, given, received):
+    assert_one_line(run(script, *given), received)
 
 
 def test_missing_folder_is_named(tmp_path):

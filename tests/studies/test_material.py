@@ -178,8 +178,8 @@ def test_names_of_emotions_meet_and_the_first_corpus_keeps_its_own():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"dataset": "emodb"}, "--data_dir is needed with --dataset=emodb"),
-        ({"dataset": "table"}, "--table is needed with --dataset=table"),
+        ({"dataset": "emodb"}, "with --dataset=emodb. Received: no --data_dir"),
+        ({"dataset": "table"}, "--table is needed with --dataset=table. Received: no --table"),
         ({"dataset": "emodb", "data_dir": ".", "table": "x.csv"}, "--table needs --dataset=table"),
         ({"dataset": "m3ed", "data_dir": ".", "improvised": True}, "--improvised is for IEMOCAP"),
     ],

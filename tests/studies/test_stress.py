@@ -234,4 +234,4 @@ def test_recipe_takes_the_rest_from_the_study(fresh, tmp_path):
     assert f"clean{found['scores']['int8']['ua']:27.3f}" in right.stdout
     wrong = recipes_run.run("stress.py", f"--data_dir={sounds}", str(out))
     assert wrong.returncode == 2
-    assert wrong.stderr == "Error: --table is needed with --dataset=table\n"
+    assert wrong.stderr == "Error: --table is needed with --dataset=table. Received: no --table\n"

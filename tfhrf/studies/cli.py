@@ -323,7 +323,7 @@ def _guarded(main, arguments, positional):
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     if arguments and not positional:
-        _fail(f"Unexpected argument: {arguments[0]}")
+        _fail(f"Flags alone are taken, with --. Received: {arguments[0]}")
     try:
         limit_threads()
         main(arguments) if positional else main()

@@ -68,7 +68,9 @@ def read(given):
         CorpusError, FoldError: as the readers and the protocols, or flags do not go together.
     """
     if given.data_dir is None and given.dataset not in ("synthetic", "table"):
-        raise CorpusError(f"--data_dir is needed with --dataset={given.dataset}")
+        raise CorpusError(
+            f"--data_dir is needed with --dataset={given.dataset}. Received: no --data_dir"
+        )
     corpus, utterances = _read_own(given) if given.dataset in OWN else _read_corpus(given)
     settings: dict = {"turns": "improvised"} if given.improvised else {}
     if given.table:
@@ -129,7 +131,7 @@ def _read_own(given):
     if given.dataset == "folders":
         utterances = read_folders(given.data_dir, given.pattern)
     elif given.table is None:
-        raise CorpusError("--table is needed with --dataset=table")
+        raise CorpusError("--table is needed with --dataset=table. Received: no --table")
     else:
         columns = dict(text.partition("=")[::2] for text in given.columns or ())
         utterances = read_table(given.table, given.data_dir, columns=columns)
@@ -172,7 +174,10 @@ def _protocol(given, corpus):
 def _across(given, corpus, utterances, settings):
     """Material that trains on one corpus and tests on what another has in common with it."""
     if given.test_data_dir is None and given.test_dataset != "synthetic":
-        raise CorpusError(f"--test_data_dir is needed with --test_dataset={given.test_dataset}")
+        raise CorpusError(
+            f"--test_data_dir is needed with --test_dataset={given.test_dataset}. "
+            "Received: no --test_data_dir"
+        )
     if given.protocol:
         raise FoldError(
             "--test_dataset is a protocol of its own, of one fold. "
