@@ -17,7 +17,6 @@ from tfhrf.studies import cli, material, tables
 from tfhrf.studies.record import StudyError
 
 material.define_flags()
-flags.DEFINE_list("folds", None, "Not used here.")
 MODEL = flags.DEFINE_string("model", "light-cremad-6", "What training starts from.")
 CLIPS = flags.DEFINE_integer("clips", 100, "Recordings to train on.", lower_bound=1)
 SEEDS = flags.DEFINE_integer("seeds", 5, "How many, from 0.", lower_bound=2)

@@ -19,7 +19,6 @@ from tfhrf.studies.arms import BACKBONES
 from tfhrf.studies.record import StudyError
 
 material.define_flags()
-flags.DEFINE_list("folds", None, "Not used here.")
 CLIPS = flags.DEFINE_list("clips", "150,300,600,1200", "Numbers of recordings to train on.")
 MODELS = flags.DEFINE_list("backbones", ",".join(BACKBONES), "What trains.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "How many, from 0.", lower_bound=2)

@@ -21,7 +21,6 @@ C = 10.0
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 material.define_flags()
-flags.DEFINE_list("folds", None, "Not used here.")
 
 
 def main():
