@@ -247,6 +247,29 @@ def test_the_demo_hears_the_same_in_python_and_in_c(capsys, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "message"),
+    [
+        (0.01, "Audio file is shorter than one frame of 400 samples (160 samples): quiet.wav"),
+        (1.0, "Nothing in the audio file stands out as an utterance: quiet.wav"),
+    ],
+)
+def test_the_demo_says_what_a_sound_lacks(capsys, tmp_path, seconds, message):
+    write_wav(tmp_path / "quiet.wav", np.zeros(round(16_000 * seconds)))
+    code, lines, errors = run(capsys, "demo", "--wav=quiet.wav")
+    assert (code, lines, errors) == (2, [], [f"Error: {message}"])
+
+
+def test_the_demo_says_why_a_compiler_fails(capsys, tmp_path, monkeypatch):
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\necho 'In a file' >&2\necho 'a.c:1: error: no' >&2\nexit 3\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    code, lines, errors = run(capsys, "demo")
+    assert (code, lines) == (2, [])
+    assert errors == ["Error: `cc` ended with exit code 3. Received: a.c:1: error: no"]
+
+
 @needs("clang", "wasm-ld")
 def test_page_writes_one_file(capsys, tmp_path):
     code, (line,), errors = run(capsys, "page", "heard.html")
