@@ -322,9 +322,7 @@ def compare(old: keras.Model, new: keras.Model) -> None:
     pairs = zip(evaluate(old, inputs), evaluate(new, inputs), strict=True)
     for i, (expected, found) in enumerate(pairs):
         if not (np.isfinite(expected).all() and np.isfinite(found).all()):
-            raise ValueError(
-                f"Output {i} of model '{old.name}' is not finite on random inputs. Received: {old}"
-            )
+            raise ValueError(f"Output {i} of '{old.name}' is not finite. Received: random inputs")
         scale = np.abs(expected).max(initial=0.0) or 1.0
         error = np.abs(expected - found).max(initial=0.0) / scale
         if error > tolerance:
