@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from places import ROOT
 
+from tfhrf.data.corpora import CORPORA
+
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 per_page = pytest.mark.parametrize(
     "page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES]
@@ -53,6 +55,16 @@ def test_every_public_name_has_an_entry():
         names = importlib.import_module(package).__all__
         assert {f"{package}.{name}" for name in names} <= set(entries)
     assert len(entries) == len(set(entries))
+
+
+def test_the_table_of_corpora_is_that_of_the_code():
+    rows = [line.split("|") for line in (ROOT / "docs" / "corpora.md").read_text().splitlines()]
+    found = {
+        row[1].strip(" `"): (int(row[2]), re.findall(r"`(\w+)`", row[3]))
+        for row in rows
+        if len(row) > 3 and row[1].strip(" `") in CORPORA
+    }
+    assert found == {name: (len(one.classes), [*one.protocols]) for name, one in CORPORA.items()}
 
 
 @per_page
