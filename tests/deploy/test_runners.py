@@ -158,6 +158,22 @@ def test_what_reference_kernels_get_wrong_is_left_to_others(made):
     assert np.abs(difference).max() <= 1
 
 
+@needs_tflm
+def test_reference_kernels_predict_several_inputs_and_outputs():
+    a, b = keras.Input((4,)), keras.Input((3,))
+    hidden = layers.Dense(5, "relu")(layers.Concatenate()([a, b]))
+    model = keras.Model([a, b], [layers.Dense(2)(hidden), layers.Dense(3)(hidden)])
+    given = [normal(20, 4), normal(20, 3, seed=1)]
+    content = tfhrf.to_tflite(model, given)
+    pairs = zip(
+        runners.predict(content, given), runners.predict_reference(content, given), strict=True
+    )
+    for expected, found in pairs:
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match=r"has 2 inputs\. Received: 1 arrays"):
+        runners.predict_reference(content, given[:1])
+
+
 def test_no_loss_is_reported_that_is_none(recwarn):
     """Of a norm: its sum is exact, whatever kernels a check runs."""
     model = keras.Sequential(

@@ -13,6 +13,7 @@ from single_operators import Spec, chained, constant, single
 
 import tfhrf
 from tfhrf.deploy import runners
+from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.schema import schema
 from tfhrf.deploy.tflite.tflm_operators import ALL, OPERATORS
 
@@ -206,8 +207,10 @@ def filler(dtype, *shape):
 
 def runs(name, dtype):
     content = graph_of(name, dtype)
+    subgraph = graphs.read(content).subgraphs[0]
+    inputs = [subgraph.tensors[index] for index in subgraph.inputs]
     try:
-        runners.tflm_process.call("run_zeros", content)
+        runners.invoke(content, [np.zeros(graphs.shape_of(x), graphs.type_name(x)) for x in inputs])
     except RuntimeError as error:
         return str(error)
     return ""

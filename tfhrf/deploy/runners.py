@@ -105,14 +105,6 @@ def prepare(content):
     load(content)
 
 
-def run_zeros(content):
-    """Runs a graph on inputs of zeros; whether it runs at all is all that is told."""
-    interpreter, input_details, _ = load(content)
-    for index, details in enumerate(input_details):
-        interpreter.set_input(np.zeros(details["shape"], details["dtype"]), index)
-    interpreter.invoke()
-
-
 def predict(content: bytes, inputs: np.ndarray | Sequence[np.ndarray]) -> Any:
     """`invoke` from floats to floats.
 
@@ -311,17 +303,18 @@ def predict_reference(content: bytes, inputs: np.ndarray | Sequence[np.ndarray])
 
     interpreter = make_interpreter(content)
     given, found = interpreter.get_input_details(), interpreter.get_output_details()
-    arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+    arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     check_count(arrays, given)
     quantized = [quantize(values, one) for values, one in zip(arrays, given, strict=True)]
-    results = []
+    results: list[list] = [[] for _ in found]
     for example in zip(*quantized, strict=True):
         for one, values in zip(given, example, strict=True):
             interpreter.set_tensor(one["index"], values[None])
         interpreter.invoke()
-        results.append([interpreter.get_tensor(one["index"])[0] for one in found])
-    outputs = [dequantize(np.stack(y), one) for y, one in zip(zip(*results), found, strict=True)]
-    return outputs if len(outputs) > 1 else outputs[0]
+        for one, outputs in zip(found, results, strict=True):
+            outputs.append(interpreter.get_tensor(one["index"])[0])
+    several = [dequantize(np.stack(y), one) for y, one in zip(results, found, strict=True)]
+    return several if len(several) > 1 else several[0]
 
 
 def input_shape(content: bytes) -> tuple[int, ...]:
