@@ -164,7 +164,7 @@ def test_reference_kernels_predict_several_inputs_and_outputs():
     hidden = layers.Dense(5, "relu")(layers.Concatenate()([a, b]))
     model = keras.Model([a, b], [layers.Dense(2)(hidden), layers.Dense(3)(hidden)])
     given = [normal(20, 4), normal(20, 3, seed=1)]
-    content = tfhrf.to_tflite(model, given)
+    content = to_tflite(model, given)
     pairs = zip(
         runners.predict(content, given), runners.predict_reference(content, given), strict=True
     )
