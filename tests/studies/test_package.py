@@ -140,15 +140,19 @@ def test_the_command_is_one_that_can_be_given_again():
         "seed": 3,
         "epochs": 20,
         "protocol": "speaker_5_fold",
-        "labels": "negative=anger&fear+neutral",
+        "labels": "negative=anger&fear+at ease",
         "speakers": "1001+1002",
         "trim": True,
         "augmentation": "wide",
+        "prune": 0.5,
+        "quantize": "qat",
+        "ranges": "mse",
         "teacher": "conv_transformer large hrf 0 seed 0",
     }
     assert command(settings) == (
         "python recipes/train_convtransformer.py --dataset=cremad --variant=light --hrf=0 --seed=3 "
         "--epochs=20 --augmentation=wide --protocol=speaker_5_fold --speakers=1001,1002 "
-        "--labels=negative=anger+fear,neutral --trim "
+        "--prune=0.5 --quantize=qat --ranges=mse '--labels=negative=anger+fear,at ease' --trim "
         "(and --teacher: conv_transformer large hrf 0 seed 0)"
     )
+    assert " --cluster=16" in command({**settings, "cluster": 16})

@@ -1,9 +1,11 @@
 """The card of a trained model: its figures, what it was made of, what it is for and not for."""
 
+import shlex
 from typing import NamedTuple
 
 import numpy as np
 
+from tfhrf.studies import shrink
 from tfhrf.studies.tables import protocol_in_words
 
 
@@ -126,7 +128,7 @@ def command(settings):
     """The command that trained a study with these settings, up to where the recordings lie."""
     recipe = f"recipes/train_{settings['model'].replace('_', '')}.py"
     flags = ["dataset", "variant", "hrf", "seed", "epochs", "augmentation", "protocol"]
-    flags += ["speakers", "test_dataset"]
+    flags += ["speakers", "test_dataset", *shrink.DEFAULTS]
     given = {name: settings[name] for name in flags if name in settings}
     if "test_dataset" in given:
         del given["protocol"]
@@ -140,7 +142,7 @@ def command(settings):
     words += ["--trim"] * bool(settings.get("trim"))
     words += ["--improvised"] * (settings.get("turns") == "improvised")
     taught = f" (and --teacher: {settings['teacher']})" if "teacher" in settings else ""
-    return " ".join(["python", recipe, *words]) + taught
+    return shlex.join(["python", recipe, *words]) + taught
 
 
 def _kinds(results):
