@@ -135,6 +135,47 @@ def test_studies_side_by_side(studies, tmp_path):
         assert f"--out={folder}" in "".join(page.words)
 
 
+def part_of(study, folder, folds):
+    """A study's folder with some of its folds alone."""
+    shutil.copytree(study, folder)
+    found = json.loads((folder / "results.json").read_text())
+    for path in folder.glob("*/fold.json"):
+        if json.loads(path.read_text())["fold"] not in folds:
+            shutil.rmtree(path.parent)
+    for key in ("folds", "history"):
+        found[key] = {name: found[key][name] for name in folds}
+    (folder / "results.json").write_text(json.dumps(found))
+    return folder
+
+
+def test_seeds_keep_their_folders_in_any_order(studies, tmp_path):
+    parts = [
+        part_of(studies / "0-1", tmp_path / f"0-1-{number}", names)
+        for number, names in enumerate((["<b>"], ["ann", "cem"]))
+    ]
+    folders = [*parts, *(studies / name for name in ("0-0", "4-1", "4-0"))]
+    groups = results.group(folders)
+    assert [[s["settings"]["seed"] for s in seeds] for _, seeds in groups] == [[0, 1], [0, 1]]
+    comparison_page.write(tmp_path / "a.html", groups, folders)
+    page = read(tmp_path / "a.html")
+    assert page.tables["Pair by pair"][1:] == [["hrf=4", "+0.0", "+0.0 to +0.0", "0 / 0"]]
+    assert ["<b>", "12"] in [row[:2] for row in page.tables["Classes and speakers: hrf=0"]]
+    given = re.findall(r"--hrf=(\d) --seed=(\d) --out=\S+/(\d)-(\d)", "".join(page.words))
+    assert len(given) == len(folders)
+    assert [one[:2] for one in given] == [one[2:] for one in given]
+
+
+def test_other_seeds_are_not_paired(studies, tmp_path):
+    other = shutil.copytree(studies / "4-1", tmp_path / "4-2")
+    found = json.loads((other / "results.json").read_text())
+    found["settings"]["seed"] = 2
+    (other / "results.json").write_text(json.dumps(found))
+    folders = [*(studies / name for name in ("0-0", "0-1", "4-0")), other]
+    comparison_page.write(tmp_path / "a.html", results.group(folders), folders)
+    (row,) = read(tmp_path / "a.html").tables["Pair by pair"][1:]
+    assert row[1:3] == ["-", "Arms did not test the same seeds. Received: [0, 2]"]
+
+
 def test_folds_that_were_not_asked_for_do_not_count(studies, tmp_path):
     folders = [str(studies / name) for name in ("0-0", "4-0")]
     comparison_page.write(tmp_path / "a.html", results.group(folders, ["ann"]), folders)

@@ -61,16 +61,13 @@ def name_of(groups):
 
 
 def _places(folders):
-    """The folders of every group's studies, in the order of their seeds."""
+    """The folders of every group's studies, a list for each, in the order of their seeds."""
     found: dict[str, dict] = collections.defaultdict(dict)
     for folder in folders:
         settings = json.loads((pathlib.Path(folder) / "results.json").read_text())["settings"]
         seed = settings.pop("seed")
         found[json.dumps(settings)].setdefault(seed, []).append(folder)
-    return {
-        text: [place for seed in sorted(seeds) for place in seeds[seed]]
-        for text, seeds in found.items()
-    }
+    return {text: [seeds[seed] for seed in sorted(seeds)] for text, seeds in found.items()}
 
 
 def _figures(groups, names):
@@ -105,8 +102,11 @@ def _pairs(groups, names, runs, kind):
     if len(groups) < 2:
         return None
     rows, speakers = [], {}
-    for name, some in list(zip(names, runs, strict=True))[1:]:
+    seeds = [[study["settings"]["seed"] for study in studies] for _, studies in groups]
+    for name, some, own in list(zip(names, runs, seeds, strict=True))[1:]:
         try:
+            if own != seeds[0]:
+                raise ResultsError(f"Arms did not test the same seeds. Received: {own}")
             one = paired.compare([runs[0]], [some], kind=kind, folds=groups[0][1][0]["folds"])
         except ResultsError as error:
             rows.append([name, "-", str(error), ""])
@@ -138,8 +138,9 @@ def _costs(groups, names, runs, kind):
     costs: dict[str, dict] = {}
     for name, (_, studies), some in zip(names, groups, runs, strict=True):
         ua = values_of(studies, kind, "ua").mean()
-        for study, place in zip(studies, some, strict=False):
-            for cost, value in costs_of(place, study).items():
+        for study, places in zip(studies, some, strict=True):
+            known = {cost: one for place in places for cost, one in costs_of(place, study).items()}
+            for cost, value in known.items():
                 costs.setdefault(cost, {}).setdefault(name, (value, ua))
     shown = picture(save_costs, costs, "", shows="UA against the costs of the models")
     rows = [
@@ -167,9 +168,10 @@ def _commands(groups, runs):
     commands = [
         f"{card.command({**settings, 'seed': study['settings']['seed']})} --out={place}"
         for (settings, studies), some in zip(groups, runs, strict=True)
-        for study, place in zip(studies, some, strict=False)
+        for study, places in zip(studies, some, strict=True)
+        for place in places
     ]
-    folders = " ".join(str(place) for some in runs for place in some)
+    folders = " ".join(str(place) for some in runs for places in some for place in places)
     commands.append(f"python recipes/collect_results.py {folders}")
     words = "Where the recordings are is said with --data_dir, for a table also with --table."
     return Section("Commands", words, commands=commands)

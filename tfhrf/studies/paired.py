@@ -5,6 +5,7 @@ replacement, the same ones for both arms, and the unweighted average recall of e
 all decisions on the drawn speakers by the drawn seeds.
 """
 
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,8 @@ def counts_of(runs, kind="int8", folds=None):
     """Confusions of every seed and speaker.
 
     Args:
-        runs: folders of finished studies that differ in their seeds alone.
+        runs: folders of finished studies that differ in their seeds alone, or for a study whose
+            folds lie in several folders the list of these.
         kind: "trained", "folded" or "int8".
         folds: names of the folds that count; all if None.
 
@@ -108,7 +110,8 @@ def draw(sides, rng, draws=DRAWS):
 
 def _by_speaker(run, kind, folds):
     counts: dict[str, np.ndarray] = {}
-    for record in complete(run).values():
+    places = [run] if isinstance(run, (str, os.PathLike)) else run
+    for record in (one for place in places for one in complete(place).values()):
         side = record.get("test")
         if side is None or (folds is not None and record["fold"] not in folds):
             continue

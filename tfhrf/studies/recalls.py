@@ -15,7 +15,7 @@ def confusions(runs, results, kind):
     """Confusions by seed and by speaker; by fold where a study keeps no single decisions.
 
     Args:
-        runs: folders of finished studies that differ in their seeds alone.
+        runs: as of `tfhrf.studies.paired.counts_of`.
         results: of each, as of `tfhrf.studies.results.collect`.
         kind: "trained", "folded" or "int8".
 

@@ -121,7 +121,8 @@ def group(folders, folds=None):
         folds: names of the folds that count, such as test speakers; all if None.
 
     Returns:
-        List of (settings without the seed, list of results as of `collect`, one per seed).
+        List of (settings without the seed, list of results as of `collect`, one per seed in the
+        order of the seeds).
 
     Raises:
         ResultsError: a folder holds no results, a fold is missing or comes twice, or a group's
@@ -145,7 +146,8 @@ def group(folders, folds=None):
         parts.append(results)
     grouped = []
     for text, seeds in groups.items():
-        settings, studies = json.loads(text), [_merged(parts, folds) for parts in seeds.values()]
+        settings = json.loads(text)
+        studies = [_merged(seeds[seed], folds) for seed in sorted(seeds)]
         tested = sorted({(", ".join(sorted(s["folds"])), s["utterances"]) for s in studies})
         if len(tested) > 1:
             found = "; ".join(f"{names} ({count})" for names, count in tested)
@@ -180,6 +182,9 @@ def _merged(parts, folds):
     if validations:
         merged["validation"] = _sum(_joined(validations, "folds", folds))
     merged["history"] = _joined(parts, "history", folds)
+    merged["int8 bytes"] = max(part["int8 bytes"] for part in parts)
+    # The model to deploy lies in one of the folders.
+    merged["tflm"] = next((part["tflm"] for part in parts if part["tflm"]), None)
     return merged
 
 
