@@ -76,12 +76,24 @@ def test_what_helps_everybody_has_an_interval_above_zero(tmp_path):
 
 def test_studies_of_other_speakers_are_refused(tmp_path):
     first, second = (write_run(tmp_path / name, {name: 5}) for name in "ab")
-    with pytest.raises(ResultsError, match=r"same seeds and speakers. Received: .*b"):
+    with pytest.raises(ResultsError, match=r"same seeds, speakers and utterances\. .*b"):
         paired.compare([[first]], [[second]])
     with pytest.raises(ResultsError, match=r"same speakers. Received: .*b"):
         paired.counts_of([first, second])
     with pytest.raises(ResultsError, match=r"No decisions .* Received: .*a"):
         paired.counts_of([first], "trained")
+
+
+def test_an_arm_that_left_recordings_out_is_refused(tmp_path):
+    first, second = (write_run(tmp_path / name, {"x": 6, "y": 5}) for name in "ab")
+    path = second / "fold1/fold.json"
+    record = json.loads(path.read_text())
+    side = record["test"]
+    for one in (side["targets"], side["groups"], *side["posteriors"].values()):
+        del one[0]
+    path.write_text(json.dumps(record))
+    with pytest.raises(ResultsError, match=r"the same seeds, speakers and utterances\. .*b"):
+        paired.compare([[first]], [[second]])
 
 
 def test_recall_leaves_out_classes_that_do_not_occur():

@@ -68,15 +68,19 @@ def compare(first, second, seed=0, kind="int8", folds=None):
 
     Returns:
         Difference.
+
+    Raises:
+        ResultsError: as `counts_of`, or the arms did not test the same.
     """
     rng = np.random.default_rng(seed)
     means, draws = [], []
     speakers: dict[str, float] = {}
     for before, after in zip(first, second, strict=True):
         (a, names), (b, others) = (counts_of(side, kind, folds) for side in (before, after))
-        if a.shape != b.shape or names != others:
+        # Of every seed and speaker as many of each class: an arm may have left recordings out.
+        if names != others or not np.array_equal(a.sum(axis=3), b.sum(axis=3)):
             raise ResultsError(
-                f"Arms did not test the same seeds and speakers. Received: {after[0]}"
+                f"Arms did not test the same seeds, speakers and utterances. Received: {after[0]}"
             )
         means.append(recall(b.sum(axis=(0, 1))) - recall(a.sum(axis=(0, 1))))
         one, other = draw([b, a], rng)
