@@ -7,6 +7,7 @@ pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 from tfhrf.studies.pictures import (
     save_comparison,
     save_confusion,
+    save_groups,
     save_learning_curves,
     save_stress,
     save_study,
@@ -85,3 +86,11 @@ def test_a_study_draws_what_it_has(tmp_path):
         path.unlink()
     save_study(tmp_path, {**study(0.8), "history": {}})
     assert [path.name for path in tmp_path.iterdir()] == ["confusion_folded.png"]
+
+
+def test_any_settings_are_names_of_files(tmp_path):
+    labels = "+".join(f"class{number}" for number in range(60))  # longer than a name may be
+    settings = {"dataset": "own", "labels": labels, "from": "runs/x/deployed"}
+    save_groups(tmp_path, [({**settings, "hrf": hrf}, [study(0.8)]) for hrf in (0, 4)])
+    kinds = sorted(path.name.partition("-")[0] for path in tmp_path.iterdir() if path.is_file())
+    assert kinds == ["comparison", *["confusion"] * 2, *["learning_curves"] * 2]

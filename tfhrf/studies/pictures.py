@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from tfhrf.files import replacing
+from tfhrf.files import replacing, safe_name
 from tfhrf.studies.results import DEPLOYED, KINDS, METRICS, SHARED
 from tfhrf.studies.tables import differing, half_interval, values_of
 
@@ -44,16 +44,18 @@ def save_groups(folder, groups):
     """
     for settings, studies in groups:
         name = "-".join(map(str, settings.values()))
+        safe = safe_name(name)
         kind = "int8" if all("int8" in study["scores"] for study in studies) else "folded"
         if all(kind in study["scores"] for study in studies):
             confusion = np.sum([s["scores"][kind]["confusion"] for s in studies], axis=0)
             title = f"{kind}: UA {values_of(studies, kind, 'ua').mean():.3f}"
-            save_confusion(folder / f"confusion-{name}.png", confusion, studies[0]["labels"], title)
+            save_confusion(folder / f"confusion-{safe}.png", confusion, studies[0]["labels"], title)
         if any(study["history"].keys() - {DEPLOYED} for study in studies):
-            save_learning_curves(folder / f"learning_curves-{name}.png", studies, name)
+            save_learning_curves(folder / f"learning_curves-{safe}.png", studies, name)
     if len(groups) > 1:
         shared = [str(groups[0][0][name]) for name in SHARED if name in groups[0][0]]
-        save_comparison(folder / f"comparison-{'-'.join(shared)}.png", groups, ", ".join(shared))
+        path = folder / f"comparison-{safe_name('-'.join(shared))}.png"
+        save_comparison(path, groups, ", ".join(shared))
 
 
 def save_confusion(path, confusion, labels, title):
