@@ -49,7 +49,7 @@ def test_one_call_makes_a_model_that_recognizes(table, started, tmp_path):
     for name, label in (("ann-0.wav", "calm"), ("bob-1.wav", "high")):
         assert tfhrf.recognize(name, tuned).label == label
     settings = json.loads((tmp_path / "out/settings.json").read_text())
-    assert (settings["from"], settings["epochs"]) == ("small", 40)
+    assert (settings["from"], settings["epochs"]) == (str(started), 40)
 
     # The same call finds what is there; another one is refused.
     kept = (tmp_path / "out/deployed/fold.json").stat().st_mtime_ns

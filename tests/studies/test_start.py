@@ -22,7 +22,7 @@ from tfhrf.models.devices import DEVICES
 from tfhrf.recognition import packaged
 from tfhrf.studies.level import as_heard, equalized, mel_levels
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.start import continued, start
+from tfhrf.studies.start import begun_from, continued, start
 
 LEVELS = np.linspace(0.8, 0.4, DEVICES["tiny"]["config"].mels).round(2).tolist()
 RECORDINGS = 24  # of the corpus
@@ -45,6 +45,14 @@ def test_the_same_labels_start_with_the_same_function(folder, hrf):
     trained = packaged.find(folder).model
     np.testing.assert_allclose(logits(model), logits(trained), atol=1e-4)
     assert model.trainable_weights
+
+
+def test_the_settings_say_how_the_model_is_found_again(folder, monkeypatch):
+    for source in (folder, f"{folder}/"):
+        assert begun_from(packaged.find(source))["from"] == str(folder)
+    monkeypatch.setattr(packaged, "FOLDER", folder.parent)
+    for source in ("small", folder):
+        assert begun_from(packaged.find(source))["from"] == "small"
 
 
 def test_labels_that_both_have_keep_their_weights(folder):

@@ -77,7 +77,7 @@ def fine_tune(
         "epochs": training.epochs,
         "protocol": made_of.protocol,
         **made_of.settings,
-        **begun_from(trained.name, trained),
+        **begun_from(trained),
     }
     folder = pathlib.Path(
         out or pathlib.Path("runs", safe_name("-".join(map(str, settings.values()))))

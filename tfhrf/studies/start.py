@@ -5,7 +5,7 @@ import zlib
 import keras
 
 from tfhrf.hrf.expand import expand
-from tfhrf.recognition.packaged import find
+from tfhrf.recognition import packaged
 from tfhrf.studies.record import StudyError
 
 
@@ -23,18 +23,23 @@ def start(source, backbone, variants):
         ModelError: there is no such model, or it is not complete.
         StudyError: it is one of another backbone or variant.
     """
-    found = find(source)
+    found = packaged.find(source)
     asked = [f"{backbone}_{variant}" for variant in variants]
     if asked != [found.model.name]:
         raise StudyError(
             f"{source} is a {found.model.name}: take its recipe and its --variant. "
             f"Received: {', '.join(asked)}"
         )
-    return found, begun_from(str(source), found)
+    return found, begun_from(found)
 
 
-def begun_from(source, found):
-    """What the settings of a study say of the trained model that it starts from."""
+def begun_from(found):
+    """What the settings of a study say of the trained model that it starts from.
+
+    Its name finds a packaged model anywhere, another one only its folder.
+    """
+    named = found.folder.parent == packaged.FOLDER
+    source = found.name if named else str(found.folder)
     return {"from": source, "weights": f"{zlib.crc32(found.int8):08x}"}
 
 
@@ -49,7 +54,7 @@ def continued(input_shape, classes, source, labels, hrf):
             one, in which labels that both have keep their weights.
         hrf: expansion of the HRF layers, which `tfhrf.expand` puts in, or 0.
     """
-    found = find(source)
+    found = packaged.find(source)
     if found.model.input_shape[1:] != tuple(input_shape):
         raise StudyError(
             f"{source} takes windows of {found.model.input_shape[1:]}. "
