@@ -82,16 +82,19 @@ def another_sound(utterances, folder):
 def test_other_data_are_refused_until_restarted(change, words, tmp_path):
     utterances = recordings(tmp_path / "sounds")
     run(tmp_path / "out", utterances, fold_numbers=[1])
-    (tmp_path / "out" / "note.txt").write_text("the user's")
-    (tmp_path / "out" / "stress.json").write_text("{}")
+    owned = [tmp_path / "out" / name for name in ("note.txt", "confusion_mine.png")]
+    # Of a study that was tested under stress, and of one that was pruned.
+    stale = [tmp_path / "out" / name for name in ("stress.json", "confusion_int8_pruned.png")]
+    for path in (*owned, *stale):
+        path.write_text("{}")
     changed = change(utterances, tmp_path)
     with pytest.raises(StudyError, match=words):
         run(tmp_path / "out", changed, fold_numbers=[1])
     found = run(tmp_path / "out", changed, fold_numbers=[1], restart=True)
     assert list(found["folds"]) == [".x"]
     assert found["utterances"] == sum(one.speaker == ".x" for one in changed)
-    assert (tmp_path / "out" / "note.txt").exists()
-    assert not (tmp_path / "out" / "stress.json").exists()
+    assert all(path.exists() for path in owned)
+    assert not any(path.exists() for path in stale)
 
 
 def test_the_same_recordings_may_lie_elsewhere(tmp_path):

@@ -13,6 +13,7 @@ from tfhrf.files import replacing, safe_name
 from tfhrf.studies.results import DEPLOYED, KINDS, METRICS, SHARED
 from tfhrf.studies.tables import differing, half_interval, values_of
 
+CURVES = "learning_curves.png"
 COLORS = {"folded": "tab:blue", "int8": "tab:orange"}
 
 
@@ -26,13 +27,18 @@ def save_study(out, results):
     for kind, score in results["scores"].items():
         title = f"{results['settings']['dataset']}, {kind}: UA {score['ua']:.3f}"
         save_confusion(
-            out / f"confusion_{kind.replace(' ', '_')}.png",
+            out / confusion_name(kind),
             score["confusion"],
             results["labels"],
             title,
         )
     if results["history"].keys() - {DEPLOYED}:
-        save_learning_curves(out / "learning_curves.png", [results], out.name)
+        save_learning_curves(out / CURVES, [results], out.name)
+
+
+def confusion_name(kind):
+    """The file name of a study's confusion matrix of a kind of model."""
+    return f"confusion_{kind.replace(' ', '_')}.png"
 
 
 def save_groups(folder, groups):

@@ -22,9 +22,9 @@ from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
 from tfhrf.studies import record, study_page
 from tfhrf.studies.defaults import window_for
-from tfhrf.studies.pictures import save_study
+from tfhrf.studies.pictures import CURVES, confusion_name, save_study
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.results import DEPLOYED, PAGE, STRESS, collect, complete
+from tfhrf.studies.results import DEPLOYED, KINDS, PAGE, STRESS, collect, complete
 from tfhrf.studies.task import run_folds
 from tfhrf.studies.teachers import check_teachers, soft_targets
 from tfhrf.workers import Local, Task
@@ -239,7 +239,8 @@ def _remove(out):
     """Removes what a study wrote into its folder, and nothing else."""
     for path in pathlib.Path(out).glob("*/fold.json"):
         shutil.rmtree(path.parent)
-    for name in ("settings.json", record.NAME, "results.json", "front_end.json", PAGE, *STRESS):
+    written = ["settings.json", record.NAME, "results.json", "front_end.json", PAGE, *STRESS]
+    for name in [*written, CURVES, *map(confusion_name, KINDS)]:
         (pathlib.Path(out) / name).unlink(missing_ok=True)
 
 
