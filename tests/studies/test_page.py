@@ -120,7 +120,25 @@ def test_stress_and_instructions_are_shown_where_they_are_known(studies, tmp_pat
 def test_confidential_studies_show_counts_of_folds(studies, tmp_path):
     found = json.loads((studies / "0-0/results.json").read_text())
     study_page.write(tmp_path, found)  # no decisions lie beside it
-    assert "fold" in [row[0] for row in read(tmp_path / PAGE).tables["Classes and speakers"]]
+    assert "fold" in [row[0] for row in read(tmp_path / PAGE).tables["Classes and folds"]]
+
+
+def test_groups_that_tie_speakers_are_not_called_speakers(studies, tmp_path):
+    folders = [shutil.copytree(studies / name, tmp_path / name) for name in ("0-0", "4-0")]
+    for folder in folders:
+        found = json.loads((folder / "results.json").read_text())
+        assert found["unit"] == "speaker"
+        del found["unit"]  # as of a study that does not say it
+        (folder / "results.json").write_text(json.dumps(found))
+    study_page.write(folders[0], found)
+    text = (folders[0] / PAGE).read_text()
+    assert "group" in [row[0] for row in read(folders[0] / PAGE).tables["Classes and groups"]]
+    assert "Accuracy on every group" in text
+    assert "every speaker" not in text
+    comparison_page.write(tmp_path / "a.html", results.group(folders), folders)
+    page = read(tmp_path / "a.html")
+    assert page.tables["Pair by pair"][0][-1] == "groups helped / hurt"
+    assert "Classes and groups: hrf=4" in page.titles
 
 
 def test_studies_side_by_side(studies, tmp_path):
@@ -128,6 +146,7 @@ def test_studies_side_by_side(studies, tmp_path):
     done = recipes_run.run("collect_results.py", f"--out={tmp_path}", *folders)
     assert done.returncode == 0, done.stderr
     page = read(tmp_path / "report-own.html")
+    assert page.tables["Pair by pair"][0][-1] == "speakers helped / hurt"
     assert [row[:2] for row in page.tables["Figures"][1:]] == [["hrf=0", "2"], ["hrf=4", "2"]]
     assert page.tables["Pair by pair"][1:] == [["hrf=4", "+0.0", "+0.0 to +0.0", "0 / 0"]]
     assert [row[0] for row in page.tables["Costs"][1:]] == ["hrf=0", "hrf=4"]

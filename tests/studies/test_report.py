@@ -55,7 +55,7 @@ def test_differences_of_arms_are_those_of_their_decisions(tmp_path):
     ]
     found = paired.compare([first], [second])
     assert found.mean == pytest.approx((2 - 1 + 0) / 30)
-    assert found.speakers == pytest.approx({"x": 0.2, "y": -0.1, "z": 0.0})
+    assert found.groups == pytest.approx({"x": 0.2, "y": -0.1, "z": 0.0})
     # Drawn speakers: from three times y to three times x.
     assert found.low == pytest.approx(-0.1, abs=0.04)
     assert found.high == pytest.approx(0.2, abs=0.04)
@@ -76,9 +76,9 @@ def test_what_helps_everybody_has_an_interval_above_zero(tmp_path):
 
 def test_studies_of_other_speakers_are_refused(tmp_path):
     first, second = (write_run(tmp_path / name, {name: 5}) for name in "ab")
-    with pytest.raises(ResultsError, match=r"same seeds, speakers and utterances\. .*b"):
+    with pytest.raises(ResultsError, match=r"same seeds, groups and utterances\. .*b"):
         paired.compare([[first]], [[second]])
-    with pytest.raises(ResultsError, match=r"same speakers. Received: .*b"):
+    with pytest.raises(ResultsError, match=r"same groups. Received: .*b"):
         paired.counts_of([first, second])
     with pytest.raises(ResultsError, match=r"No decisions .* Received: .*a"):
         paired.counts_of([first], "trained")
@@ -92,7 +92,7 @@ def test_an_arm_that_left_recordings_out_is_refused(tmp_path):
     for one in (side["targets"], side["groups"], *side["posteriors"].values()):
         del one[0]
     path.write_text(json.dumps(record))
-    with pytest.raises(ResultsError, match=r"the same seeds, speakers and utterances\. .*b"):
+    with pytest.raises(ResultsError, match=r"the same seeds, groups and utterances\. .*b"):
         paired.compare([[first]], [[second]])
 
 

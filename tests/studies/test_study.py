@@ -152,6 +152,8 @@ def test_folds_are_pooled_and_validation_is_scored_apart(
     assert results["labels"] == list(CORPORA[dataset].labels)
     assert results["utterances"] == np.sum(results["scores"]["folded"]["confusion"]) == tested
     assert ("validation" in results) == (validated > 0)
+    # Sessions of two speakers, series of several.
+    assert results["unit"] == ("speaker" if dataset == "ravdess" else "group")
     printed = capsys.readouterr().out
     if validated:
         assert results["validation"]["utterances"] == validated

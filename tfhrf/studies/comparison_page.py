@@ -7,13 +7,13 @@ import pathlib
 import numpy as np
 
 from tfhrf.files import safe_name
-from tfhrf.studies import card, page, paired
+from tfhrf.studies import card, page, paired, recalls
 from tfhrf.studies.page import Section, Table, picture
 from tfhrf.studies.pictures import (
+    save_changes,
     save_comparison,
     save_costs,
     save_learning_curves,
-    save_speakers,
 )
 from tfhrf.studies.results import DEPLOYED, METRICS, SHARED, ResultsError, in_words
 from tfhrf.studies.study_page import ACTED, confusions_of, costs_of, kind_of, recalls_of
@@ -40,7 +40,7 @@ def write(path, groups, folders):
         for name, (_, studies), some in zip(names, groups, runs, strict=True):
             sections += [
                 confusions_of(studies, kind, f"Confusions: {name}"),
-                recalls_of(some, studies, kind, f"Classes and speakers: {name}"),
+                recalls_of(some, studies, kind, name),
             ]
     sections += [_curves(name, studies) for name, (_, studies) in zip(names, groups, strict=True)]
     sections.append(_commands(groups, runs))
@@ -98,10 +98,10 @@ def _all_have(groups, kind):
 
 
 def _pairs(groups, names, runs, kind):
-    """What every group changes against the first one, on the same speakers and seeds."""
+    """What every group changes against the first one, on the same folds and seeds."""
     if len(groups) < 2:
         return None
-    rows, speakers = [], {}
+    rows, apart, unit = [], {}, recalls.unit(groups[0][1][0])
     seeds = [[study["settings"]["seed"] for study in studies] for _, studies in groups]
     for name, some, own in list(zip(names, runs, seeds, strict=True))[1:]:
         try:
@@ -111,8 +111,8 @@ def _pairs(groups, names, runs, kind):
         except ResultsError as error:
             rows.append([name, "-", str(error), ""])
             continue
-        values = np.array([*one.speakers.values()])
-        speakers[name] = one.speakers
+        values = np.array([*one.groups.values()])
+        apart[name] = one.groups
         rows.append(
             [
                 name,
@@ -122,15 +122,15 @@ def _pairs(groups, names, runs, kind):
             ]
         )
     shown = []
-    if speakers:
-        shows = "What every speaker gains or loses"
-        shown.append(picture(save_speakers, speakers, "", names[0], shows=shows))
+    if apart:
+        shows = f"What every {unit} gains or loses"
+        shown.append(picture(save_changes, apart, "", names[0], unit, shows=shows))
     return Section(
         "Pair by pair",
-        f"Against {names[0]}: the same folds, utterances and seeds. Speakers and seeds are drawn "
-        "with replacement, the same for both; a speaker is helped whose accuracy is higher.",
+        f"Against {names[0]}: the same folds, utterances and seeds. Seeds and {unit}s are drawn "
+        f"with replacement, the same for both; a {unit} is helped whose accuracy is higher.",
         shown,
-        [Table(["", "points of UA", "95 % interval", "speakers helped / hurt"], rows)],
+        [Table(["", "points of UA", "95 % interval", f"{unit}s helped / hurt"], rows)],
     )
 
 

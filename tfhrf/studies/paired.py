@@ -1,8 +1,9 @@
 """Studies against each other, pair by pair: the same folds, utterances and seeds, another model.
 
-What differs between two arms is bootstrapped over speakers and seeds: both are drawn with
-replacement, the same ones for both arms, and the unweighted average recall of each arm is that of
-all decisions on the drawn speakers by the drawn seeds.
+What differs between two arms is bootstrapped over groups (speakers, or sessions or series that tie
+some together) and seeds: both are drawn with replacement, the same ones for both arms, and the
+unweighted average recall of each arm is that of all decisions on the drawn groups by the drawn
+seeds.
 """
 
 import os
@@ -22,17 +23,17 @@ class Difference(NamedTuple):
     Attributes:
         mean: second minus first.
         low, high: 95 % interval of it.
-        speakers: dict from a speaker to what it differs by there, in accuracy, mean over seeds.
+        groups: dict from a group to what it differs by there, in accuracy, mean over seeds.
     """
 
     mean: float
     low: float
     high: float
-    speakers: dict
+    groups: dict
 
 
 def counts_of(runs, kind="int8", folds=None):
-    """Confusions of every seed and speaker.
+    """Confusions of every seed and group.
 
     Args:
         runs: folders of finished studies that differ in their seeds alone, or for a study whose
@@ -41,19 +42,19 @@ def counts_of(runs, kind="int8", folds=None):
         folds: names of the folds that count; all if None.
 
     Returns:
-        Integer array of shape (runs, speakers, classes, classes), and the speakers' names.
+        Integer array of shape (runs, groups, classes, classes), and the groups' names.
 
     Raises:
         ResultsError: a study keeps no decisions on single utterances, its folds are gone, or
-            studies did not test the same speakers.
+            studies did not test the same groups.
     """
-    found = [_by_speaker(run, kind, folds) for run in runs]
+    found = [_by_group(run, kind, folds) for run in runs]
     names = sorted(found[0])
     if not names:
         raise ResultsError(f"No fold of the study is there. Received: {runs[0]}")
     for run, counts in zip(runs, found, strict=True):
         if sorted(counts) != names:
-            raise ResultsError(f"Studies did not test the same speakers. Received: {run}")
+            raise ResultsError(f"Studies did not test the same groups. Received: {run}")
     return np.stack([[counts[name] for name in names] for counts in found]), names
 
 
@@ -74,25 +75,25 @@ def compare(first, second, seed=0, kind="int8", folds=None):
     """
     rng = np.random.default_rng(seed)
     means, draws = [], []
-    speakers: dict[str, float] = {}
+    groups: dict[str, float] = {}
     for before, after in zip(first, second, strict=True):
         (a, names), (b, others) = (counts_of(side, kind, folds) for side in (before, after))
-        # Of every seed and speaker as many of each class: an arm may have left recordings out.
+        # Of every seed and group as many of each class: an arm may have left recordings out.
         if names != others or not np.array_equal(a.sum(axis=3), b.sum(axis=3)):
             raise ResultsError(
-                f"Arms did not test the same seeds, speakers and utterances. Received: {after[0]}"
+                f"Arms did not test the same seeds, groups and utterances. Received: {after[0]}"
             )
         means.append(recall(b.sum(axis=(0, 1))) - recall(a.sum(axis=(0, 1))))
         one, other = draw([b, a], rng)
         draws.append(recall(one) - recall(other))
         right = np.trace(b - a, axis1=2, axis2=3).sum(axis=0) / a.sum(axis=(0, 2, 3))
-        speakers |= dict(zip(names, right.tolist(), strict=True))
+        groups |= dict(zip(names, right.tolist(), strict=True))
     low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
-    return Difference(float(np.mean(means)), float(low), float(high), speakers)
+    return Difference(float(np.mean(means)), float(low), float(high), groups)
 
 
 def draw(sides, rng, draws=DRAWS):
-    """Confusions of draws of seeds and speakers, the same draws for every side.
+    """Confusions of draws of seeds and groups, the same draws for every side.
 
     Args:
         sides: list of arrays of one shape, as of `counts_of`.
@@ -112,7 +113,7 @@ def draw(sides, rng, draws=DRAWS):
     ]
 
 
-def _by_speaker(run, kind, folds):
+def _by_group(run, kind, folds):
     counts: dict[str, np.ndarray] = {}
     places = [run] if isinstance(run, (str, os.PathLike)) else run
     for record in (one for place in places for one in complete(place).values()):

@@ -179,25 +179,26 @@ def save_arms(path, values, title):
         np.atleast_1d(every)[0].set_title(title)
 
 
-def save_speakers(path, differences, title, reference="light"):
-    """Draws what an arm changes for each speaker, a row for each arm.
+def save_changes(path, differences, title, reference="light", unit="speaker"):
+    """Draws what an arm changes for each speaker, or group of them, a row for each arm.
 
     Args:
         path: path of the picture.
-        differences: dict from the name of an arm to a dict from a speaker to a difference of
+        differences: dict from the name of an arm to a dict from a group to a difference of
             accuracy.
         title: of the picture.
         reference: what they differ from.
+        unit: what a group is.
     """
     with _axes(path, (7, 1.2 + 0.4 * len(differences))) as axes:
-        for place, speakers in enumerate(differences.values()):
-            points = 100 * np.array([*speakers.values()])
+        for place, groups in enumerate(differences.values()):
+            points = 100 * np.array([*groups.values()])
             axes.plot(points, np.full(len(points), place), "o", alpha=0.4, color=COLORS["int8"])
             axes.plot(points.mean(), place, "|", markersize=18, color="black")
         axes.axvline(0, color="black", linewidth=1)
         axes.set_yticks(range(len(differences)), list(differences))
         axes.invert_yaxis()
-        axes.set(xlabel=f"points of accuracy against {reference}; a dot is a speaker", title=title)
+        axes.set(xlabel=f"points of accuracy against {reference}; a dot is a {unit}", title=title)
         axes.grid(axis="x", alpha=0.3)
 
 

@@ -1,4 +1,4 @@
-"""How sure the recalls of classes and speakers are."""
+"""How sure the recalls of classes, and of speakers or groups, are."""
 
 import contextlib
 
@@ -12,7 +12,7 @@ DRAWS = 2_000
 
 
 def confusions(runs, results, kind):
-    """Confusions by seed and by speaker; by fold where a study keeps no single decisions.
+    """Confusions by seed and by group; by fold where a study keeps no single decisions.
 
     Args:
         runs: as of `tfhrf.studies.paired.counts_of`.
@@ -20,14 +20,19 @@ def confusions(runs, results, kind):
         kind: "trained", "folded" or "int8".
 
     Returns:
-        Integer array of shape (runs, speakers, classes, classes), the speakers' names, and what
-        they are: "speaker" or "fold".
+        Integer array of shape (runs, groups, classes, classes), the groups' names, and what they
+        are: "speaker", "group" or "fold".
     """
     with contextlib.suppress(ResultsError):
-        return *counts_of(runs, kind, results[0]["folds"]), "speaker"
+        return *counts_of(runs, kind, results[0]["folds"]), unit(results[0])
     names = sorted(results[0]["folds"])
     by_fold = [[one["folds"][name][kind]["confusion"] for name in names] for one in results]
     return np.array(by_fold), names, "fold"
+
+
+def unit(results):
+    """What a study's groups are: "speaker", or "group" where that is more or is not known."""
+    return results.get("unit", "group")
 
 
 def of_classes(counts, labels):
@@ -38,8 +43,8 @@ def of_classes(counts, labels):
         labels: names of the classes.
 
     Returns:
-        Dict of a label to (recall, low, high), of the classes that occur. Speakers and seeds are
-        bootstrapped; of one speaker and one seed it is Wilson's interval of its decisions.
+        Dict of a label to (recall, low, high), of the classes that occur. Groups and seeds are
+        bootstrapped; of one group and one seed it is Wilson's interval of its decisions.
     """
     pooled = counts.sum(axis=(0, 1))
     heard = pooled.sum(axis=1)
@@ -62,10 +67,10 @@ def of_classes(counts, labels):
 
 
 def of_speakers(counts, names):
-    """Accuracy on every speaker with Wilson's 95 % interval, a dict of a name to three floats."""
-    by_speaker = counts.sum(axis=0)
-    rights = np.trace(by_speaker, axis1=1, axis2=2)
-    totals = by_speaker.sum(axis=(1, 2))
+    """Accuracy on every group with Wilson's 95 % interval, a dict of a name to three floats."""
+    by_group = counts.sum(axis=0)
+    rights = np.trace(by_group, axis1=1, axis2=2)
+    totals = by_group.sum(axis=(1, 2))
     return {
         name: share(right, total)
         for name, right, total in zip(names, rights, totals, strict=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfhrf.files import write_text
 from tfhrf.studies import arms, paired
-from tfhrf.studies.pictures import save_arms, save_speakers
+from tfhrf.studies.pictures import save_arms, save_changes
 from tfhrf.studies.results import ResultsError
 from tfhrf.studies.tables import half_interval
 
@@ -89,8 +89,8 @@ def differences(found):
                 first, second = ([pairs[corpus][side] for corpus in some] for side in (0, 1))
                 one = paired.compare(first, second)
                 if len(some) == 1:
-                    speakers[some[0], backbone, arm] = one.speakers
-                values = np.array([*one.speakers.values()])
+                    speakers[some[0], backbone, arm] = one.groups
+                values = np.array([*one.groups.values()])
                 lines.append(
                     f"| {' and '.join(some)} | {backbone}, {arm} | {100 * one.mean:+.1f} | "
                     f"{100 * one.low:+.1f} to {100 * one.high:+.1f} | "
@@ -123,7 +123,7 @@ def write(path, out, seeds):
     save_arms(path.parent / "pictures/arms.png", values, title)
     if speakers:
         names = {", ".join(key): one for key, one in speakers.items()}
-        save_speakers(path.parent / "pictures/speakers.png", names, title)
+        save_changes(path.parent / "pictures/speakers.png", names, title)
     report = _text(pathlib.Path(out), found, compared, seeds)
     write_text(path, f"{before}{BEGIN}\n\n{report}\n{END}{after}")
 

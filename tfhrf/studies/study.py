@@ -118,7 +118,9 @@ def run(
         record.check_same(study.out, "settings.json", study.settings)
         record.check_same(study.out, record.NAME, made_of)
     features = features or prepare(paths, config, spans, engine=engine)
-    left_out = {} if bad is None else {"left out": _left_out(corpus, bad)}
+    more = {"unit": unit_of(utterances, folds)}
+    if bad is not None:
+        more["left out"] = _left_out(corpus, bad)
     learned = trained_on(folds)
     if training.frames is None:
         frames = window_for([len(features[index]) for index in learned], config)
@@ -132,7 +134,7 @@ def run(
         there = {found["fold"] for found in complete(study.out).values()}
         missing.append([fold for fold in chosen if fold.name not in there])
     results = {
-        place: _report(study, corpus, left_out)
+        place: _report(study, corpus, more)
         for place, study in enumerate(studies)
         if not missing[place]
     }
@@ -145,7 +147,7 @@ def run(
         steps = training.steps_per_epoch(len(learned))
         data = _shared(corpus, features, utterances, training, steps, config, levels, soft)
         for place in _train_missing(studies, missing, data, engine, strategy):
-            results[place] = _report(studies[place], corpus, left_out)
+            results[place] = _report(studies[place], corpus, more)
     return [results[place] for place in range(len(studies))]
 
 
@@ -171,6 +173,13 @@ def named(folds):
     """Folds under the names that they have in a study: one may be called like what is deployed."""
     names = {DEPLOYED: f"{DEPLOYED} (tested)"}
     return [fold._replace(name=names.get(fold.name, fold.name)) for fold in folds]
+
+
+def unit_of(utterances, folds):
+    """What the groups of the tested utterances are: "speaker", or "group" if one ties speakers."""
+    tested = {index for fold in folds for index in fold.test}
+    alike = all(utterances[index].group == utterances[index].speaker for index in tested)
+    return "speaker" if alike else "group"
 
 
 def _shared(corpus, features, utterances, training, steps_per_epoch, config, levels, soft):

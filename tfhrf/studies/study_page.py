@@ -101,12 +101,12 @@ def sum_of(matrices):
     ]
 
 
-def recalls_of(runs, studies, kind, title="Classes and speakers"):
-    """A section of the recall of every class and the accuracy on every speaker."""
+def recalls_of(runs, studies, kind, name=""):
+    """A section of the recall of every class and the accuracy on every speaker or group."""
     counts, names, what = recalls.confusions(runs, studies, kind)
     classes = recalls.of_classes(counts, studies[0]["labels"])
-    speakers = recalls.of_speakers(counts, names)
-    some = dict(sorted(speakers.items(), key=lambda item: item[1][0]))
+    groups = recalls.of_speakers(counts, names)
+    some = dict(sorted(groups.items(), key=lambda item: item[1][0]))
     shown = [
         picture(save_recalls, classes, KINDS[kind], shows="Recall of every class"),
         picture(save_recalls, some, KINDS[kind], "accuracy", shows=f"Accuracy on every {what}"),
@@ -114,10 +114,10 @@ def recalls_of(runs, studies, kind, title="Classes and speakers"):
     totals = counts.sum(axis=(0, 2, 3))
     heard = dict(zip(studies[0]["labels"], counts.sum(axis=(0, 1, 3)), strict=True))
     by_class = [[label, f"{heard[label]}", *_three(found)] for label, found in classes.items()]
-    by_speaker = [
-        [name, f"{total}", *_three(speakers[name])]
-        for name, total in zip(names, totals, strict=True)
-        if name in speakers
+    by_group = [
+        [group, f"{total}", *_three(groups[group])]
+        for group, total in zip(names, totals, strict=True)
+        if group in groups
     ]
     decided = studies[0]["decisions"]
     words = (
@@ -126,12 +126,12 @@ def recalls_of(runs, studies, kind, title="Classes and speakers"):
         else "Intervals are Wilson's."
     )
     return Section(
-        title,
+        f"Classes and {what}s{f': {name}' if name else ''}",
         words,
         shown,
         [
             Table(["class", decided, "recall", "95 % interval"], by_class),
-            Table([what, decided, "accuracy", "95 % interval"], by_speaker),
+            Table([what, decided, "accuracy", "95 % interval"], by_group),
         ],
     )
 
