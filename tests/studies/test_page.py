@@ -123,6 +123,15 @@ def test_confidential_studies_show_counts_of_folds(studies, tmp_path):
     assert "fold" in [row[0] for row in read(tmp_path / PAGE).tables["Classes and folds"]]
 
 
+def test_a_study_that_only_deploys_says_that_it_tested_nothing(studies, tmp_path):
+    found = json.loads((studies / "0-0/results.json").read_text())
+    nothing = {"folds": {}, "scores": {}, "history": {}, "utterances": 0}
+    study_page.write(tmp_path, {**found, **nothing})
+    words = "".join(read(tmp_path / PAGE).words)
+    assert "\nNot tested. " in words
+    assert "held out" not in words
+
+
 def test_groups_that_tie_speakers_are_not_called_speakers(studies, tmp_path):
     folders = [shutil.copytree(studies / name, tmp_path / name) for name in ("0-0", "4-0")]
     for folder in folders:

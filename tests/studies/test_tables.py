@@ -237,3 +237,13 @@ def test_there_may_be_validation_and_no_test(tmp_path):
     assert results["scores"] == {}
     assert "official split, 0 participants" in table(results)
     assert "validation, 4 participants" in table(results)
+
+
+def test_a_study_that_only_deploys_says_that_it_tested_nothing(tmp_path):
+    settings = {"dataset": "table", "model": "small", "protocol": "leave_one_speaker_out"}
+    (tmp_path / "settings.json").write_text(json.dumps({**settings, "seed": 0}))
+    write_fold(tmp_path / "deployed")
+    results = collect(tmp_path, CORPORA["emodb"])
+    assert table(results).splitlines()[0] == "table: not tested, small"
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    assert "\nnot tested, 1 seeds" in seeds_table([tmp_path])

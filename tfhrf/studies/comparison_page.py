@@ -17,7 +17,7 @@ from tfhrf.studies.pictures import (
 )
 from tfhrf.studies.results import DEPLOYED, METRICS, SHARED, ResultsError, in_words
 from tfhrf.studies.study_page import ACTED, confusions_of, costs_of, kind_of, recalls_of
-from tfhrf.studies.tables import differing, half_interval, protocol_in_words, values_of
+from tfhrf.studies.tables import differing, half_interval, tested_in_words, values_of
 
 
 def write(path, groups, folders):
@@ -44,11 +44,10 @@ def write(path, groups, folders):
             ]
     sections += [_curves(name, studies) for name, (_, studies) in zip(names, groups, strict=True)]
     sections.append(_commands(groups, runs))
-    how = protocol_in_words(first["settings"], len(first["folds"]))
     page.write(
         path,
         f"{len(groups)} models on {shared['dataset']}",
-        f"{in_words(shared)}: {first['utterances']} {first['decisions']}, {how}. {ACTED}",
+        f"{in_words(shared)}: {tested_in_words(first)}. {ACTED}",
         sections,
     )
 

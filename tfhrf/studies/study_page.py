@@ -13,7 +13,7 @@ from tfhrf.studies.pictures import (
     save_stress,
 )
 from tfhrf.studies.results import DEPLOYED, INSTRUCTIONS, KINDS, METRICS, PAGE, STRESS, in_words
-from tfhrf.studies.tables import protocol_in_words
+from tfhrf.studies.tables import tested_in_words
 
 ACTED = (
     "Figures hold for recordings like those of the corpus: of acted speech they say nothing about "
@@ -43,12 +43,11 @@ def write(out, results):
     else:
         sections.append(_curves(results))
     sections.append(_commands(out, results))
-    how = protocol_in_words(settings, len(results["folds"]))
     ua = f": UA {results['scores'][kind]['ua']:.3f} ({KINDS[kind]})" if kind else ""
     page.write(
         out / PAGE,
         f"{settings['model']} on {settings['dataset']}",
-        f"{results['utterances']} {results['decisions']}, {how}{ua}. {ACTED}",
+        f"{tested_in_words(results).capitalize()}{ua}. {ACTED}",
         sections,
     )
 

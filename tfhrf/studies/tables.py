@@ -10,10 +10,7 @@ from tfhrf.studies.results import KINDS, METRICS, in_words
 def table(results):
     """The results as a short table for people."""
     settings, metrics = results["settings"], results["metrics"]
-    lines = [
-        f"{settings['dataset']}: {protocol_in_words(settings, len(results['folds']))}, "
-        f"{results['utterances']} {results['decisions']}, {settings['model']}",
-    ]
+    lines = [f"{settings['dataset']}: {tested_in_words(results)}, {settings['model']}"]
     missing = results.get("missing folds")
     if missing:
         lines.append(f"Folds that are not in it: {', '.join(missing)}")
@@ -69,6 +66,15 @@ def _score_lines(title, scores, metrics):
     return lines
 
 
+def tested_in_words(results):
+    """How a study was tested, and on how much, in words."""
+    folds = results["folds"] or results.get("validation", {}).get("folds", {})
+    if not folds:
+        return "not tested"
+    how = protocol_in_words(results["settings"], len(folds))
+    return f"{how}, {results['utterances']} {results['decisions']}"
+
+
 def protocol_in_words(settings, folds):
     """How a study was tested, in words."""
     protocol = settings.get("protocol", "leave_one_speaker_out")
@@ -122,8 +128,7 @@ def seeds_table(settings, studies):
     first = studies[0]
     lines = [
         in_words(settings),
-        f"{protocol_in_words(settings, len(first['folds']))}, {first['utterances']} "
-        f"{first['decisions']}, {len(studies)} seeds",
+        f"{tested_in_words(first)}, {len(studies)} seeds",
     ]
     if first["scores"]:
         lines += _spread_lines("test" if "validation" in first else "", studies, first["metrics"])
