@@ -89,7 +89,10 @@ def test_operators_compute_what_the_model_does(name):
 @needs_compiler
 @pytest.mark.usefixtures("trained")
 def test_pruned_and_trained_for_integers(model, examples, tmp_path):
-    found = tfhrf.compress(model, examples, prune=0.5, quantize="qat", steps=8)
+    moved = []
+    how = {"prune": 0.5, "quantize": "qat", "steps": 8, "advance": moved.append}
+    found = tfhrf.compress(model, examples, **how)
+    assert sum(moved) == 2 * 8
     assert list(found.steps) == ["folded", "pruned", "qat"]
     assert found.content == found.steps["qat"]
     for step in ("pruned", "qat"):
@@ -107,9 +110,10 @@ def test_pruned_and_trained_for_integers(model, examples, tmp_path):
 @needs_tflm
 @needs_compiler
 @pytest.mark.usefixtures("trained")
-def test_clustered_and_trained_for_integers(model, examples, tmp_path):
+def test_clustered_and_trained_for_integers(model, examples, tmp_path, capsys):
     batches = tf.data.Dataset.from_tensor_slices((examples, np.zeros(96))).batch(32)
     found = tfhrf.compress(model, examples, cluster=9, quantize="qat", steps=8, batches=batches)
+    assert "16/16" in capsys.readouterr().out  # steps
     assert list(found.steps) == ["folded", "clustered", "qat"]
     for step in ("clustered", "qat"):
         assert all(len(np.unique(kernel)) <= 9 for kernel in kernels_of(found.steps[step]))

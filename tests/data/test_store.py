@@ -1,6 +1,7 @@
 """Features on disk: equal to those in memory, resumed, never stale, read in bounded memory."""
 
 import dataclasses
+import hashlib
 import importlib.util
 import json
 import os
@@ -103,6 +104,15 @@ def test_a_shard_is_a_plain_tfrecord_of_float32(sounds, tmp_path):
         frames = tf.reshape(tf.io.decode_raw(record, tf.float32), (-1, CONFIG.mels))
         np.testing.assert_array_equal(frames, one)
     assert LogMelConfig.load(shard.with_name("front_end.json")) == CONFIG
+
+
+def test_checksums_are_of_the_bytes_and_computed_once(sounds, tmp_path, capsys):
+    paths, spans = sounds
+    found = store.contents(paths, CONFIG, spans, tmp_path / "features")
+    assert found == [hashlib.sha256(path.read_bytes()).hexdigest()[:32] for path in paths]
+    assert "7/7" in capsys.readouterr().out
+    assert store.contents(paths, CONFIG, spans, tmp_path / "features") == found
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.usefixtures("small_shards")

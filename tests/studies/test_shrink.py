@@ -10,7 +10,7 @@ from small_studies import larger, recordings, run
 
 from tfhrf.compression import library
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.studies import shrink, tables
+from tfhrf.studies import shrink, study, tables
 from tfhrf.studies.record import StudyError
 
 SETTINGS = {"model": "larger", "dataset": "own", "seed": 0, "protocol": "leave_one_speaker_out"}
@@ -25,10 +25,19 @@ def quick(monkeypatch):
 
 @needs_tfmot
 @needs_tflm
-def test_a_clustered_study_has_all_steps(tmp_path, quick):
+def test_a_clustered_study_has_all_steps(tmp_path, quick, monkeypatch):
+    totals, moves = [], []
+
+    def watched(total, unit):
+        totals.append(total)
+        return types.SimpleNamespace(add=moves.append)
+
+    monkeypatch.setattr(study, "progress_bar", watched)
     settings = {**SETTINGS, "cluster": 4}
     utterances = recordings(tmp_path / "sounds")
     found = run(tmp_path / "study", utterances, settings, build=larger, fold_numbers=[1])
+    # One step of training and one after the fold, two utterances to test, the fold itself.
+    assert totals == [sum(moves)] == [5]
     assert list(found["scores"]) == ["trained", "folded", "int8 folded", "int8"]
     assert list(found["steps"]) == ["folded", "clustered"]
     before, after = found["steps"].values()

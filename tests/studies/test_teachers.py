@@ -53,13 +53,14 @@ def teachers(trained, tmp_path):
     return moved, [tmp_path / name for name in NAMES]
 
 
-def test_soft_targets_are_the_mean_of_the_teachers_where_the_fold_trains(teachers):
+def test_soft_targets_are_the_mean_of_the_teachers_where_the_fold_trains(teachers, capsys):
     _, runs = teachers
     rng = np.random.default_rng(0)
     # As long as a window: one window each.
     features = [rng.normal(size=(TRAINING.frames, 8)).astype("f4") for _ in range(6)]
     fold = Fold("Bob/x", [2, 3, 5], [], [0, 1])
-    found = soft_targets(runs, fold, features, 2, CONFIG)
+    found = soft_targets(runs, [fold], features, 2, CONFIG)[fold.name]
+    assert "6/6" in capsys.readouterr().out  # three utterances, two teachers
     places = [next(run.glob("Bob*")) for run in runs]
     logits = [
         keras.saving.load_model(place / "folded.keras")(np.stack(features)).numpy()
@@ -77,14 +78,14 @@ def test_teachers_hear_through_the_front_end_of_their_fold(teachers):
     features, equalized = (
         prepare([one.path for one in utterances], config) for config in (CONFIG, own)
     )
-    plain = soft_targets(runs, fold, features, 2, CONFIG)
+    plain = soft_targets(runs, [fold], features, 2, CONFIG)[fold.name]
     paths = [next(one.glob("Bob*")) / "front_end.json" for one in runs]
     for path in paths:
         path.unlink()  # features are taken as they are
-    expected = soft_targets(runs, fold, equalized, 2, own)
+    expected = soft_targets(runs, [fold], equalized, 2, own)[fold.name]
     for path in paths:
         own.save(path)
-    found = soft_targets(runs, fold, features, 2, CONFIG)
+    found = soft_targets(runs, [fold], features, 2, CONFIG)[fold.name]
     np.testing.assert_allclose(found[fold.train], expected[fold.train], atol=1e-4)
     assert np.abs(found - plain)[fold.train].max() > 0.05
 

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import keras
@@ -26,6 +26,7 @@ from tfhrf.deploy.tflite.examples import read_examples
 from tfhrf.deploy.tflite.fidelity import model_outputs, output_decibels
 from tfhrf.deploy.tflite.quantize import quantize as quantize_graph
 from tfhrf.hrf.rebuild import graph_of
+from tfhrf.progress import progress_bar
 
 # Where training goes on from trained weights: for rounding they move little, around zeros much.
 RATE_OF_PRUNING, RATE_OF_CLUSTERING, RATE_OF_ROUNDING = 3e-3, 1e-3, 1e-4
@@ -58,6 +59,7 @@ def compress(
     batches: Any = None,
     steps: int = 500,
     seed: int = 0,
+    advance: Callable[[int], object] | None = None,
 ) -> Compressed:
     """Makes a folded model smaller, step by step, and int8.
 
@@ -83,6 +85,7 @@ def compress(
             the representative data.
         steps: of each training.
         seed: of what is random in it.
+        advance: called with 1 after every step; None: a progress bar shows them.
 
     Returns:
         Compressed.
@@ -104,12 +107,17 @@ def compress(
         # Once: balancing later would part what clustering made equal.
         graph, how = best_ranges(graph, examples, "int8", name_layer)
     found = {"folded": integers_of(copy.deepcopy(graph), examples, "int8", name_layer, how)}
-    if not prune and not cluster and quantize == "ptq":
+    trainings = bool(prune) + bool(cluster) + (quantize == "qat")
+    if not trainings:
         return Compressed(found["folded"], found)
     keras.utils.set_random_seed(seed)
     teacher = taught(model, copy.deepcopy(graph), examples)
     data = inputs_only(batches, len(examples)) if batches is not None else None
-    lessons = Lessons(batches_of(examples, seed) if data is None else data, teacher)
+    lessons = Lessons(
+        batches_of(examples, seed) if data is None else data,
+        teacher,
+        advance or progress_bar(trainings * steps, "step").add,
+    )
     structures: dict = {}
     if prune:
         structures = pruning.prune(graph, lessons, prune, steps, RATE_OF_PRUNING)

@@ -1,7 +1,7 @@
 """Trains a network on: what it computes shall stay near what the float model computes."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,13 @@ class Lessons:
         batches: tf.data.Dataset without end of one float32 array (examples, ...) for each model
             input, in a tuple.
         teacher: Network in floats.
+        advance: called with 1 after every step of training.
     """
 
-    def __init__(self, batches: tf.data.Dataset, teacher: Network) -> None:
+    def __init__(
+        self, batches: tf.data.Dataset, teacher: Network, advance: Callable[[int], object]
+    ) -> None:
+        self.advance = advance
         slots = input_slots(teacher.graph)
         # Once traced: a graph of hundreds of operators.
         answer = tf.function(lambda *inputs: teacher.model(list(inputs), training=False))
@@ -77,20 +81,20 @@ def inputs_only(batches: Any, count: int) -> tf.data.Dataset:
 
 def tune(
     network: Network, lessons: Lessons, steps: int, rate: float, callbacks: Sequence[Any] = ()
-) -> float:
+) -> None:
     """Trains a network by Adam, whose rate falls from `rate` to zero in a cosine.
 
     The loss is the mean squared difference of the outputs.
-
-    Returns:
-        The mean loss.
     """
     keras = load().keras
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     network.model.compile(
         keras.optimizers.Adam(schedule, global_clipnorm=CLIP), keras.losses.MeanSquaredError()
     )
-    history = network.model.fit(
-        lessons.dataset.prefetch(2), steps_per_epoch=steps, callbacks=list(callbacks), verbose=0
+    count = keras.callbacks.LambdaCallback(on_batch_end=lambda batch, logs: lessons.advance(1))
+    network.model.fit(
+        lessons.dataset.prefetch(2),
+        steps_per_epoch=steps,
+        callbacks=[*callbacks, count],
+        verbose=0,
     )
-    return float(history.history["loss"][-1])

@@ -149,6 +149,8 @@ def prepare(paths, config, spans=None, root=FOLDER, engine=None, bad=None):
 def contents(paths, config, spans=None, root=FOLDER):
     """Checksums of the recordings' bytes, kept beside the shards until a recording changes.
 
+    Where they are not there yet, a progress bar is shown.
+
     Args:
         paths, config, spans, root: as of `prepare`.
 
@@ -164,9 +166,12 @@ def contents(paths, config, spans=None, root=FOLDER):
     if kept.is_file():
         found = json.loads(kept.read_text())
     else:
-        distinct = list(dict.fromkeys(paths))
+        distinct, sums = list(dict.fromkeys(paths)), {}
+        bar = progress_bar(len(distinct), "file")
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            sums = dict(zip(distinct, pool.map(_checksum, distinct), strict=True))
+            for path, checksum in zip(distinct, pool.map(_checksum, distinct), strict=True):
+                sums[path] = checksum
+                bar.add(1)
         found = [sums[path] for path in paths]
         write_text(kept, json.dumps(found))
     return found

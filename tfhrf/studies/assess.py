@@ -29,7 +29,8 @@ def assess(advance, work, folder, record, calibration, sides, corpus, settings, 
     If another process has completed the fold meanwhile, its folder stays.
 
     Args:
-        advance: called with how many utterances were tested, and with 1 when all is done.
+        advance: called with how many steps of training after the fold are done, utterances were
+            tested, and with 1 when all is done.
         work: folder that `begin_folder` made; trained.keras lies in it.
         folder: what it becomes.
         record: dict with "fold" and "seconds"; what is found here is added.
@@ -53,7 +54,7 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
     trained = keras.saving.load_model(work / "trained.keras", compile=False)
     folded = fold(trained)
     folded.save(work / "folded.keras")
-    made = shrink(folded, calibration, settings)
+    made = shrink(folded, calibration, settings, advance)
     content = [*made.values()][-1]
     write_bytes(work / "int8.tflite", content)
     if not corpus.confidential:

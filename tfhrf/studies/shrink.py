@@ -81,18 +81,26 @@ def asked(given):
     return found
 
 
-def shrink(folded, calibration, settings):
-    """int8 graphs of a folded model after every step, {name: bytes}; the last is deployed."""
+def shrink(folded, calibration, settings, advance):
+    """int8 graphs of a folded model after every step, {name: bytes}; the last is deployed.
+
+    `advance` is called with 1 after every step of a training.
+    """
     chosen = {name: settings[name] for name in DEFAULTS if name in settings}
-    trains = chosen.keys() & {"prune", "cluster", "quantize"}
     return compress(
         folded,
         calibration.windows,
         **chosen,
-        batches=calibration.batches() if trains else None,
+        batches=calibration.batches() if trainings(settings) else None,
         steps=calibration.steps,
         seed=settings["seed"],
+        advance=advance,
     ).steps
+
+
+def trainings(settings):
+    """How many trainings `shrink` makes."""
+    return len(settings.keys() & {"prune", "cluster", "quantize"})
 
 
 def tuning_steps(steps):

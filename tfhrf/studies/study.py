@@ -20,7 +20,7 @@ from tfhrf.data.store import contents, prepare
 from tfhrf.files import check_folder, write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.progress import progress_bar
-from tfhrf.studies import record, study_page
+from tfhrf.studies import record, shrink, study_page
 from tfhrf.studies.defaults import window_for
 from tfhrf.studies.pictures import CURVES, confusion_name, save_study
 from tfhrf.studies.record import StudyError
@@ -139,11 +139,8 @@ def run(
         if not missing[place]
     }
     if len(results) < len(studies):
-        lessons = {fold.name: fold for folds in missing for fold in folds} if teachers else {}
-        soft = {
-            name: soft_targets(teachers, fold, features, len(corpus.labels), config)
-            for name, fold in lessons.items()
-        }
+        taught = [*{fold.name: fold for folds in missing for fold in folds}.values()]
+        soft = soft_targets(teachers, taught, features, len(corpus.labels), config)
         steps = training.steps_per_epoch(len(learned))
         data = _shared(corpus, features, utterances, training, steps, config, levels, soft)
         for place in _train_missing(studies, missing, data, engine, strategy):
@@ -213,7 +210,8 @@ def _train_missing(studies, missing, data, engine, strategy):
     for place, study in enumerate(studies):
         for part in engine.runs(missing[place], sum(map(bool, missing))):
             arguments = (sent, shards, study.build, study.settings, strategy, part)
-            units = sum(_units(fold, steps) for fold in part)
+            small = shrink.trainings(study.settings) * shrink.tuning_steps(steps)
+            units = sum(_units(fold, steps + small) for fold in part)
             tasks.append(Task(run_folds, arguments, pathlib.Path(study.out), units))
             places.append(place)
     times = f"{training.averaged} times " if training.averaged > 1 else ""

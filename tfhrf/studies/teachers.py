@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tfhrf.files import safe_name
+from tfhrf.progress import progress_bar
 from tfhrf.studies import record
 from tfhrf.studies.assess import posteriors_of
 from tfhrf.studies.level import as_heard, front_end_of
@@ -58,20 +59,28 @@ def name_teachers(runs):
     return " & ".join(sorted(names))
 
 
-def soft_targets(runs, fold, features, classes, config):
-    """Posteriors of a fold's training utterances, the mean over its teachers.
+def soft_targets(runs, folds, features, classes, config):
+    """Posteriors of folds' training utterances, the mean over their teachers, with a progress bar.
 
     Args:
-        runs: folders of studies that `check_teachers` accepts.
-        fold: Fold.
+        runs: folders of studies that `check_teachers` accepts; there may be none.
+        folds: list of Fold.
         features: list of float32 arrays, (frames of the utterance, mels), or of StoredFrames, of
             all utterances.
         classes: number of classes.
         config: LogMelConfig of the features.
 
     Returns:
-        float32 array of shape (utterances, classes); NaN where the fold does not train.
+        Dict by the folds' names of float32 arrays of shape (utterances, classes), NaN where the
+        fold does not train; empty without teachers.
     """
+    if not runs:
+        return {}
+    bar = progress_bar(len(runs) * sum(len(fold.train) for fold in folds), "utterance")
+    return {fold.name: _taught(runs, fold, features, classes, config, bar.add) for fold in folds}
+
+
+def _taught(runs, fold, features, classes, config, advance):
     some = [features[index] for index in fold.train]
     sums = np.zeros((len(some), classes))
     for run in runs:
@@ -79,7 +88,8 @@ def soft_targets(runs, fold, features, classes, config):
         model = keras.saving.load_model(place / MODEL, compile=False)
         own = front_end_of(place, config)
         heard = as_heard(some, config, own)
-        sums += posteriors_of({"": inference(model)}, heard, model.input_shape[1], own)[""]
+        models, frames = {"": inference(model)}, model.input_shape[1]
+        sums += posteriors_of(models, heard, frames, own, advance)[""]
     taught = np.full((len(features), classes), np.nan, np.float32)
     taught[fold.train] = sums / len(runs)
     return taught
