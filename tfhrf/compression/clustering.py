@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import numpy as np
-
 from tfhrf.compression.constants import CLUSTERED, is_large
 from tfhrf.compression.library import load
-from tfhrf.compression.network import rebuild, write_back
+from tfhrf.compression.network import rebuild, write_stripped
 from tfhrf.compression.structure import Structure, of_clustered
 from tfhrf.compression.tuning import Lessons, tune
 
@@ -35,11 +33,5 @@ def cluster(
 
     network = rebuild(graph, wrap)
     tune(network, lessons, steps, rate)
-    stripped = clustering.strip_clustering(network.model)
-    kernels = {
-        number: np.asarray(stripped.get_layer(part.name).kernel)
-        for number, part in enumerate(network.parts)
-        if part.caller is not part.layer
-    }
-    write_back(network, {network.parts[number].name: kernel for number, kernel in kernels.items()})
+    kernels = write_stripped(network, clustering.strip_clustering(network.model))
     return {number: of_clustered(kernel) for number, kernel in kernels.items()}

@@ -213,6 +213,25 @@ def write_back(network: Network, kernels: Mapping[str, np.ndarray]) -> None:
         part.operator.inputs = inputs
 
 
+def write_stripped(network: Network, stripped: Any) -> dict[int, np.ndarray]:
+    """Gives the graph the weights of a network, wrapped kernels as they are without the wrappers.
+
+    Args:
+        network: Network.
+        stripped: its model, of which the library took the wrappers off.
+
+    Returns:
+        {number of an operator: kernel} of those that were wrapped.
+    """
+    kernels = {
+        number: np.asarray(stripped.get_layer(part.name).kernel)
+        for number, part in enumerate(network.parts)
+        if part.caller is not part.layer
+    }
+    write_back(network, {network.parts[number].name: kernel for number, kernel in kernels.items()})
+    return kernels
+
+
 def compare(network: Network, expected: list[np.ndarray], inputs: list[np.ndarray]) -> None:
     """Raises ValueError unless a network computes what the model that it was made of does.
 

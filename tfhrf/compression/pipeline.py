@@ -133,11 +133,11 @@ def compress(
         new = integers_of(graph, examples, "int8", name_layer, ranges=None)
         found["qat"] = nearer(as_given, [*found.values()][-1], new, examples)
     content = [*found.values()][-1]
-    return Compressed(content, found, decoded(content) if cluster else None)
+    return Compressed(content, found, for_tflm(content) if cluster else None)
 
 
-def decoded(content: bytes) -> bytes | None:
-    """As of `compressed`; None without the wheel, or without a kernel that is large enough."""
+def for_tflm(content: bytes) -> bytes | None:
+    """What `compressed` returns; None without the wheel, or without a kernel large enough."""
     try:
         return bytes(compressed(content))
     except (ImportError, ValueError):

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import numpy as np
-
 from tfhrf.compression.constants import is_large
 from tfhrf.compression.library import load
-from tfhrf.compression.network import rebuild, write_back
+from tfhrf.compression.network import rebuild, write_stripped
 from tfhrf.compression.structure import Structure, of_pruned
 from tfhrf.compression.tuning import Lessons, tune
 
@@ -42,11 +40,5 @@ def prune(
 
     network = rebuild(graph, wrap)
     tune(network, lessons, steps, rate, [sparsity.UpdatePruningStep()])
-    stripped = sparsity.strip_pruning(network.model)
-    kernels = {
-        number: np.asarray(stripped.get_layer(part.name).kernel)
-        for number, part in enumerate(network.parts)
-        if part.caller is not part.layer
-    }
-    write_back(network, {network.parts[number].name: kernel for number, kernel in kernels.items()})
+    kernels = write_stripped(network, sparsity.strip_pruning(network.model))
     return {number: of_pruned(kernel) for number, kernel in kernels.items()}
