@@ -228,7 +228,7 @@ def test_intervals_cover_what_they_should():
         rights = rng.binomial(20, 0.7, size=30)
         counts = np.zeros((1, 30, 2, 2), int)
         counts[0, :, 0, 0], counts[0, :, 0, 1] = rights, 20 - rights
-        value, low, high = recalls.of_classes(counts, ["a", "never"])["a"]
+        value, low, high = recalls.by_class(counts, ["a", "never"])["a"]
         assert value == pytest.approx(rights.sum() / 600)
         held.append(low <= 0.7 <= high)
     assert 0.88 <= np.mean(held) <= 1
@@ -236,14 +236,14 @@ def test_intervals_cover_what_they_should():
 
 def test_one_speaker_has_wilsons_interval():
     counts = np.array([[[[7, 3], [0, 5]]]])
-    found = recalls.of_classes(counts, ["a", "b"])
+    found = recalls.by_class(counts, ["a", "b"])
     # By Wilson's own formula.
     z, n, p = scipy.stats.norm.ppf(0.975), 10, 0.7
     half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     assert found["a"] == pytest.approx((0.7, centre - half, centre + half))
     assert found["b"][0] == 1
-    assert recalls.of_speakers(counts, ["x"])["x"][0] == pytest.approx(12 / 15)
+    assert recalls.by_group(counts, ["x"])["x"][0] == pytest.approx(12 / 15)
 
 
 def test_the_best_points_are_those_that_nothing_beats():

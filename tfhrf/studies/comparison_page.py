@@ -16,7 +16,7 @@ from tfhrf.studies.pictures import (
     save_learning_curves,
 )
 from tfhrf.studies.results import DEPLOYED, METRICS, SHARED, ResultsError, in_words
-from tfhrf.studies.study_page import ACTED, confusions_of, costs_of, kind_of, recalls_of
+from tfhrf.studies.study_page import CAVEAT, confusions_of, costs_of, kind_of, recalls_of
 from tfhrf.studies.tables import differing, half_interval, tested_in_words, values_of
 
 
@@ -47,7 +47,7 @@ def write(path, groups, folders):
     page.write(
         path,
         f"{len(groups)} models on {shared['dataset']}",
-        f"{in_words(shared)}: {tested_in_words(first)}. {ACTED}",
+        f"{in_words(shared)}: {tested_in_words(first)}. {CAVEAT}",
         sections,
     )
 

@@ -35,7 +35,7 @@ def unit(results):
     return results.get("unit", "group")
 
 
-def of_classes(counts, labels):
+def by_class(counts, labels):
     """Recall of every class, pooled, with a 95 % interval.
 
     Args:
@@ -66,11 +66,11 @@ def of_classes(counts, labels):
     return found
 
 
-def of_speakers(counts, names):
+def by_group(counts, names):
     """Accuracy on every group with Wilson's 95 % interval, a dict of a name to three floats."""
-    by_group = counts.sum(axis=0)
-    rights = np.trace(by_group, axis1=1, axis2=2)
-    totals = by_group.sum(axis=(1, 2))
+    summed = counts.sum(axis=0)
+    rights = np.trace(summed, axis1=1, axis2=2)
+    totals = summed.sum(axis=(1, 2))
     return {
         name: share(right, total)
         for name, right, total in zip(names, rights, totals, strict=True)

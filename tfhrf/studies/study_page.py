@@ -15,7 +15,7 @@ from tfhrf.studies.pictures import (
 from tfhrf.studies.results import DEPLOYED, INSTRUCTIONS, KINDS, METRICS, PAGE, STRESS, in_words
 from tfhrf.studies.tables import tested_in_words
 
-ACTED = (
+CAVEAT = (
     "Figures hold for recordings like those of the corpus: of acted speech they say nothing about "
     "everyday speech."
 )
@@ -47,7 +47,7 @@ def write(out, results):
     page.write(
         out / PAGE,
         f"{settings['model']} on {settings['dataset']}",
-        f"{tested_in_words(results).capitalize()}{ua}. {ACTED}",
+        f"{tested_in_words(results).capitalize()}{ua}. {CAVEAT}",
         sections,
     )
 
@@ -103,8 +103,8 @@ def sum_of(matrices):
 def recalls_of(runs, studies, kind, name=""):
     """A section of the recall of every class and the accuracy on every speaker or group."""
     counts, names, what = recalls.confusions(runs, studies, kind)
-    classes = recalls.of_classes(counts, studies[0]["labels"])
-    groups = recalls.of_speakers(counts, names)
+    classes = recalls.by_class(counts, studies[0]["labels"])
+    groups = recalls.by_group(counts, names)
     some = dict(sorted(groups.items(), key=lambda item: item[1][0]))
     shown = [
         picture(save_recalls, classes, KINDS[kind], shows="Recall of every class"),
