@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfhrf.compression.library import load
 from tfhrf.compression.network import Network
+from tfhrf.deploy.tflite.examples import without_labels
 from tfhrf.deploy.tflite.fidelity import input_slots
 
 BATCH = 32
@@ -70,8 +71,7 @@ def inputs_only(batches: Any, count: int) -> tf.data.Dataset:
     spec = getattr(batches, "element_spec", None)
     if spec is None:
         raise ValueError(f"`batches` must be a tf.data.Dataset. Received: {type(batches).__name__}")
-    if isinstance(spec, tuple) and len(spec) == 2 and (count == 1 or isinstance(spec[0], tuple)):
-        batches = batches.map(lambda inputs, labels: inputs)
+    batches = without_labels(batches, count)
     if not isinstance(batches.element_spec, tuple):
         batches = batches.map(lambda inputs: (inputs,))
     if len(batches.element_spec) != count:

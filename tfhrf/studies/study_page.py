@@ -177,7 +177,8 @@ def costs_of(out, results):
     path = pathlib.Path(out) / DEPLOYED / INSTRUCTIONS
     if path.exists():
         counted = json.loads(path.read_text(encoding="utf-8"))
-        costs["instructions on a Cortex-M4"] = counted["cortex-m4"]
+        if "cortex-m4" in counted:
+            costs["instructions on a Cortex-M4"] = counted["cortex-m4"]
     return costs
 
 
