@@ -9,6 +9,7 @@ from tfhrf.data.corpora.classes import of_classes
 from tfhrf.data.folds import (
     Fold,
     FoldError,
+    group_folds,
     kept_speakers,
     leave_one_group_out,
     leave_one_of_pair_out,
@@ -145,8 +146,12 @@ def test_too_few_to_split():
     with pytest.raises(FoldError, match=r"Group 1 has more than two speakers. Received: 3"):
         leave_one_of_pair_out(three)
     torn = [Utterance("x", "sad", "a", "a", None, split) for split in ("train", "test")]
-    with pytest.raises(FoldError, match=r"Group a is in two splits"):
+    with pytest.raises(FoldError, match=r"Speaker a is in two splits"):
         official(torn, "dev")
+    with pytest.raises(FoldError, match=r"Group a is in two splits. Received: train, test"):
+        official([one._replace(speaker="") for one in torn], "dev")
+    with pytest.raises(FoldError, match=r"Independent folds need two groups. Received: speaker1"):
+        group_folds(one, 1)
     heard = [Utterance("x", "sad", "a", group, None, group) for group in ("train", "test")]
     with pytest.raises(FoldError, match=r"Speaker a is in two splits. Received: train, test"):
         official(heard, "dev")

@@ -127,6 +127,50 @@ def test_without_speakers_folds_are_stratified_and_a_warning_says_so(tmp_path):
         assert {found.utterances[i].label for i in fold.test} == {"a", "b"}
 
 
+@pytest.mark.parametrize(
+    ("more", "protocol", "tested"),
+    [
+        ({"group": "gghi"}, "group_3_fold", [[*range(8)], [*range(8, 12)], [*range(12, 16)]]),
+        ({"split": ["train", "train", "validation", "test"]}, "official", [[*range(12, 16)]]),
+    ],
+)
+def test_groups_and_splits_count_without_speakers_too(more, protocol, tested, tmp_path):
+    table = own(tmp_path, "xyzw", column="who", **more)
+    with pytest.warns(CorpusWarning, match="same voice may be in training and in test"):
+        found = read("table", table=str(table))
+    assert found.protocol == protocol
+    assert [fold.test for fold in found.folds] == tested
+
+
+def test_one_group_alone_cannot_be_split(tmp_path):
+    table = own(tmp_path, "xyz", group="ggg")
+    with pytest.raises(FoldError, match=r"^Independent folds need two groups\. Received: g$"):
+        read("table", table=str(table))
+
+
+def test_a_speaker_in_two_splits_is_called_a_speaker(tmp_path):
+    table = own(tmp_path, "xyx", split=["train", "train", "test"])
+    with pytest.raises(FoldError, match=r"^Speaker x is in two splits\. Received: train, test$"):
+        read("table", table=str(table))
+
+
+def test_classes_that_a_side_of_the_split_lacks_are_named(tmp_path):
+    table = own(tmp_path, "xyz", split=["train", "train", "test"])
+    text = table.read_text()
+    table.write_text(text.replace("8.wav,a", "8.wav,c").replace("10.wav,a", "10.wav,c"))
+    with pytest.warns(CorpusWarning) as caught:
+        read("table", table=str(table))
+    texts = [str(warning.message) for warning in caught]
+    assert "The split 'train' has no recording of: c" in texts
+    assert "The split 'test' has no recording of: a" in texts
+    with pytest.warns(CorpusWarning) as caught:
+        read("table", table=str(table), labels=["a", "b"])
+    texts = [str(warning.message) for warning in caught]
+    assert [text for text in texts if "has no" in text] == [
+        "The split 'test' has no recording of: a"
+    ]
+
+
 def test_a_study_without_a_corpus_is_named():
     with pytest.raises(CorpusError, match=r"Received: dataset=None"):
         material.read_again({}, types.SimpleNamespace())

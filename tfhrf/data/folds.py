@@ -144,7 +144,7 @@ def speaker_folds(utterances, count):
         List of Fold, named "fold1" and so on.
 
     Raises:
-        FoldError: there are fewer speakers than folds.
+        FoldError: there are fewer speakers than folds, or than two.
     """
     return _dealt([utterance.speaker for utterance in utterances], count, "speakers")
 
@@ -153,7 +153,7 @@ def group_folds(utterances, count):
     """`count` folds of about as many groups each, no validation, as `speaker_folds`.
 
     Raises:
-        FoldError: there are fewer groups than folds, or a speaker is in two groups.
+        FoldError: there are fewer groups than folds, or than two, or a speaker is in two groups.
     """
     group_of: dict[str, str] = {}
     for one in utterances:
@@ -213,6 +213,8 @@ def stratified_folds(utterances, count):
 def _dealt(keys, count, what):
     """Folds of keys that are dealt out like cards."""
     names = sorted(set(keys))
+    if count < 2:
+        raise FoldError(f"Independent folds need two {what}. Received: {', '.join(names)}")
     if len(names) < count:
         raise FoldError(f"{count} folds need as many {what}. Received: {len(names)}")
     dealt = {name: index % count for index, name in enumerate(names)}
@@ -262,7 +264,8 @@ def official(utterances, validation):
     """
     split_of: dict[tuple[str, str], str] = {}
     for one in utterances:
-        for what, name in (("Group", one.group), ("Speaker", one.speaker)):
+        # A speaker whom nothing ties to others is a group too, and named as what it is.
+        for what, name in (("Speaker", one.speaker), ("Group", one.group)):
             if name and split_of.setdefault((what, name), one.split) != one.split:
                 raise FoldError(
                     f"{what} {name} is in two splits. Received: {split_of[what, name]}, {one.split}"

@@ -141,23 +141,41 @@ def _read_own(given):
 
 def _protocols_of(utterances):
     """The protocols that a user's own recordings allow, the best one first."""
-    if any(utterance.split for utterance in utterances):
-        return {"official": functools.partial(folds.official, validation="validation")}
-    if not all(utterance.speaker for utterance in utterances):
+    known = all(utterance.speaker for utterance in utterances)
+    if not known:
         warnings.warn(
             "Who speaks is not known: the same voice may be in training and in test, and figures "
             "may be too good",
             CorpusWarning,
             stacklevel=2,
         )
-        return {"stratified_5_fold": functools.partial(folds.stratified_folds, count=5)}
-    speakers, groups = ({getattr(u, name) for u in utterances} for name in ("speaker", "group"))
-    if groups != speakers:
-        count = min(5, len(groups))
+    if any(utterance.split for utterance in utterances):
+        return {"official": functools.partial(_official, validation="validation")}
+    if any(utterance.group != utterance.speaker for utterance in utterances):
+        count = min(5, len({utterance.group for utterance in utterances}))
         return {f"group_{count}_fold": functools.partial(folds.group_folds, count=count)}
+    if not known:
+        return {"stratified_5_fold": functools.partial(folds.stratified_folds, count=5)}
     alone = {"leave_one_speaker_out": folds.leave_one_speaker_out}
     five = {"speaker_5_fold": functools.partial(folds.speaker_folds, count=5)}
-    return five | alone if len(speakers) > 10 else alone | five
+    many = len({utterance.speaker for utterance in utterances}) > 10
+    return five | alone if many else alone | five
+
+
+def _official(utterances, validation):
+    """As `folds.official`; warns of classes that a user's own split leaves out of a side."""
+    found = folds.official(utterances, validation)
+    classes = {utterance.label for utterance in utterances}
+    for fold in found:
+        for side, name in ((fold.train, "train"), (fold.test, "test")):
+            lacking = sorted(classes - {utterances[index].label for index in side})
+            if side and lacking:
+                warnings.warn(
+                    f"The split '{name}' has no recording of: {', '.join(lacking)}",
+                    CorpusWarning,
+                    stacklevel=3,
+                )
+    return found
 
 
 def _protocol(given, corpus):
