@@ -6,7 +6,7 @@ import pytest
 import trees
 from sounds import write_wav
 
-from tfhrf.data.corpora import CorpusError, CorpusWarning, cremad, nemo, ravdess, savee, tess
+from tfhrf.data.corpora import CorpusError, CorpusWarning, cremad, emodb, nemo, ravdess, savee, tess
 
 partial = pytest.mark.filterwarnings("ignore:Partial copy:tfhrf.data.corpora.CorpusWarning")
 
@@ -73,10 +73,45 @@ def test_ravdess_complete_and_partial(tmp_path):
 
 
 def test_nothing_to_read_is_named(tmp_path):
-    with pytest.raises(CorpusError, match=r"No RAVDESS recordings .*nowhere"):
-        ravdess.read(tmp_path / "nowhere")
-    with pytest.raises(CorpusError, match=r"No CREMA-D recordings .*nowhere"):
-        cremad.read(tmp_path / "nowhere")
+    for reader, corpus in ((ravdess, "RAVDESS"), (cremad, "CREMA-D"), (emodb, "EMO-DB")):
+        with pytest.raises(CorpusError, match=rf"No {corpus} recordings .*"):
+            reader.read(tmp_path)
+    for reader in (ravdess, cremad, emodb, savee, tess, nemo):
+        with pytest.raises(CorpusError, match=r"^There is no such folder\. Received: .*nowhere$"):
+            reader.read(tmp_path / "nowhere")
+
+
+@partial
+@pytest.mark.parametrize(
+    ("reader", "names"),
+    [
+        (ravdess, ["audio_speech_actors_01-24/Actor_01/03-01-05-01-01-01-01"]),
+        (ravdess, ["actor_01/03-01-05-01-01-01-01"]),
+        (ravdess, ["Actor_01/03-01-05-01-01-01-01", "speech/Actor_01/03-01-05-01-01-01-01"]),
+        (ravdess, ["all/03-01-05-01-01-01-01"]),
+        (cremad, ["audiowav/1001_DFA_ANG_XX"]),
+        (cremad, ["data/AudioWAV/1001_DFA_ANG_XX"]),
+        (emodb, ["emodb/wav/03a01Wa"]),
+    ],
+)
+def test_copies_in_other_folders_are_found(reader, names, tmp_path):
+    for name in names:
+        path = tmp_path / f"{name}.wav"
+        trees.quiet(path.parent, path.name)
+    trees.quiet(tmp_path / "other", "music.wav")
+    (found,) = reader.read(tmp_path)
+    assert found.path == tmp_path / f"{names[0]}.wav"
+    assert found.label == ("angry" if reader is ravdess else "anger")
+
+
+@partial
+def test_of_two_formats_in_two_folders_one_counts(tmp_path):
+    for folder, suffix in (("mp3", ".mp3"), ("wav", ".wav")):
+        trees.quiet(tmp_path / "a" / folder, f"1001_DFA_ANG_XX{suffix}.wav").rename(
+            tmp_path / "a" / folder / f"1001_DFA_ANG_XX{suffix}"
+        )
+    (found,) = cremad.read(tmp_path)
+    assert found.path.suffix == ".wav"
 
 
 @partial
@@ -193,4 +228,21 @@ def test_nemo_reads_its_table(tmp_path):
         nemo.read(tmp_path)
     table.write_text("path\tlabel\n")
     with pytest.raises(CorpusError, match=r"columns emotion, file_id.*Received: path, label"):
+        nemo.read(tmp_path)
+
+
+@partial
+def test_damage_of_nemo_s_table_is_named(tmp_path):
+    trees.small_nemo(tmp_path, actors=2)
+    table = tmp_path / "data.tsv"
+    whole = nemo.read(tmp_path)
+    rows = table.read_text().splitlines()
+    rows[2] = rows[2].replace("Do", '"Do')
+    table.write_text("\n".join(rows))
+    assert nemo.read(tmp_path) == whole
+    table.write_text("\n".join([*rows[:2], rows[2].rpartition("\t")[0], *rows[3:]]))
+    with pytest.raises(CorpusError, match=r"no speaker_id: .*data\.tsv, line 3$"):
+        nemo.read(tmp_path)
+    table.write_bytes("\n".join(rows).encode() + "\nżółw".encode("iso8859_2"))
+    with pytest.raises(CorpusError, match=rf"not UTF-8: .*data\.tsv, line {len(rows) + 1}$"):
         nemo.read(tmp_path)

@@ -53,7 +53,7 @@ def test_emodb_errors_name_the_culprit(tmp_path, names, message):
 
 
 def test_emodb_missing_folder_is_named(tmp_path):
-    with pytest.raises(CorpusError, match=r"No EMO-DB recordings .*nowhere"):
+    with pytest.raises(CorpusError, match=r"no such folder. Received: .*nowhere"):
         emodb.read(tmp_path / "nowhere")
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 import trees
 from sounds import write_broken
 
@@ -237,19 +238,44 @@ def test_a_missing_column_is_named(tmp_path):
         daic_woz.turns(303, transcript.with_name("303_AUDIO.wav"), transcript)
 
 
-@pytest.mark.parametrize("missing", ["303_TRANSCRIPT.csv", "303_AUDIO.wav"])
-def test_a_session_without_one_of_its_files_is_named(tmp_path, missing):
+def test_a_session_without_one_of_its_files_is_named(tmp_path):
     trees.small_daic(tmp_path, two_seconds)
-    (tmp_path / "303_P" / missing).unlink()
-    with pytest.raises(CorpusError, match=rf"{missing}$"):
+    (tmp_path / "303_P" / "303_AUDIO.wav").unlink()
+    with pytest.warns(CorpusWarning, match=r"1 recordings are missing \(303_P/303_AUDIO\.wav\)"):
+        assert "303" not in {u.speaker for u in daic_woz.read(tmp_path)}
+    (tmp_path / "304_P" / "304_TRANSCRIPT.csv").unlink()
+    with pytest.raises(CorpusError, match=r"304_TRANSCRIPT\.csv$"):
         daic_woz.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype"),
+    [(".WAV", "PCM_16"), (".Flac", "PCM_16"), (".wav", "FLOAT"), (".au", None)],
+)
+def test_a_recording_may_be_of_any_format(tmp_path, suffix, subtype):
+    trees.small_daic(tmp_path, two_seconds)
+    path = tmp_path / "303_P" / "303_AUDIO.wav"
+    samples, rate = soundfile.read(path)
+    before = daic_woz.read(tmp_path)
+    path.unlink()
+    soundfile.write(path.with_suffix(suffix), samples, rate, subtype)
+    expected = [u._replace(path=path.with_suffix(suffix)) if u.path == path else u for u in before]
+    assert daic_woz.read(tmp_path) == expected
+
+
+def test_a_misaligned_recording_may_be_of_any_format(tmp_path):
+    samples = np.random.default_rng(0).normal(0, 0.001, 20 * 16_000)
+    add_tone(samples, 200, 0.5, 10, 13)
+    audio = tmp_path / "321_AUDIO.flac"
+    soundfile.write(audio, np.stack([samples, samples], axis=1), 16_000)
+    assert daic_woz.alignment(audio, [(10 - 3.838, 13 - 3.838)], 3.838) == 3.838
 
 
 @pytest.mark.parametrize("kind", ["empty", "junk"])
 def test_a_broken_recording_is_named(tmp_path, kind):
     trees.small_daic(tmp_path, two_seconds)
     write_broken(tmp_path, kind).rename(tmp_path / "303_P" / "303_AUDIO.wav")
-    with pytest.raises(CorpusError, match=r"Not a WAV file .*303_AUDIO\.wav"):
+    with pytest.raises(CorpusError, match=r"^Audio file is .*303_AUDIO\.wav"):
         daic_woz.read(tmp_path)
 
 

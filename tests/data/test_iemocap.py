@@ -87,11 +87,32 @@ def test_partial_copies_warn_of_what_is_missing(tmp_path):
 
 
 def test_missing_folders_are_named(tmp_path):
-    with pytest.raises(CorpusError, match=r"missing: .*nowhere/Session1"):
+    with pytest.raises(CorpusError, match=r"no such folder. Received: .*nowhere"):
         iemocap.read(tmp_path / "nowhere")
+    with pytest.raises(CorpusError, match=r"missing: .*/Session1"):
+        iemocap.read(tmp_path)
     (tmp_path / "Session1" / "sentences" / "wav").mkdir(parents=True)
     with pytest.raises(CorpusError, match=r"missing: .*Session1/dialog/EmoEvaluation"):
         iemocap.read(tmp_path)
+
+
+def test_labels_without_sound_are_no_copy(tmp_path):
+    for dialog in ("Ses01F_impro01", "Ses02F_impro01"):
+        trees.iemocap_dialog(tmp_path, dialog, {"F000": "neu", "M000": "sad"}, audio=False)
+    with pytest.raises(
+        CorpusError, match=r"no sound; the first of 4 recordings .*Ses01F_impro01_F000\.wav$"
+    ):
+        iemocap.read(tmp_path)
+
+
+@partial
+def test_recordings_may_have_any_suffix(tmp_path):
+    trees.iemocap_dialog(tmp_path, "Ses01F_impro01", {"F000": "neu", "M000": "sad"})
+    folder = tmp_path / "Session1/sentences/wav/Ses01F_impro01"
+    for name, suffix in (("F000", ".Wav"), ("M000", ".au")):
+        path = folder / f"Ses01F_impro01_{name}.wav"
+        path.rename(path.with_suffix(suffix))
+    assert [u.path.suffix for u in iemocap.read(tmp_path)] == [".Wav", ".au"]
 
 
 def test_complete_corpus_has_its_counts(tmp_path):

@@ -80,6 +80,13 @@ def test_wrong_times(time):
         ),
         ({"EmoAnnotation": {}}, r"field EmoAnnotation is missing"),
         ({"Speaker": ""}, r"field Speaker is missing"),
+        ({"Speaker": 1}, r"field Speaker is no str: .*Received: 1"),
+        ({"EmoAnnotation": "Sad"}, r"field EmoAnnotation is no dict: .*Received: 'Sad'"),
+        ({"EmoAnnotation": {"final_main_emo": 3}}, r"final_main_emo is no str: .*Received: 3"),
+        (
+            {"EmoAnnotation": {"final_main_emo": "Sad", "final_mul_emo": None}},
+            r"field final_mul_emo is missing",
+        ),
     ],
 )
 def test_wrong_labels_are_named(tmp_path, change, message):
@@ -112,6 +119,11 @@ def test_lists_of_the_split_are_checked(tmp_path):
     (lists / "movie_list_train.txt").write_text("other")
     with pytest.raises(CorpusError, match=r"'anjia' is in no list of .*splitInfo"):
         m3ed.read(root)
+    (lists / "movie_list_train.txt").write_bytes("anjia\n安家".encode("gbk"))
+    with pytest.raises(CorpusError, match=r"is not UTF-8: .*movie_list_train\.txt, line 2$"):
+        m3ed.read(root)
+    (lists / "movie_list_train.txt").write_text("anjia\n", encoding="utf-8-sig")
+    assert [u.split for u in m3ed.read(root)] == ["train"]
     (lists / "movie_list_train.txt").unlink()
     with pytest.raises(CorpusError, match=r"missing: .*movie_list_train\.txt"):
         m3ed.read(root)
@@ -120,7 +132,13 @@ def test_lists_of_the_split_are_checked(tmp_path):
 def test_files_that_are_not_the_corpus_are_named(tmp_path):
     with pytest.raises(CorpusError, match=r"missing: .*annotation\.json"):
         m3ed.read(tmp_path)
-    for text in ("{", "[]", '{"a": {"a_x": {"Dialog": {}}}}', '{"a": {"a_1": {}}}'):
+    for text in (
+        "{",
+        "[]",
+        '{"a": {"a_x": {"Dialog": {}}}}',
+        '{"a": {"a_1": {}}}',
+        '{"a": {"a_1": {"Dialog": ["a_1_1"]}}}',
+    ):
         (tmp_path / "annotation.json").write_text(text)
         with pytest.raises(CorpusError, match=r"Not the annotation of M3ED .*annotation\.json"):
             m3ed.read(tmp_path)
@@ -132,6 +150,15 @@ def test_a_clip_cannot_be_there_twice(tmp_path):
     trees.quiet(root / "again", "A_anjia_1_1.wav")
     with pytest.raises(CorpusError, match=r"twice: .*again/A_anjia_1_1\.wav and .*clips"):
         m3ed.read(root)
+
+
+@partial
+def test_videos_are_no_clips(tmp_path):
+    root = tree(tmp_path, {1: trees.m3ed_entry("A", "Sad")})
+    for folder in ("anjia", "again"):
+        (root / folder).mkdir()
+        (root / folder / "A_anjia_1_1.mp4").touch()
+    assert [u.path.suffix for u in m3ed.read(root)] == [".wav"]
 
 
 def test_partial_copies_warn_of_what_is_missing(tmp_path):
@@ -170,6 +197,13 @@ def test_sound_comes_from_videos_once(tmp_path, capsys):
         )
     assert "videos" in capsys.readouterr().out
 
+    path = root / "anjia" / "anjia_1.mp4"
+    path.rename(path.with_suffix(".MP4"))
+    upper, _ = m3ed.read(root, tmp_path / "other")
+    assert (upper.label, upper.span) == (first.label, first.span)
+    path.with_suffix(".MP4").rename(path)
+    capsys.readouterr()
+
     kept = first.path.stat().st_mtime_ns
     assert m3ed.read(root, cache) == [first, second]
     assert first.path.stat().st_mtime_ns == kept
@@ -188,6 +222,7 @@ def test_sound_comes_from_videos_once(tmp_path, capsys):
         ("00:00:01:00", "00:00:01:00", r"end after it starts"),
         ("00:00:01:00", "00:00:09:00", r"beyond the end"),
         ("00:00:01:26", "00:00:02:00", r"Not a time"),
+        (1.5, "00:00:02:00", r"field StartTime is no str"),
     ],
 )
 def test_wrong_spans_are_named(tmp_path, start, end, message):

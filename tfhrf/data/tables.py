@@ -75,7 +75,7 @@ def read_folders(data_dir, pattern=PATTERN):
     regex = re.compile(escaped.replace(re.escape("*"), "[^/]*"))
     folder = pathlib.Path(data_dir)
     utterances, others = [], []
-    for path in sound_files(folder, "**/*"):
+    for path in sound_files(folder, deep=True):
         match = regex.fullmatch(path.relative_to(folder).with_suffix("").as_posix())
         if match is None:
             others.append(path)

@@ -1,10 +1,9 @@
 """CREMA-D, American actors (Cao et al. 2014; ODbL): `AudioWAV/1001_DFA_ANG_XX.wav`."""
 
-import pathlib
 import re
 import warnings
 
-from tfhrf.data.corpora.file_names import check_complete, read_acted, sound_files
+from tfhrf.data.corpora.file_names import check_complete, found_sounds, read_acted
 from tfhrf.data.corpora.utterance import CorpusWarning
 
 LABELS = {
@@ -26,7 +25,7 @@ def read(data_dir):
     """Reads CREMA-D, six classes: the emotion that was acted.
 
     Args:
-        data_dir: the corpus folder, with the recordings in `AudioWAV` or in itself.
+        data_dir: the corpus folder, with the recordings in `AudioWAV` or elsewhere in it.
 
     Returns:
         List of Utterance, 7,441 of the complete corpus, by file name. The speaker is the actor's
@@ -37,12 +36,8 @@ def read(data_dir):
         CorpusError: there are no recordings, a file name does not follow the corpus's scheme or
             names an unknown emotion, or there are more files or actors than in the corpus.
     """
-    folder = pathlib.Path(data_dir) / "AudioWAV"
-    if not folder.is_dir():
-        folder = pathlib.Path(data_dir)
-    utterances = read_acted(
-        sound_files(folder), _NAME, LABELS, "CREMA-D", "1001_DFA_ANG_XX.wav", folder
-    )
+    paths, folder = found_sounds(data_dir, "AudioWAV", _NAME)
+    utterances = read_acted(paths, _NAME, LABELS, "CREMA-D", "1001_DFA_ANG_XX.wav", folder)
     check_complete("CREMA-D", folder, utterances, (FILES, ACTORS))
     heard = [utterance for utterance in utterances if utterance.path.stem != SILENT]
     if len(heard) < len(utterances):

@@ -6,17 +6,20 @@ are those of AVEC 2017. These are health data of real people: no message repeats
 row, and no result is kept per participant.
 """
 
+import contextlib
 import csv
 import math
-import pathlib
 import warnings
 import wave
 from typing import NamedTuple
 
 import numpy as np
 
-from tfhrf.data.corpora.spans import checked_span, wav_seconds
+from tfhrf.data.corpora.file_names import existing, sounds_by_name
+from tfhrf.data.corpora.spans import checked_span, sound_seconds
 from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
+from tfhrf.data.sound_file import open_sound
+from tfhrf.data.sound_header import AudioError
 
 LABELS = ("healthy", "depressed")
 THRESHOLD = 10  # PHQ-8 score from which on a participant counts as depressed
@@ -84,7 +87,7 @@ def read(data_dir):
             is in two splits, a span is negative, empty or outside its sound, or the copy is
             complete and its counts are not those of the corpus. Names the file and the line.
     """
-    data_dir = pathlib.Path(data_dir)
+    data_dir = existing(data_dir)
     labels = _labels(data_dir)
     present = {}
     for number in SESSIONS:
@@ -93,18 +96,22 @@ def read(data_dir):
             present[number] = folder
     if not present:
         raise CorpusError(f"No session of DAIC-WOZ (like 300_P) in: {data_dir}")
-    utterances = []
+    utterances, silent = [], []
     for number, folder in present.items():
         if number in labels:
             split, label = labels[number]
-            path = folder / f"{number}_AUDIO.wav"
+            name = f"{number}_AUDIO"
+            path = {key.upper(): one for key, one in sounds_by_name(folder).items()}.get(name)
+            if path is None:
+                silent.append(f"{folder.name}/{name}.wav")
+                continue
             utterances += [
                 Utterance(path, label, str(number), str(number), span, split)
                 for span in turns(number, path, folder / f"{number}_TRANSCRIPT.csv")
             ]
-    _warn(data_dir, present, labels)
+    _warn(data_dir, present, labels, silent)
     if not utterances:
-        raise CorpusError(f"No session of DAIC-WOZ with a label in: {data_dir}")
+        raise CorpusError(f"No session of DAIC-WOZ with a label and sound in: {data_dir}")
     return utterances
 
 
@@ -122,7 +129,7 @@ def turns(number, audio, transcript):
     Raises:
         CorpusError: see `read`.
     """
-    duration = wav_seconds(audio)
+    duration = sound_seconds(audio)
     spans = _participant(number, transcript)
     if number in MISALIGNED:
         shift = alignment(audio, [span for span, _ in spans], MISALIGNED[number])
@@ -153,18 +160,13 @@ def alignment(audio, spans, shift):
     """The shift of a transcript's times, `shift`, 0 or `-shift`, at which its spans are loudest.
 
     Args:
-        audio: path of a 16-bit WAV file.
+        audio: path of a recording.
         spans: list of (start, end) in seconds, of the person with the microphone.
         shift: seconds.
     """
     step = 0.05
-    with wave.open(str(audio), "rb") as file:
-        if file.getsampwidth() != 2:
-            raise CorpusError(f"A recording of 16 bits per sample is needed: {audio}")
-        rate, channels = file.getframerate(), file.getnchannels()
-        content = file.readframes(file.getnframes())
-    samples = np.frombuffer(content, "<i2", count=len(content) // 2)
-    block = int(step * rate) * channels
+    rate, samples = _samples(audio)
+    block = int(step * rate)
     blocks = samples[: len(samples) // block * block].reshape(-1, block).astype(np.float32)
     level = np.log(np.mean(blocks**2, axis=1) + 1.0)
     best, loudest = 0.0, -math.inf
@@ -178,6 +180,20 @@ def alignment(audio, spans, shift):
             if contrast > loudest:
                 best, loudest = candidate, contrast
     return best
+
+
+def _samples(audio):
+    """Rate and samples of a recording, on the scale of 16 bits."""
+    # What is there of a WAV file that was cut short is enough to hear who speaks when.
+    with contextlib.suppress(wave.Error), wave.open(str(audio), "rb") as file:
+        if file.getsampwidth() == 2 and file.getnchannels() == 1:
+            content = file.readframes(file.getnframes())
+            return file.getframerate(), np.frombuffer(content, "<i2", count=len(content) // 2)
+    try:
+        with open_sound(audio) as (rate, blocks):
+            return rate, 2**15 * np.concatenate(list(blocks))
+    except AudioError as error:
+        raise CorpusError(str(error)) from None
 
 
 def _participant(number, path):
@@ -310,7 +326,7 @@ def _span(start, end, where, duration=math.inf):
         raise CorpusError(f"A span is negative, empty or outside its sound: {where}") from None
 
 
-def _warn(data_dir, present, labels):
+def _warn(data_dir, present, labels, silent):
     missing = [f"{number}_P" for number in SESSIONS if number not in present]
     unlabelled = [folder.name for number, folder in present.items() if number not in labels]
     parts = []
@@ -320,6 +336,8 @@ def _warn(data_dir, present, labels):
         )
     if unlabelled:
         parts.append(f"{len(unlabelled)} sessions are in no split with labels")
+    if silent:
+        parts.append(f"{len(silent)} recordings are missing ({listed(silent)})")
     if parts:
         warnings.warn(
             f"Partial copy of DAIC-WOZ in {data_dir}: {'; '.join(parts)}",

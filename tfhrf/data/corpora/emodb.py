@@ -1,9 +1,8 @@
 """EMO-DB, German acted emotions (Burkhardt et al. 2005; CC0): `wav/03a01Fa.wav`."""
 
-import pathlib
 import re
 
-from tfhrf.data.corpora.file_names import check_complete, read_acted, sound_files
+from tfhrf.data.corpora.file_names import check_complete, found_sounds, read_acted
 
 # Emotion letter of the file name, of the German word, to label.
 LABELS = {
@@ -25,7 +24,7 @@ def read(data_dir):
     """Reads EMO-DB, seven classes.
 
     Args:
-        data_dir: the corpus folder (with `wav/` in it), or the folder of the recordings.
+        data_dir: the corpus folder (with `wav/` in it), the folder of the recordings, or one above.
 
     Returns:
         List of Utterance, 535 of the complete corpus, by file name. The speaker is the first two
@@ -35,10 +34,7 @@ def read(data_dir):
         CorpusError: the folder is missing, holds no recordings, or a file name does not follow
             the corpus's scheme or names an unknown emotion.
     """
-    folder = pathlib.Path(data_dir) / "wav"
-    if not folder.is_dir():
-        folder = pathlib.Path(data_dir)
-    paths = sound_files(folder)
+    paths, folder = found_sounds(data_dir, "wav", _NAME)
     utterances = read_acted(paths, _NAME, LABELS, "EMO-DB", "wav/03a01Fa.wav", data_dir)
     check_complete("EMO-DB", folder, utterances, (FILES, SPEAKERS))
     return utterances

@@ -11,7 +11,7 @@ import re
 import warnings
 from typing import NamedTuple
 
-from tfhrf.data.corpora.file_names import sound_file
+from tfhrf.data.corpora.file_names import existing, sounds_by_name
 from tfhrf.data.corpora.spans import checked_span
 from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
 
@@ -105,11 +105,11 @@ def read_turns(data_dir):
         List of Turn, by session, dialog and place in the label file. Warns of a partial copy.
 
     Raises:
-        CorpusError: a folder is missing; a line of a label file is malformed, has an unknown
-            label, names a turn of another dialog or one twice; or the copy is complete and its
-            counts are not those of the corpus. Names the file and the line.
+        CorpusError: a folder or all sound is missing; a line of a label file is malformed, has an
+            unknown label, names a turn of another dialog or one twice; or the copy is complete and
+            its counts are not those of the corpus. Names the file and the line.
     """
-    data_dir = pathlib.Path(data_dir)
+    data_dir = existing(data_dir)
     sessions = [data_dir / f"Session{number}" for number in range(1, SESSIONS + 1)]
     present = [session for session in sessions if session.is_dir()]
     if not present:
@@ -117,6 +117,11 @@ def read_turns(data_dir):
     dialogs = [path for session in present for path in _label_files(session)]
     turns = [turn for path in dialogs for turn in _turns(path)]
     absent = [turn for turn in turns if not turn.path.is_file()]
+    if turns and len(absent) == len(turns):
+        raise CorpusError(
+            f"There are labels of IEMOCAP and no sound; the first of {len(turns):,} recordings "
+            f"that are missing: {turns[0].path}"
+        )
     labelled = {path.stem for path in dialogs}
     unlabelled = [
         folder
@@ -142,6 +147,8 @@ def _label_files(session):
 
 def _turns(path):
     session = path.parents[2]
+    folder = session / "sentences" / "wav" / path.stem
+    sounds = sounds_by_name(folder)
     seen = set()
     for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), start=1):
         if not line.startswith("["):
@@ -165,7 +172,7 @@ def _turns(path):
         seen.add(match["name"])
         # The gender after the session says who wears the markers; who speaks comes last.
         dialog, _ = match["name"].rsplit("_", 1)
-        audio = sound_file(session / "sentences" / "wav" / dialog / match["name"])
+        audio = sounds.get(match["name"], folder / f"{match['name']}.wav")
         yield Turn(audio, match["emotion"], dialog[:5], name["gender"], dialog)
 
 

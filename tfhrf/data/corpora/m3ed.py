@@ -14,8 +14,9 @@ import subprocess
 import warnings
 import zlib
 
-from tfhrf.data.corpora.file_names import sound_files
-from tfhrf.data.corpora.spans import checked_span, wav_seconds
+from tfhrf.data.corpora.file_names import existing, sound_files
+from tfhrf.data.corpora.spans import checked_span, sound_seconds
+from tfhrf.data.corpora.text import read_text
 from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
 from tfhrf.files import replacing
 from tfhrf.progress import progress_bar
@@ -63,7 +64,7 @@ def read(data_dir, cache_dir=CACHE):
             split or in two, the copy is complete and its counts are not those of the corpus, or
             ffmpeg is needed and fails. Names the file and the utterance.
     """
-    data_dir = pathlib.Path(data_dir)
+    data_dir = existing(data_dir)
     path = data_dir / "annotation.json"
     annotation = _annotation(path)
     splits = _splits(data_dir / "splitInfo")
@@ -76,6 +77,7 @@ def read(data_dir, cache_dir=CACHE):
     videos: dict[pathlib.Path, pathlib.Path] = {}  # sound of a dialog's video, by the video
     utterances, places, silent, secondary = [], [], [], []
     for series, dialogs in annotation.items():
+        series_videos = _videos(data_dir / series)
         for dialog in sorted(dialogs, key=_number):
             entries = dialogs[dialog]["Dialog"]
             for name in sorted(entries, key=_number):
@@ -85,10 +87,10 @@ def read(data_dir, cache_dir=CACHE):
                 if label not in others:
                     secondary.append(name)
                 clip = clips.get(f"{speaker}_{name}")
-                video = data_dir / series / f"{dialog}.mp4"
+                video = series_videos.get(dialog)
                 if clip is not None:
                     sound, span = clip, None
-                elif video.is_file():
+                elif video is not None:
                     sound = videos.setdefault(video, _sound_of(video, cache_dir))
                     span = _span(entry, where)
                 else:
@@ -101,7 +103,7 @@ def read(data_dir, cache_dir=CACHE):
     if not utterances:
         raise CorpusError(f"No sound of M3ED, neither clips nor videos, in: {data_dir}")
     _extract({video: sound for video, sound in videos.items() if not sound.is_file()})
-    durations = {sound: wav_seconds(sound) for sound in videos.values()}
+    durations = {sound: sound_seconds(sound) for sound in videos.values()}
     utterances = [
         one
         if one.span is None
@@ -128,12 +130,13 @@ def seconds(time):
 def _annotation(path):
     if not path.is_file():
         raise CorpusError(f"M3ED has its labels in a file that is missing: {path}")
+    text = read_text(path, "The annotation of M3ED")
     try:
-        annotation = json.loads(path.read_text(encoding="utf-8"))
+        annotation = json.loads(text)
         for dialogs in annotation.values():
             for dialog, content in dialogs.items():
                 _number(dialog)
-                for name in content["Dialog"]:
+                for name in content["Dialog"] | {}:
                     _number(name)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorpusError(f"Not the annotation of M3ED ({error}): {path}") from None
@@ -147,7 +150,7 @@ def _splits(folder):
         path = folder / f"movie_list_{split}.txt"
         if not path.is_file():
             raise CorpusError(f"M3ED has its split in a file that is missing: {path}")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(read_text(path, "A list of M3ED").splitlines(), start=1):
             series = line.strip()
             if series in splits:
                 raise CorpusError(
@@ -195,11 +198,17 @@ def _check_counts(path, annotation, splits):
 
 def _clips(data_dir):
     clips: dict[str, pathlib.Path] = {}
-    for path in sound_files(data_dir, "**/*"):
+    for path in sound_files(data_dir, deep=True):
         if path.stem in clips:
             raise CorpusError(f"A clip is there twice: {clips[path.stem]} and {path}")
         clips[path.stem] = path
     return clips
+
+
+def _videos(folder):
+    """The videos of a series by dialog."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.stem: path for path in found if path.suffix.lower() == ".mp4" and path.is_file()}
 
 
 def _number(name):
@@ -207,20 +216,23 @@ def _number(name):
     return int(name.rsplit("_", 1)[1])
 
 
-def _field(entry, field, where):
+def _field(entry, field, where, kind=str):
     value = entry.get(field) if isinstance(entry, dict) else None
-    if not value:
+    if value in (None, "", {}):
         raise CorpusError(f"The field {field} is missing: {where}")
+    if not isinstance(value, kind):
+        raise CorpusError(f"The field {field} is no {kind.__name__}: {where}. Received: {value!r}")
     return value
 
 
 def _labels(entry, where):
     """The main emotion, and all emotions, of which there may be several."""
-    emotions = _field(entry, "EmoAnnotation", where)
+    emotions = _field(entry, "EmoAnnotation", where, dict)
     label = _field(emotions, "final_main_emo", where).strip()
     if label not in LABELS:
         raise CorpusError(f"Unknown emotion: {where}, final_main_emo. Received: {label!r}")
-    several = [part.strip() for part in emotions.get("final_mul_emo", label).split(",")]
+    several = _field({"final_mul_emo": label} | emotions, "final_mul_emo", where).split(",")
+    several = [part.strip() for part in several]
     for part in several:
         if part not in LABELS:
             raise CorpusError(f"Unknown emotion: {where}, final_mul_emo. Received: {part!r}")

@@ -4,10 +4,16 @@ Recordings are `Actor_01/03-01-05-01-02-01-01.wav`: modality, channel, emotion, 
 statement, repetition, actor. 48 kHz, a few in stereo.
 """
 
-import pathlib
 import re
 
-from tfhrf.data.corpora.file_names import acted, check_complete, read_names, sound_files
+from tfhrf.data.corpora.file_names import (
+    acted,
+    check_complete,
+    existing,
+    once_each,
+    read_names,
+    sound_files,
+)
 from tfhrf.data.corpora.utterance import CorpusError
 
 LABELS = {
@@ -22,6 +28,7 @@ LABELS = {
 }
 ACTORS = 24  # odd numbers are men
 _NAME = re.compile(r"03-0(?P<channel>[12])-(?P<emotion>\d\d)-\d\d-\d\d-\d\d-(?P<actor>\d\d)")
+_ACTOR = re.compile(r"Actor_(\d\d)", re.IGNORECASE)
 _SONG = "2"
 
 
@@ -29,23 +36,30 @@ def read(data_dir):
     """Reads the speech of RAVDESS, eight classes; its songs are left out.
 
     Args:
-        data_dir: the corpus folder, with `Actor_01` to `Actor_24` in it.
+        data_dir: the corpus folder, with `Actor_01` to `Actor_24` or the recordings anywhere in it.
 
     Returns:
         List of Utterance, 1,440 of the complete corpus, by actor and file name. The speaker is
-        the actor's number, two digits. Warns of a partial copy.
+        the actor's number, two digits. Warns of a partial copy; a recording that a copy has twice
+        counts once.
 
     Raises:
         CorpusError: there are no recordings, or a file name is not one of the corpus.
     """
-    data_dir = pathlib.Path(data_dir)
+    data_dir = existing(data_dir)
     expected = {f"{actor:02d}": _names(actor) for actor in range(1, ACTORS + 1)}
     utterances = []
-    paths = sound_files(data_dir, "Actor_*/*")
+    paths = [
+        path
+        for path in sound_files(data_dir, deep=True)
+        if _ACTOR.fullmatch(path.parent.name) or _NAME.fullmatch(path.stem)
+    ]
+    paths = sorted(once_each(paths), key=lambda path: (path.stem[-2:], path.stem))
     for path, match, label in read_names(
         paths, _NAME, LABELS, "RAVDESS", "03-01-05-01-02-01-01.wav"
     ):
-        if path.parent.name != f"Actor_{match['actor']}":
+        actor = _ACTOR.fullmatch(path.parent.name)
+        if actor and actor[1] != match["actor"]:
             raise CorpusError(f"A recording of another actor, {match['actor']}: {path}")
         if match["channel"] == _SONG:
             continue

@@ -4,10 +4,9 @@ Recordings are `AudioData/DC/sa01.wav`: speaker, emotion and number; copies that
 in one folder name them `DC_sa01.wav`.
 """
 
-import pathlib
 import re
 
-from tfhrf.data.corpora.file_names import acted, check_complete, read_names, sound_files
+from tfhrf.data.corpora.file_names import acted, check_complete, existing, read_names, sound_files
 from tfhrf.data.corpora.utterance import CorpusError
 
 LABELS = {
@@ -38,10 +37,10 @@ def read(data_dir):
         CorpusError: there are no recordings, a file name is not one of the corpus, or neither it
             nor its folder names the speaker.
     """
-    data_dir = pathlib.Path(data_dir)
+    data_dir = existing(data_dir)
     utterances = []
     for path, match, label in read_names(
-        sound_files(data_dir, "**/*"), _NAME, LABELS, "SAVEE", "DC/sa01.wav"
+        sound_files(data_dir, deep=True), _NAME, LABELS, "SAVEE", "DC/sa01.wav"
     ):
         speaker = match["speaker"] or path.parent.name
         if speaker not in SPEAKERS:

@@ -1,9 +1,15 @@
 """Spans of recordings, and how long recordings are."""
 
+import contextlib
 import wave
 
-from tfhrf.data.corpora.utterance import CorpusError
+import soundfile
 
+from tfhrf.data.corpora.utterance import CorpusError
+from tfhrf.data.sound_file import open_sound
+from tfhrf.data.sound_header import AudioError, read_header
+
+_UNTOLD = 2**48  # samples; libsndfile gives more where a header tells none
 OVERRUN = 0.1  # seconds by which a span may pass the end of its file
 
 
@@ -35,14 +41,26 @@ def checked_span(start, end, where, duration=float("inf")):
     return start, min(end, duration)
 
 
-def wav_seconds(path):
-    """Duration of a WAV file by its header, in seconds.
+def sound_seconds(path):
+    """Duration of a recording in seconds, by its header where that tells.
 
     Raises:
-        CorpusError: the file is missing or not a WAV file of integers.
+        CorpusError: the file is missing or cannot be decoded.
     """
+    # One that was cut short is for who decodes it to refuse or skip.
+    damaged = (OSError, EOFError, ZeroDivisionError, wave.Error)
+    with contextlib.suppress(*damaged), wave.open(str(path), "rb") as file:
+        return file.getnframes() / file.getframerate()
     try:
-        with wave.open(str(path), "rb") as file:
-            return file.getnframes() / file.getframerate()
-    except (OSError, EOFError, wave.Error) as error:
-        raise CorpusError(f"Not a WAV file ({error or 'it ends early'}): {path}") from None
+        with path.open("rb") as file:
+            repaired = read_header(file, path).repaired
+        with contextlib.suppress(soundfile.SoundFileError):
+            told = None if repaired else soundfile.info(str(path))
+            if told and 0 < told.frames < _UNTOLD:
+                return told.frames / told.samplerate
+        with open_sound(path) as (rate, blocks):
+            return sum(map(len, blocks)) / rate
+    except AudioError as error:
+        raise CorpusError(str(error)) from None
+    except OSError as error:
+        raise CorpusError(f"A recording cannot be read ({error.strerror}): {path}") from None

@@ -4,10 +4,16 @@ Recordings are `OAF_angry/OAF_back_angry.wav`: actress, word, emotion. The folde
 between copies and are not looked at.
 """
 
-import pathlib
 import re
 
-from tfhrf.data.corpora.file_names import acted, check_complete, read_names, sound_files
+from tfhrf.data.corpora.file_names import (
+    acted,
+    check_complete,
+    existing,
+    once_each,
+    read_names,
+    sound_files,
+)
 from tfhrf.data.corpora.utterance import CorpusError
 
 LABELS = {
@@ -38,11 +44,9 @@ def read(data_dir):
     Raises:
         CorpusError: there are no recordings, or a file name is not one of the corpus.
     """
-    data_dir = pathlib.Path(data_dir)
-    paths = {path.stem: path for path in reversed(sound_files(data_dir, "**/*"))}
-    named = read_names(
-        [paths[stem] for stem in sorted(paths)], _NAME, LABELS, "TESS", "OAF_back_angry.wav"
-    )
+    data_dir = existing(data_dir)
+    paths = once_each(sound_files(data_dir, deep=True))
+    named = read_names(paths, _NAME, LABELS, "TESS", "OAF_back_angry.wav")
     utterances = [acted(path, label, match["speaker"][:2] + "F") for path, match, label in named]
     if not utterances:
         raise CorpusError(f"No TESS recordings (OAF_angry/OAF_back_angry.wav) in: {data_dir}")
