@@ -1,5 +1,6 @@
 """Corpora of one's own: right tables and folders are read, every mistake is one line."""
 
+import unicodedata
 import warnings
 
 import numpy as np
@@ -80,16 +81,31 @@ def test_without_speakers(sounds):
     [
         (["path,label,speaker"], r"no rows: .*table\.csv"),
         (["file,label"], r"no column 'path': .*Received: file, label"),
-        ([""], r"no column 'label'"),
+        ([""], r"no column 'path'"),
         (replaced(3, "2.wav,,s1"), r"no label: .*table\.csv, line 4"),
         (replaced(3, ",calm,s1"), r"no path: .*line 4"),
         (replaced(3, "2.wav,calm,"), r"no speaker: .*line 4"),
-        (replaced(3, "9.wav,calm,s1"), r"no such recording: .*line 4\. Received: .*9\.wav"),
+        (replaced(3, "9.wav,calm,s1"), r"no such recording: .*line 4; 1 of 8 are .*9\.wav"),
+        (["path,label", "8.wav,a", "9.wav,b"], r"line 2; 2 of 2 are missing\. Received: .*8\.wav"),
+        (replaced(3, "/2.wav,calm,s1"), r"relative to --data_dir .*line 4\. Received: /2\.wav"),
+        (replaced(3, "x" * 300 + ",calm,s1"), r"no such recording: .*line 4"),
+        (replaced(3, "2\0.wav,calm,s1"), r"no text \(NUL\): .*table\.csv, line 4"),
+        (replaced(3, '2.wav,"calm,s1'), r"quotation mark is not closed.*table\.csv, line 4"),
+        (replaced(3, '"2.wav,calm,s1' + " " * 2**17), r"quotation mark is not closed.*line 4"),
+        (replaced(3, '2.wav,"calm\n",s1'), r"label goes over two lines.*line 4"),
+        (
+            replaced(3, "2.wav,calm,rather,s1"),
+            r"more cells .*line 4\. Received: 4 cells, 3 columns",
+        ),
+        (["path,LABEL,Label", "0.wav,a,b"], r"column 'label' 2 times: .*table\.csv"),
+        (["path,label,label", "0.wav,a,b"], r"column 'label' 2 times: .*table\.csv"),
+        (["path,label,split", "0.wav,a,train", "1.wav,b,"], r"no split: .*line 3"),
+        (["path,label,group", "0.wav,a,", "1.wav,b,g"], r"no group: .*line 2"),
         (replaced(3, "../2.wav,calm,s1"), r"leaves the folder .*line 4\. Received: \.\./2\.wav"),
         (["path,label", "0.wav,a", "1.wav,a"], r"only one label .*Received: a"),
         (["path,label,start,end", "0.wav,a,1,x"], r"are seconds: .*line 2\. Received: '1', 'x'"),
         (["path,label,start,end", "0.wav,a,1,0.5"], r"ends after that: .*Received: 1 to 0\.5 s"),
-        (["path,label,split", "0.wav,a,dev"], r"one of train, validation, test: .*Received: dev"),
+        (["path,label,split", "0.wav,a,eval"], r"one of train, validation, .*Received: eval"),
     ],
 )
 def test_mistakes_are_one_line(sounds, rows, message):
@@ -108,6 +124,104 @@ def test_a_missing_table_and_another_encoding_are_named(sounds):
         read_table(write(sounds, rows, "utf-16"))
     with pytest.raises(CorpusError, match=r"Columns are path.*Received: voice"):
         read_table(write(sounds, ROWS), columns={"voice": "speaker"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: [rows[0].replace("path,label,speaker", " Path , LABEL,Speaker"), *rows[1:]],
+        lambda rows: ["sep=,", *rows],
+        lambda rows: ["SEP=;\r", *(row.replace(",", ";") + "\r" for row in rows)],
+        lambda rows: [*rows[:3], ",,", " , ,", *rows[3:], ",,,"],
+        lambda rows: [row.replace("2.wav", ".\\2.wav") for row in rows],
+        lambda rows: [f'"{row}"'.replace(",", '", "') for row in rows],
+    ],
+)
+def test_what_programs_make_of_a_table_is_read(sounds, change):
+    found = read_table(write(sounds, change(ROWS)))
+    assert found == read_table(write(sounds, ROWS))
+
+
+def test_lines_are_counted_below_what_is_no_row(sounds):
+    rows = ["sep=,", *replaced(3, "2.wav,,s1")]
+    with pytest.raises(CorpusError, match=r"no label: .*table\.csv, line 5"):
+        read_table(write(sounds, rows))
+    rows = replaced(3, '2.wav,calm,"s1')
+    with pytest.raises(CorpusError, match=r"not closed.*table\.csv, line 6"):
+        read_table(write(sounds, ["sep=,", ",,", *rows]))
+
+
+@pytest.mark.filterwarnings("ignore:The label:tfhrf.data.corpora.CorpusWarning")
+def test_usual_names_of_splits(sounds):
+    words = ["train", "Train", "training", "dev", "VAL", "valid", "validation", "Test"]
+    rows = [f"{place}.wav,{'ab'[place % 2]},{word}" for place, word in enumerate(words)]
+    found = read_table(write(sounds, ["path,label,Split", *rows]))
+    assert [u.split for u in found] == ["train"] * 3 + ["validation"] * 4 + ["test"]
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        ("speaker_id", "speaker"),
+        ("SpeakerID", "speaker"),
+        ("speakr", "speaker"),
+        ("start time", "start"),
+        ("spilt", "split"),
+        ("session group", "group"),
+    ],
+)
+def test_columns_that_may_have_been_meant_are_named(sounds, column, meant):
+    rows = [row.rpartition(",")[0] for row in ROWS]
+    rows = [f"{row},{column if place == 0 else ''}" for place, row in enumerate(rows)]
+    with pytest.warns(CorpusWarning) as caught:
+        read_table(write(sounds, rows))
+    (warning,) = caught
+    assert str(warning.message).startswith(
+        f"The column '{column}' is not used; --columns={meant}={column} makes it the {meant}: "
+    )
+
+
+def test_other_columns_are_left_alone(sounds):
+    for column in ("gender", "calendar", "age", "text", "transcript", "speaker_age", "Label"):
+        rows = [f"{row},{column if place == 0 else ''}" for place, row in enumerate(ROWS)]
+        assert len(read_table(write(sounds, rows))) == 8
+
+
+def test_linked_recordings_are_in_the_folder(sounds, tmp_path):
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    for place in range(8):
+        (folder / f"{place}.wav").symlink_to(sounds / f"{place}.wav")
+    found = read_table(write(folder, ROWS))
+    assert [u.path for u in found] == [folder / f"{place}.wav" for place in range(8)]
+    absolute = [ROWS[0], *(f"{sounds}/{row}" for row in ROWS[1:])]
+    assert len(read_table(write(folder, absolute), "/")) == 8
+    with pytest.raises(CorpusError, match=r"relative to --data_dir .*line 2\. Received: /"):
+        read_table(write(folder, absolute))
+
+
+@pytest.mark.parametrize(("here", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_letters_with_accents_are_the_same_in_both_forms(sounds, here, there):
+    name, label, speaker = "é.wav", "gêné", "Zoë"
+    (sounds / "0.wav").rename(sounds / unicodedata.normalize(here, name))
+    row = unicodedata.normalize(there, ",".join((name, label, speaker)))
+    rows = [ROWS[0], row, f"1.wav,{label},{speaker}", *ROWS[3:]]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The label")
+        found = read_table(write(sounds, rows))
+    assert found[0].path == sounds / unicodedata.normalize(here, name)
+    assert {(u.label, u.speaker) for u in found[:2]} == {(label, speaker)}
+
+
+def test_speakers_like_another_are_pointed_out(sounds):
+    names = ["Anna", "anna", "1", "01", "s 1", "s1", "10", "100"]
+    rows = [f"{row.rpartition(',')[0]},{name}" for row, name in zip(ROWS[1:], names, strict=True)]
+    with pytest.warns(CorpusWarning) as caught:
+        read_table(write(sounds, [ROWS[0], *rows]))
+    (warning,) = caught
+    assert str(warning.message).startswith(
+        "Of the speakers some look like one: '01' and '1', 'Anna' and 'anna', 's 1' and 's1': "
+    )
 
 
 def many(folder, labels):
@@ -164,8 +278,51 @@ def test_folders_are_labels(tmp_path):
         ("ann_b_2", "calm", "ann", "ann"),
         ("bob_2", "calm", "bob", "bob"),
     ]
+    assert read_folders(tmp_path, "{label}/{speaker}_*.wav") == read_folders(tmp_path)
     alone = read_folders(tmp_path, "{label}/*")
     assert {u.speaker for u in alone} == {""}
+
+
+def test_folders_hold_sound_of_every_format_and_nothing_hidden(tmp_path):
+    folders(tmp_path)
+    suffixes = [
+        "au",
+        "AU",
+        "aac",
+        "wma",
+        "mp4",
+        "webm",
+        "amr",
+        "3gp",
+        "caf",
+        "w64",
+        "sph",
+        "oga",
+        "aifc",
+    ]
+    for number, suffix in enumerate(suffixes):
+        (tmp_path / "calm" / f"bob_x{number}.{suffix}").write_bytes(b"%d" % number)
+    for name in ("calm/.DS_Store", "calm/.bob_3.wav", ".ipynb_checkpoints/bob_1.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert len(read_folders(tmp_path)) == 4 + len(suffixes)
+
+
+def test_linked_folders_are_entered_and_loops_are_not(tmp_path):
+    folders(tmp_path / "real")
+    (tmp_path / "linked").mkdir()
+    for label in ("angry", "calm"):
+        (tmp_path / "linked" / label).symlink_to(tmp_path / "real" / label)
+    (tmp_path / "real" / "calm" / "loop").symlink_to(tmp_path / "linked")
+    (tmp_path / "real" / "calm" / "here").symlink_to(tmp_path / "real" / "calm")
+    found = read_folders(tmp_path / "linked")
+    assert [u.path.relative_to(tmp_path / "linked").as_posix() for u in found] == [
+        *("angry/ann_1.wav", "angry/bob_1.wav", "calm/ann_b_2.wav", "calm/bob_2.wav")
+    ]
+    (tmp_path / "real" / "calm" / "bob_2.wav").unlink()
+    (tmp_path / "real" / "calm" / "bob_2.wav").symlink_to(tmp_path / "annex")
+    with pytest.raises(CorpusError, match=r"1 of 4 are missing\. Received: .*bob_2\.wav$"):
+        read_folders(tmp_path / "linked")
 
 
 @pytest.mark.parametrize(
@@ -184,5 +341,8 @@ def test_patterns_that_do_not_fit_are_named(tmp_path, pattern, message):
 
 
 def test_an_empty_folder_is_named(tmp_path):
-    with pytest.raises(CorpusError, match=r"no recordings in: .*nowhere"):
-        read_folders(tmp_path / "nowhere")
+    with pytest.raises(CorpusError, match=r"no recordings in: "):
+        read_folders(tmp_path)
+    for read in (read_folders, lambda folder: read_table(write(tmp_path, ROWS), folder)):
+        with pytest.raises(CorpusError, match=r"no such folder\. Received: .*nowhere$"):
+            read(tmp_path / "nowhere")
