@@ -1,8 +1,9 @@
-"""Writing files so that nothing half-written is ever seen under its final name."""
+"""Files: checksums, and writing so that nothing half-written is seen under its final name."""
 
 import contextlib
 import errno
 import glob
+import hashlib
 import os
 import pathlib
 import platform
@@ -39,6 +40,15 @@ def safe_name(name: str) -> str:
     if kept == name and kept.lower() not in ("", "deployed", "tensorboard"):
         return name
     return f"{kept}-{zlib.crc32(name.encode('utf-8', 'surrogatepass')):08x}"
+
+
+def checksum(path: PathLike) -> str:
+    """Half of the SHA-256 of a file's bytes, which are read in blocks."""
+    total = hashlib.sha256()
+    with pathlib.Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()[:32]
 
 
 def write_text(path: PathLike, text: str) -> None:

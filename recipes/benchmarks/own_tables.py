@@ -2,16 +2,14 @@
 
 import collections
 import csv
-import hashlib
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
 from absl import flags
 
-from tfhrf.files import replacing
+from tfhrf.files import checksum, replacing
 from tfhrf.studies.arms import in_shell
 from tfhrf.studies.record import StudyError
 
@@ -23,9 +21,9 @@ def place_of():
 
 def once(utterances):
     """Utterances whose recording is in the corpus once: a table may not label one in two ways."""
-    digests = [hashlib.sha256(pathlib.Path(one.path).read_bytes()).digest() for one in utterances]
-    counts = collections.Counter(digests)
-    return [one for one, digest in zip(utterances, digests, strict=True) if counts[digest] == 1]
+    sums = [checksum(one.path) for one in utterances]
+    counts = collections.Counter(sums)
+    return [one for one, found in zip(utterances, sums, strict=True) if counts[found] == 1]
 
 
 def draw_speakers(utterances, rng, share):

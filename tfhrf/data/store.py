@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from tfhrf.data import extract
 from tfhrf.data.decode import AudioError
-from tfhrf.files import replacing, write_text
+from tfhrf.files import checksum, replacing, write_text
 from tfhrf.progress import progress_bar
 from tfhrf.workers import Local, Task
 
@@ -169,20 +169,12 @@ def contents(paths, config, spans=None, root=FOLDER):
         distinct, sums = list(dict.fromkeys(paths)), {}
         bar = progress_bar(len(distinct), "file")
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            for path, checksum in zip(distinct, pool.map(_checksum, distinct), strict=True):
-                sums[path] = checksum
+            for path, found_sum in zip(distinct, pool.map(checksum, distinct), strict=True):
+                sums[path] = found_sum
                 bar.add(1)
         found = [sums[path] for path in paths]
         write_text(kept, json.dumps(found))
     return found
-
-
-def _checksum(path):
-    total = hashlib.sha256()
-    with pathlib.Path(path).open("rb") as file:
-        while block := file.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()[:32]
 
 
 def compute_shards(folder, advance, shards, config, skip=False):
