@@ -1,8 +1,9 @@
 """quantization_report: where an integer graph loses what, and that its figures are TFLM's."""
 
+import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 from needs import needs_tflm
 from tiny_models import chain, disturb, encoder, forward, normal, signal_to_noise, sounds
 
@@ -86,6 +87,58 @@ def test_a_model_that_can_be_folded_has_a_step_more(tmp_path):
     pytest.importorskip("matplotlib")
     report.draw(tmp_path / "report.png")
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("activation", ["gelu", "softplus"])
+def test_a_function_of_one_value_is_a_layer(activation):
+    model = chain(layers.Dense(16, activation, name="first"), layers.Dense(4, name="second"))
+    x = normal(64, 12, 8)
+    report = tfhrf.quantization_report(model, tfhrf.to_tflite(model, x), x)
+    assert [(layer.name, layer.operator) for layer in report.layers] == [
+        ("first", "FULLY_CONNECTED"),
+        ("first", "GATHER"),
+        ("second", "FULLY_CONNECTED"),
+    ]
+    assert min(layer.decibels for layer in report.layers) > 25
+    given, kernels, activations, integers, *wide = report.steps
+    assert given.decibels > 90
+    both = -10 * np.log10(sum(10 ** (-step.decibels / 10) for step in (kernels, activations)))
+    assert both == pytest.approx(integers.decibels, abs=3)
+    # Softplus has no form of 16 bits, which takes no more from the report than its row.
+    assert len(wide) == (activation == "gelu")
+    assert ("int16x8" in str(report)) == (activation == "gelu")
+
+
+def test_functions_that_share_their_places_are_told_apart():
+    model = chain(
+        layers.Dense(6, name="first"),
+        lambda x: ops.concatenate([ops.gelu(x), ops.where(x > 0, x, 0.2 * x - 1), x], axis=-1),
+        layers.Dense(4, name="second"),
+    )
+    x = normal(64, 12, 8)
+    report = tfhrf.quantization_report(model, tfhrf.to_tflite(model, x), x)
+    assert [layer.operator for layer in report.layers].count("GATHER") == 2
+    assert all(step.decibels > 20 for step in report.steps)
+
+
+def test_operators_that_the_quantizer_puts_in_another_order_are_found():
+    inputs = keras.Input((4, 6))
+    model = keras.Model(inputs, layers.Dense(3, name="last")(layers.LSTM(5)(inputs)))
+    disturb(model)
+    x = normal(40, 4, 6)
+    report = tfhrf.quantization_report(model, tfhrf.to_tflite(model, x), x)
+    assert report.layers[-1].name == "last"
+    assert min(layer.decibels for layer in report.layers) > 15
+
+
+def test_places_of_extremes_agree_where_they_are_the_same():
+    model = chain(layers.Dense(6), lambda x: ops.argmax(x[:, 0], axis=-1))
+    x = normal(40, 12, 8)
+    labels = model.predict(x, verbose=0)
+    report = tfhrf.quantization_report(model, tfhrf.to_tflite(model, x), x, labels=labels)
+    assert report.layers[-1].operator != "ARG_MAX"
+    assert report.steps[0].accuracy == 1
+    assert 0.5 < report.steps[-1].agreement == report.steps[-1].accuracy
 
 
 def test_what_does_not_go_together_is_refused(model, content):

@@ -8,30 +8,82 @@ import tensorflow as tf
 from tfhrf.compression.constants import in_layout
 from tfhrf.compression.operators import OPERATORS, options_of
 from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.lookups import Function, evaluator, functions
 
 UNMATCHED = ("QUANTIZE", "DEQUANTIZE")
 
 
 def pairs_of(before: Any, after: Any) -> list[tuple[Any, Any]]:
-    """The operators of a float graph, each with its own of the integer graph made of it.
+    """What a float graph computes with, each with its operator of the integer graph made of it.
+
+    These are operators, and Functions in the place of chains that the integer graph looks up in
+    tables. They are found from the outputs on: the quantizer puts operators in another order.
 
     Raises:
         ValueError: the integer graph was made of another one.
     """
-    floats = before.subgraphs[0].operators
-    integers = [
-        operator
-        for operator in after.subgraphs[0].operators
-        if graphs.operator_name(after, operator) not in UNMATCHED
-    ]
-    kinds = [[graphs.operator_name(before, operator) for operator in floats]]
-    kinds += [[graphs.operator_name(after, operator) for operator in integers]]
-    if kinds[0] != kinds[1]:
-        raise ValueError(
-            "The .tflite file was not made of this model by tfhrf. "
-            f"Received: {len(kinds[1])} operators, {len(kinds[0])} of the model"
-        )
-    return list(zip(floats, integers, strict=True))
+    operators = before.subgraphs[0].operators
+    makers, integers = makers_of(before), makers_of(after)
+    makers.update({function.result: function for function in functions(before)})
+    found: dict[int, Any] = {}
+    waiting = ends_of(before.subgraphs[0].outputs, after.subgraphs[0].outputs)
+    while waiting:
+        index, twin = waiting.pop()
+        part, operator = makers.get(index), maker_of_integers(after, integers, twin)
+        if id(part) in found:
+            continue
+        kinds = [kind_of(before, part), kind_of(after, operator)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                "The .tflite file was not made of this model by tfhrf. "
+                f"Received: {kinds[1]} where the model has {kinds[0]}"
+            )
+        if isinstance(part, Function):
+            waiting.append((part.source, source_of(after, integers, operator)))
+        elif part is not None:
+            waiting += ends_of(part.inputs, operator.inputs)
+        if part is not None:
+            found[id(part)] = operator
+    parts = [makers[int(operator.outputs[0])] for operator in operators]
+    return [(part, found[id(part)]) for part in parts if id(part) in found]
+
+
+def makers_of(graph: Any) -> dict[int, Any]:
+    """{tensor: operator that makes it}."""
+    operators = graph.subgraphs[0].operators
+    return {int(index): operator for operator in operators for index in operator.outputs}
+
+
+def ends_of(indices: Any, twins: Any) -> list[tuple[int, int]]:
+    """Tensors of two graphs side by side, without those that an operator goes without."""
+    both = [(int(index), int(twin)) for index, twin in zip(indices, twins, strict=False)]
+    return [ends for ends in both if min(ends) >= 0]
+
+
+def kind_of(graph: Any, part: Any) -> str:
+    """The operator that an integer graph has for a part of a float graph."""
+    if part is None:
+        return "nothing"
+    return "GATHER" if isinstance(part, Function) else graphs.operator_name(graph, part)
+
+
+def maker_of_integers(after: Any, makers: dict[int, Any], index: int) -> Any:
+    """The operator that makes a tensor of an integer graph, at whatever scale; or None."""
+    operator = makers.get(index)
+    while operator is not None and graphs.operator_name(after, operator) in UNMATCHED:
+        operator = makers.get(int(operator.inputs[0]))
+    return operator
+
+
+def source_of(after: Any, makers: dict[int, Any], gather: Any) -> int:
+    """The tensor whose levels are places in a table, as `lookups.look_up` makes them; or -1."""
+    index = int(gather.inputs[1])
+    for kind in ("ADD", "CAST"):
+        operator = makers.get(index)
+        if operator is None or graphs.operator_name(after, operator) != kind:
+            return -1
+        index = int(operator.inputs[0])
+    return index
 
 
 def real_values(graph: Any, index: int) -> np.ndarray:
@@ -76,6 +128,11 @@ def evaluate(
         ends = zip(subgraph.inputs, after.subgraphs[0].inputs, strict=True)
         known.update({int(i): rounded(known[int(i)], after, int(j)) for i, j in ends})
     for one, other in pairs_of(before, after):
+        if isinstance(one, Function):
+            values = look_up(before, one, known[one.source])
+            twin = int(other.outputs[0])
+            known[one.result] = rounded(values, after, twin) if activations else values
+            continue
         kind = graphs.operator_name(before, one)
         operands = []
         for place, index in enumerate(map(int, one.inputs)):
@@ -88,6 +145,12 @@ def evaluate(
         for index, twin, values in zip(one.outputs, other.outputs, results, strict=True):
             known[int(index)] = rounded(values, after, int(twin)) if activations else values
     return [np.asarray(known[int(index)]) for index in subgraph.outputs]
+
+
+def look_up(before: Any, function: Function, x: Any) -> Any:
+    """What a Function makes of values."""
+    values = np.asarray(x, np.float32)
+    return tf.constant(evaluator(before, function, values.size)(values.ravel()).reshape(x.shape))
 
 
 def constant(before: Any, after: Any, one: Any, other: Any, place: int, integers: bool) -> Any:

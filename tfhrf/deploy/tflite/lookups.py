@@ -28,6 +28,7 @@ FLOAT_ONLY = frozenset(FLOAT_NAMES.split())
 ELEMENTWISE = frozenset(OTHER_NAMES.split()) | FLOAT_ONLY
 # No layer has such a slope.
 FIRST_SLOPE = -1024.0
+COUNT = 256
 LEVELS = np.arange(-128, 128)
 
 
@@ -101,8 +102,8 @@ def is_uniform(graph, index):
     return bool((values == values.flat[0]).all())
 
 
-def evaluator(graph, function):
-    """A function from 256 float32 values to 256, as TensorFlow Lite computes them."""
+def evaluator(graph, function, count=COUNT):
+    """A function from `count` float32 values to as many, as TensorFlow Lite computes them."""
     alone, subgraph = copy.copy(graph), copy.copy(graph.subgraphs[0])
     subgraph.tensors = list(subgraph.tensors)
     made = [int(operator.outputs[0]) for operator in function.operators]
@@ -113,9 +114,9 @@ def evaluator(graph, function):
             # The first of its values, which are all the same.
             buffer = copy.copy(alone.buffers[tensor.buffer])
             first = buffer.data[: np.dtype(graphs.type_name(tensor)).itemsize]
-            buffer.data = np.tile(first, len(LEVELS))
+            buffer.data = np.tile(first, count)
             alone.buffers, tensor.buffer = [*alone.buffers, buffer], len(alone.buffers)
-        tensor.shape = np.array([len(LEVELS)], np.int32)
+        tensor.shape = np.array([count], np.int32)
         tensor.shapeSignature = None
     subgraph.operators = [copy.copy(operator) for operator in function.operators]
     subgraph.inputs, subgraph.outputs = [function.source], [function.result]
