@@ -11,6 +11,8 @@ from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.lookups import Function, evaluator, functions
 
 UNMATCHED = ("QUANTIZE", "DEQUANTIZE")
+# What the quantizer makes of operators where it can.
+SAME = {"STRIDED_SLICE": "SLICE"}
 
 
 def pairs_of(before: Any, after: Any) -> list[tuple[Any, Any]]:
@@ -32,11 +34,10 @@ def pairs_of(before: Any, after: Any) -> list[tuple[Any, Any]]:
         part, operator = makers.get(index), maker_of_integers(after, integers, twin)
         if id(part) in found:
             continue
-        kinds = [kind_of(before, part), kind_of(after, operator)]
-        if kinds[0] != kinds[1]:
+        if alike(before, part) != alike(after, operator):
             raise ValueError(
-                "The .tflite file was not made of this model by tfhrf. "
-                f"Received: {kinds[1]} where the model has {kinds[0]}"
+                "The .tflite file was not made of this model by tfhrf. Received: "
+                f"{kind_of(after, operator)} where the model has {kind_of(before, part)}"
             )
         if isinstance(part, Function):
             waiting.append((part.source, source_of(after, integers, operator)))
@@ -65,6 +66,12 @@ def kind_of(graph: Any, part: Any) -> str:
     if part is None:
         return "nothing"
     return "GATHER" if isinstance(part, Function) else graphs.operator_name(graph, part)
+
+
+def alike(graph: Any, part: Any) -> str:
+    """The same for parts that are each other's."""
+    kind = kind_of(graph, part)
+    return SAME.get(kind, kind)
 
 
 def maker_of_integers(after: Any, makers: dict[int, Any], index: int) -> Any:
