@@ -131,6 +131,19 @@ def test_operators_that_the_quantizer_puts_in_another_order_are_found():
     assert min(layer.decibels for layer in report.layers) > 15
 
 
+def test_graphs_that_take_tokens_are_of_8_bits():
+    inputs = keras.Input((5,), dtype="int32")
+    model = keras.Model(inputs, layers.Dense(3, name="last")(layers.Embedding(10, 8)(inputs)))
+    disturb(model)
+    x = np.random.default_rng(0).integers(0, 10, (40, 5)).astype("int32")
+    report = tfhrf.quantization_report(model, tfhrf.to_tflite(model, x), x)
+    assert [layer.name for layer in report.layers] == ["last"]
+    assert all(step.decibels > 25 for step in report.steps)
+    wide = tfhrf.to_tflite(model, x, precision="int16x8")
+    with pytest.raises(ValueError, match=r"must be int8.*Received: "):
+        tfhrf.quantization_report(model, wide, x)
+
+
 def test_places_of_extremes_agree_where_they_are_the_same():
     model = chain(layers.Dense(6), lambda x: ops.argmax(x[:, 0], axis=-1))
     x = normal(40, 12, 8)
