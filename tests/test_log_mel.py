@@ -96,6 +96,23 @@ def test_configuration_is_frozen_and_saved(tmp_path):
         LogMelConfig.load(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("sample_rate", value) for value in (0, "16000", 16_000.0, True, None)),
+        *(("hop", 0), ("mels", -1), ("floor", 0.0), ("scale", float("nan")), ("trim", 1)),
+        *(("lower_hz", 8000.0), ("upper_hz", "7600")),
+    ],
+)
+def test_a_field_out_of_range_is_named(tmp_path, name, value):
+    with pytest.raises(ValueError, match=rf"`{name}`.* Received: "):
+        dataclasses.replace(CONFIG, **{name: value})
+    path = tmp_path / "front_end.json"
+    path.write_text(json.dumps(CONFIG.values | {name: value}))
+    with pytest.raises(ValueError, match=rf"`{name}`.* Received: .* in .*front_end\.json"):
+        LogMelConfig.load(path)
+
+
 def test_an_equalizer_takes_from_each_mel_what_it_says(tmp_path):
     decibels = np.round(np.linspace(0, -20, CONFIG.mels), 2)
     config = dataclasses.replace(CONFIG, equalizer=tuple(decibels.tolist()))

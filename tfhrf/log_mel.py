@@ -7,6 +7,8 @@ frames; so it is plain numbers, saved as JSON beside every model.
 import dataclasses
 import functools
 import json
+import math
+import numbers
 import os
 import pathlib
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,8 @@ class LogMelConfig:
     by the rule of `tfhrf.endpoint`, which cuts a stream into utterances on a device.
 
     Raises:
-        ValueError: `equalizer` has not a value from -90 to 0 for each mel.
+        ValueError: a field is of another type or out of range; `equalizer` has a value from -90 to
+            0 for each mel, or none.
     """
 
     sample_rate: int = 16_000  # Hz
@@ -54,8 +57,27 @@ class LogMelConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "equalizer", tuple(self.equalizer))  # JSON has lists
+        for name in ("sample_rate", "frame_length", "hop", "fft_length", "mels"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {value!r}")
+        for name in ("lower_hz", "upper_hz", "floor", "mean", "scale"):
+            if not _is_number(value := getattr(self, name)):
+                raise ValueError(f"`{name}` must be a number. Received: {value!r}")
+        if not 0 <= self.lower_hz < self.upper_hz:
+            raise ValueError(
+                "`lower_hz` must be at least 0 and less than `upper_hz`. "
+                f"Received: {self.lower_hz} and {self.upper_hz}"
+            )
+        for name in ("floor", "scale"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"`{name}` must be positive. Received: {getattr(self, name)}")
+        if not isinstance(self.trim, bool):
+            raise ValueError(f"`trim` must be True or False. Received: {self.trim!r}")
         values = self.equalizer
-        if values and not (len(values) == self.mels and all(-90 <= one <= 0 for one in values)):
+        if values and not (
+            len(values) == self.mels and all(_is_number(one) and -90 <= one <= 0 for one in values)
+        ):
             raise ValueError(
                 f"`equalizer` must have {self.mels} values from -90 to 0. Received: {values}"
             )
@@ -87,15 +109,27 @@ class LogMelConfig:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LogMelConfig":
         """Reads a configuration that `save` wrote."""
-        values = json.loads(pathlib.Path(path).read_text())
+        try:
+            values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"A front-end configuration is no JSON. Received: {path}") from error
         known = {field.name for field in dataclasses.fields(cls)}
         # What was saved before silence could be cut has no word of it.
-        if {*values, "trim", "equalizer"} != known:
+        if not isinstance(values, dict) or {*values, "trim", "equalizer"} != known:
+            found = sorted(values) if isinstance(values, dict) else type(values).__name__
             raise ValueError(
                 f"A front-end configuration has the keys {sorted(known)}. "
-                f"Received: {sorted(values)} in {path}"
+                f"Received: {found} in {path}"
             )
-        return cls(**values)
+        try:
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{error} in {path}") from error
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a finite real number."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @functools.cache

@@ -132,7 +132,7 @@ def test_models_are_listed_with_their_cards(capsys, models):
         (["recognize", "--evry=1", "a.wav"], "--evry=1"),
         (["recognize", "--every=0", "a.wav"], "positive number of seconds is needed. Received: 0"),
         (["recognize", "--every=x", "a.wav"], "Received: x"),
-        (["recognize", "--model=nobody", "a.wav"], "are light-emodb-4. Received: 'nobody'"),
+        (["recognize", "--model=nobody", "a.wav"], "there is no such folder. Received: 'nobody'"),
         (["models", "nobody"], "Received: 'nobody'"),
         (["recognize", "--model=.", "a.wav"], "must have int8.tflite"),
     ],

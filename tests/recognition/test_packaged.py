@@ -3,6 +3,7 @@
 import configparser
 import json
 import pathlib
+import re
 import shutil
 
 import keras
@@ -79,11 +80,84 @@ def test_what_a_folder_lacks_is_named(models, name):
         packaged.read(models / "small-noise-3")
 
 
-@pytest.mark.parametrize("name", ["int8.tflite", "front_end.json", "labels.json"])
-def test_what_is_damaged_is_told_in_one_line(models, name):
-    (models / "small-noise-3" / name).write_bytes(b"{")
-    with pytest.raises(packaged.ModelError, match=r"damaged\. Received: .*small-noise-3"):
+def front_end(**fields):
+    return json.dumps(CONFIG.values | fields).encode()
+
+
+def trained_on(**fields):
+    return json.dumps({"recordings": 9, "levels": [0.0] * CONFIG.mels} | fields).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("int8.tflite", b"{", "no .tflite file"),
+        ("front_end.json", b"{", "no JSON"),
+        ("front_end.json", b"[]", "Received: list"),
+        ("front_end.json", front_end(sample_rate="16000"), "`sample_rate` .* Received: '16000'"),
+        ("front_end.json", front_end(sample_rate=0), "`sample_rate` .* Received: 0"),
+        ("front_end.json", front_end(hop=0), "`hop` .* Received: 0"),
+        ("front_end.json", front_end(mean=None), "`mean` .* Received: None"),
+        ("front_end.json", front_end(equalizer=["a"] * 8), "`equalizer`"),
+        ("labels.json", b"{", "Expecting"),
+        ("labels.json", b'{"a": 1, "b": 2, "c": 3}', "a list of names"),
+        ("labels.json", b'"abc"', "a list of names"),
+        ("labels.json", b"[1, 2, 3]", "a list of names"),
+        ("labels.json", b'["a", "a", "b"]', "a label is there twice: a, a, b"),
+        ("trained_on.json", b"[]", ""),
+        ("trained_on.json", trained_on(recordings=0), "no recordings"),
+        ("trained_on.json", trained_on(levels=[0.0]), "each of 8 mels"),
+        ("card.md", b"\xff", "utf-8"),
+    ],
+)
+def test_what_is_damaged_is_told_in_one_line(models, name, content, what):
+    (models / "small-noise-3" / name).write_bytes(content)
+    with pytest.raises(packaged.ModelError) as caught:
         packaged.read(models / "small-noise-3")
+    assert re.fullmatch(
+        rf"A model's file is damaged\. Received: \S*small-noise-3/{name} \(.*{what}.*\)",
+        str(caught.value),
+    )
+
+
+def test_a_graph_that_ends_early_is_damaged_wherever_it_ends(models):
+    path = models / "small-noise-3" / "int8.tflite"
+    content = path.read_bytes()
+    for size in (0, 9, len(content) // 2, len(content) - 4):
+        path.write_bytes(content[:size])
+        with pytest.raises(packaged.ModelError, match=rf"damaged\. Received: {path} \("):
+            packaged.read(path.parent)
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], ["a", "b", "c", "d"]])
+def test_every_output_has_a_label(models, labels):
+    path = models / "small-noise-3" / "labels.json"
+    path.write_text(json.dumps(labels))
+    with pytest.raises(packaged.ModelError) as caught:
+        packaged.read(path.parent)
+    assert str(caught.value) == (
+        f"A model must have a label for each of its outputs: {path}. "
+        f"Received: {len(labels)} labels, outputs [1, 3]"
+    )
+
+
+def test_a_keras_file_of_another_model_is_refused(models):
+    found = tfhrf.pretrained("small-noise-3")
+    keras.Sequential([keras.Input((FRAMES, 8)), keras.layers.Flatten()]).save(
+        found.folder / "model.keras"
+    )
+    with pytest.raises(packaged.ModelError, match=r"model\.keras\. Received: .* to \(None, 480\)"):
+        _ = found.model
+
+
+def test_a_folder_that_is_missing_is_told(models):
+    for place in ("runs/x/deployed", pathlib.Path("runs/x/deployed")):
+        with pytest.raises(packaged.ModelError) as caught:
+            packaged.find(place)
+        assert str(caught.value) == (
+            "The packaged models are small-noise-3, and there is no such folder. "
+            "Received: 'runs/x/deployed'"
+        )
 
 
 def test_a_damaged_keras_file_is_told_when_it_is_asked_for(models):
@@ -96,7 +170,7 @@ def test_front_end_and_model_must_fit(models):
     place = models / "small-noise-3"
     packaged.LogMelConfig(mels=9).save(place / "front_end.json")
     with pytest.raises(packaged.ModelError, match=r"same mels: .*\. Received: 8 and 9"):
-        _ = packaged.read(place).frames
+        packaged.read(place)
 
 
 def test_models_travel_with_the_package():

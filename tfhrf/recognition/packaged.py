@@ -7,11 +7,13 @@ code, so that `tfhrf.pretrained` is the function here.
 import dataclasses
 import functools
 import json
+import math
 import os
 import pathlib
-from typing import TYPE_CHECKING
+import zipfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
-from tfhrf.deploy import runners
 from tfhrf.log_mel import LogMelConfig
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ MODEL, INT8, FRONT_END, LABELS, TRAINED_ON, CARD = FILES = (
 )
 # What a study's folder has instead: the folded model, and above it what all its models share.
 STUDY_MODEL, STUDY = "folded.keras", "made_of.json"
+Content = TypeVar("Content")
 
 
 class ModelError(ValueError):
@@ -43,6 +46,7 @@ class Pretrained:
     name: str
     folder: pathlib.Path
     config: LogMelConfig  # the front end
+    frames: int  # of the window that the model sees
     labels: tuple[str, ...]  # the classes, in the order of the logits
     # How many recordings trained the model, and the mean of each mel over their frames; None if
     # the model does not say it.
@@ -57,23 +61,18 @@ class Pretrained:
         import keras
 
         path = self.folder / MODEL
+        path = path if path.exists() else self.folder / STUDY_MODEL
         try:
-            return keras.saving.load_model(
-                path if path.exists() else self.folder / STUDY_MODEL, compile=False
-            )
-        except (KeyError, OSError, ValueError) as error:
+            model = keras.saving.load_model(path, compile=False)
+        except (KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ModelError(f"A model cannot be loaded. Received: {path} ({error})") from error
-
-    @functools.cached_property
-    def frames(self) -> int:
-        """Frames of the window that the model sees."""
-        frames, mels = runners.input_shape(self.int8)
-        if mels != self.config.mels:
+        shapes = [(None, self.frames, self.config.mels), (None, len(self.labels))]
+        if [model.input_shape, model.output_shape] != shapes:
             raise ModelError(
-                f"A model and its front end must have the same mels: {self.folder}. "
-                f"Received: {mels} and {self.config.mels}"
+                f"A model must map {shapes[0]} to {shapes[1]}, as {INT8} and {LABELS} do: {path}. "
+                f"Received: {model.input_shape} to {model.output_shape}"
             )
-        return frames
+        return model
 
     @property
     def summary(self) -> str:
@@ -114,8 +113,13 @@ def find(model: str | os.PathLike[str]) -> Pretrained:
     Raises:
         ModelError: there is none, or it is not complete.
     """
-    if isinstance(model, str) and (model in names() or not pathlib.Path(model).is_dir()):
+    if isinstance(model, str) and model in names():
         return pretrained(model)
+    if not pathlib.Path(model).is_dir():
+        raise ModelError(
+            f"The packaged models are {', '.join(names()) or 'none'}, and there is no such folder. "
+            f"Received: {os.fspath(model)!r}"
+        )
     return read(pathlib.Path(model))
 
 
@@ -128,41 +132,82 @@ def read(folder: pathlib.Path) -> Pretrained:
     Raises:
         ModelError: a file is missing or damaged.
     """
-    card = folder / CARD
-    try:
-        content = (folder / INT8).read_bytes()
-        if content[4:8] != b"TFL3":
-            raise ValueError(f"{INT8} is no TensorFlow Lite graph")
-        recordings, levels = _trained_on(folder)
-        return Pretrained(
-            folder.name,
-            folder,
-            LogMelConfig.load(folder / FRONT_END),
-            _labels(folder),
-            recordings,
-            levels,
-            content,
-            card.read_text(encoding="utf-8") if card.exists() else "",
+    labels, path = _labels(folder)
+    config = _parsed(folder / FRONT_END, LogMelConfig.load)
+    content, inputs, outputs = _parsed(folder / INT8, _graph)
+    if len(inputs) != 3 or inputs[2] != config.mels:
+        raise ModelError(
+            f"A model and its front end must have the same mels: {folder}. "
+            f"Received: {inputs[2] if len(inputs) == 3 else inputs} and {config.mels}"
         )
+    if outputs != [1, len(labels)]:
+        raise ModelError(
+            f"A model must have a label for each of its outputs: {path}. "
+            f"Received: {len(labels)} labels, outputs {outputs}"
+        )
+    card, heard = folder / CARD, folder / TRAINED_ON
+    recordings, levels = (
+        _parsed(heard, lambda path: _trained_on(path, config.mels))
+        if heard.exists()
+        else (None, None)
+    )
+    return Pretrained(
+        folder.name,
+        folder,
+        config,
+        inputs[1],
+        labels,
+        recordings,
+        levels,
+        content,
+        _parsed(card, lambda path: path.read_text(encoding="utf-8")) if card.exists() else "",
+    )
+
+
+def _parsed(path: pathlib.Path, parse: Callable[[pathlib.Path], Content]) -> Content:
+    """What a function makes of a file of a model."""
+    try:
+        return parse(path)
     except OSError as error:
         raise ModelError(
             f"A model's folder must have {INT8}, {FRONT_END} and {LABELS}, or {STUDY} above it. "
-            f"Received: {error.filename} ({error.strerror})"
+            f"Received: {path} ({error.strerror})"
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"A model's file is damaged. Received: {folder} ({error})") from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModelError(f"A model's file is damaged. Received: {path} ({error})") from error
 
 
-def _trained_on(folder: pathlib.Path) -> tuple[int, tuple[float, ...]] | tuple[None, None]:
-    path = folder / TRAINED_ON
-    if not path.exists():
-        return None, None
-    found = json.loads(path.read_text())
-    return int(found["recordings"]), tuple(map(float, found["levels"]))
+def _graph(path: pathlib.Path) -> tuple[bytes, list[int], list[int]]:
+    """A graph, and the shapes of its input and its output."""
+    from tfhrf.deploy.tflite import graph
+
+    content = path.read_bytes()
+    inputs, outputs = graph.interface(graph.read(content))
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ValueError(f"{len(inputs)} inputs and {len(outputs)} outputs in place of one each")
+    return content, inputs[0]["shape"], outputs[0]["shape"]
 
 
-def _labels(folder: pathlib.Path) -> tuple[str, ...]:
+def _trained_on(path: pathlib.Path, mels: int) -> tuple[int, tuple[float, ...]]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    recordings, levels = int(found["recordings"]), tuple(map(float, found["levels"]))
+    if recordings < 1 or len(levels) != mels or not all(map(math.isfinite, levels)):
+        raise ValueError(f"no recordings, or no level for each of {mels} mels")
+    return recordings, levels
+
+
+def _labels(folder: pathlib.Path) -> tuple[tuple[str, ...], pathlib.Path]:
+    """The labels, and the file that has them."""
     own, study = folder / LABELS, folder.resolve().parent / STUDY
     if own.exists() or not study.exists():
-        return tuple(json.loads(own.read_text(encoding="utf-8")))
-    return tuple(json.loads(study.read_text(encoding="utf-8"))["classes"])
+        return _parsed(own, lambda path: _names(json.loads(path.read_text("utf-8")))), own
+    classes = _parsed(study, lambda path: _names(json.loads(path.read_text("utf-8"))["classes"]))
+    return classes, study
+
+
+def _names(found: object) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(one, str) and one for one in found):
+        raise ValueError("labels are a list of names")
+    if len(set(found)) < len(found):
+        raise ValueError(f"a label is there twice: {', '.join(found)}")
+    return tuple(found)
