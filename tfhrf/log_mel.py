@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 TOGETHER = 4096  # frames that `log_mel_numpy` computes at a time, 41 s
+MANY = 2**31
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,21 +60,22 @@ class LogMelConfig:
         object.__setattr__(self, "equalizer", tuple(self.equalizer))  # JSON has lists
         for name in ("sample_rate", "frame_length", "hop", "fft_length", "mels"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {value!r}")
-        for name in ("lower_hz", "upper_hz", "floor", "mean", "scale"):
+            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not (whole and 1 <= int(value) < MANY):
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        for name in ("lower_hz", "upper_hz", "mean"):
             if not _is_number(value := getattr(self, name)):
-                raise ValueError(f"`{name}` must be a number. Received: {value!r}")
+                raise ValueError(f"`{name}` must be a number. Received: {name}={value!r}")
+        for name in ("floor", "scale"):
+            if not (_is_number(value := getattr(self, name)) and value > 0):
+                raise ValueError(f"`{name}` must be a positive number. Received: {name}={value!r}")
         if not 0 <= self.lower_hz < self.upper_hz:
             raise ValueError(
-                "`lower_hz` must be at least 0 and less than `upper_hz`. "
-                f"Received: {self.lower_hz} and {self.upper_hz}"
+                "`lower_hz` must not be negative, and less than `upper_hz`. "
+                f"Received: lower_hz={self.lower_hz}, upper_hz={self.upper_hz}"
             )
-        for name in ("floor", "scale"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"`{name}` must be positive. Received: {getattr(self, name)}")
         if not isinstance(self.trim, bool):
-            raise ValueError(f"`trim` must be True or False. Received: {self.trim!r}")
+            raise ValueError(f"`trim` must be True or False. Received: trim={self.trim!r}")
         values = self.equalizer
         if values and not (
             len(values) == self.mels and all(_is_number(one) and -90 <= one <= 0 for one in values)

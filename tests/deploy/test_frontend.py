@@ -298,9 +298,10 @@ def test_two_front_ends_live_in_one_program(tmp_path):
     ],
 )
 def test_impossible_configurations_are_refused(changes, message, tmp_path):
-    config = dataclasses.replace(CONFIG, **changes)
     with pytest.raises(ValueError, match=message):
-        write_frontend(config, tmp_path, scale=SCALE, zero_point=ZERO_POINT)
+        write_frontend(
+            dataclasses.replace(CONFIG, **changes), tmp_path, scale=SCALE, zero_point=ZERO_POINT
+        )
     assert not list(tmp_path.iterdir())
 
 
