@@ -16,6 +16,7 @@ pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 from small_studies import SPEAKERS, recordings, run
 from sounds import write_wav
 
+from tfhrf.data.decode import AudioError
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies import record, results, study, tables
 from tfhrf.studies.record import StudyError
@@ -95,6 +96,17 @@ def test_other_data_are_refused_until_restarted(change, words, tmp_path):
     assert found["utterances"] == sum(one.speaker == ".x" for one in changed)
     assert all(path.exists() for path in owned)
     assert not any(path.exists() for path in stale)
+
+
+def test_a_restart_that_cannot_run_removes_nothing(tmp_path):
+    utterances = recordings(tmp_path / "sounds")
+    run(tmp_path / "out", utterances, fold_numbers=[1])
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    utterances[0].path.write_bytes(b"no sound")
+    with pytest.raises(AudioError):
+        run(tmp_path / "out", utterances, fold_numbers=[1], restart=True)
+    after = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert after == before
 
 
 def test_the_same_recordings_may_lie_elsewhere(tmp_path):

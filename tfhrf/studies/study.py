@@ -75,7 +75,8 @@ def run(
         config: LogMelConfig; its default if None.
         engine: what of tfhrf.workers computes features and runs folds; Local if None.
         strategy: a key of task.STRATEGIES.
-        restart: whether what the studies' folders hold of earlier studies is removed first.
+        restart: whether what the studies' folders hold of earlier studies is removed before the
+            new ones train.
         bad: None, or a dict to which utterances that cannot be used are added, as of `prepare`;
             the studies go on without them.
         teachers: folders of finished studies of the same data, whose models' posteriors are part
@@ -112,11 +113,10 @@ def run(
     if teachers:
         made_of["teachers"] = check_teachers(teachers, chosen, made_of)
     for study in studies:
-        if restart:
-            _remove(study.out)
         check_folder(study.out)
-        record.check_same(study.out, "settings.json", study.settings)
-        record.check_same(study.out, record.NAME, made_of)
+        if not restart:
+            record.check_same(study.out, "settings.json", study.settings)
+            record.check_same(study.out, record.NAME, made_of)
     features = features or prepare(paths, config, spans, engine=engine)
     more = {"unit": unit_of(utterances, folds)}
     if bad is not None:
@@ -128,6 +128,9 @@ def run(
 
     missing = []
     for study in studies:
+        # Not before: what cannot run again shall not take away what has.
+        if restart:
+            _remove(study.out)
         record.write(study.out, "settings.json", study.settings)
         record.write(study.out, record.NAME, made_of)
         config.save(study.out / "front_end.json")
