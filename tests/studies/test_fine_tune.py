@@ -11,6 +11,7 @@ pytest.importorskip("sklearn", reason="scikit-learn comes with the recipes")
 
 import tfhrf
 from tfhrf.data.corpora import CorpusError
+from tfhrf.data.folds import FoldError
 from tfhrf.recognition import packaged
 from tfhrf.studies.record import StudyError
 
@@ -68,6 +69,48 @@ def test_speakers_are_held_out_if_asked_for(table, started, tmp_path):
     assert sorted(results["folds"]) == list(SPEAKERS)
     assert results["utterances"] == 16
     assert results["missing folds"] == []
+
+
+def rows_of(table, count, named):
+    """Cuts a table to its first rows, of one speaker, whom it names or not."""
+    lines = [line.split(";") for line in table.read_text().splitlines()[: count + 1]]
+    table.write_text("\n".join(";".join(line[: 2 + named]) for line in lines))
+    return {name: column for name, column in COLUMNS.items() if named or name != "speaker"}
+
+
+@pytest.mark.filterwarnings("ignore:The label .* has one speaker")
+@pytest.mark.parametrize(("count", "named"), [(8, True), (4, False)])
+def test_what_cannot_be_split_trains_a_model_all_the_same(table, started, tmp_path, count, named):
+    columns = rows_of(table, count, named)
+    tuned = tfhrf.fine_tune(table, started, columns=columns, out="out", epochs=1)
+    assert tuned.labels == ("calm", "high")
+    assert tuned.recordings == count
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert (results["folds"], results["missing folds"]) == ({}, [])
+
+
+@pytest.mark.filterwarnings("ignore:The label .* has one speaker")
+def test_figures_need_two_speakers(table, started, tmp_path):
+    columns = rows_of(table, 8, True)
+    with pytest.raises(FoldError, match=r"two speakers\. Received: \['ann'\]"):
+        tfhrf.fine_tune(table, started, columns=columns, out="out", epochs=1, test=True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        *(({"epochs": epochs}, "Epochs are") for epochs in (-1, 0, 1.5, "3", True)),
+        *(({"seed": seed}, "A seed is") for seed in (-1, 2**32, "a", 1.0, None)),
+        *(({"columns": one}, "Columns are") for one in (["label=x"], "label", {"label": 1})),
+    ],
+)
+def test_wrong_arguments_are_told_before_anything_is_written(table, started, tmp_path, given, what):
+    ((name, value),) = given.items()
+    with pytest.raises(ValueError, match=f"^{what} ") as caught:
+        tfhrf.fine_tune(table, started, **{"columns": COLUMNS, "out": "out"} | given)
+    assert str(caught.value).endswith(f"Received: {name}={value!r}")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_wrong_is_one_line(table, started):

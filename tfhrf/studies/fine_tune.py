@@ -1,12 +1,16 @@
 """fine_tune: a trained model goes on learning from a user's table of recordings, in one call."""
 
 import functools
+import numbers
 import os
 import pathlib
 import types
 from collections.abc import Mapping
 
+from tfhrf.data.corpora import Corpus
+from tfhrf.data.corpora.classes import class_per_label, of_classes
 from tfhrf.data.folds import trained_on
+from tfhrf.data.tables import read_table
 from tfhrf.files import safe_name
 from tfhrf.recognition.packaged import START, Pretrained, find, read
 from tfhrf.studies import material, study
@@ -44,8 +48,9 @@ def fine_tune(
         out: folder of the study; in `runs` if None.
         epochs: how often each of three trainings sees the recordings; by their number if None.
         seed: of everything random.
-        test: whether models with every speaker held out in turn are trained and tested as well;
-            figures are in `results.json` then. They run in processes: a script calls it under
+        test: whether models with every speaker held out in turn are trained and tested as well.
+            Figures, in `results.json`, need it; a study without them is another one, in a folder
+            of its own. They run in processes: a script calls it under
             `if __name__ == "__main__":`.
 
     Returns:
@@ -53,27 +58,24 @@ def fine_tune(
 
     Raises:
         AudioError, CorpusError, ModelError, StudyError, TrainingError: as the recipes.
+        FoldError: `test` is asked for, and the recordings cannot be split: all are of one speaker,
+            or without speakers a class has fewer than five.
+        ValueError: `columns`, `epochs` or `seed` is not what it should be.
     """
+    _check(columns, epochs, seed)
     trained = find(model) if not isinstance(model, Pretrained) else model
     backbone, _, variant = trained.model.name.rpartition("_")
     source = str(trained.folder.resolve())
-    asked = dict.fromkeys(("protocol", "labels", "speakers", "test_dataset"))
-    places = {
-        "table": os.fspath(table),
-        "data_dir": data_dir,
-        "columns": [f"{name}={column}" for name, column in (columns or {}).items()],
-    }
-    given = types.SimpleNamespace(dataset="table", improvised=False, **asked, **places)
-    made_of = material.read(given)
-    count = len(trained_on(made_of.folds))
+    made_of = (_with_folds if test else _without_folds)(table, data_dir, columns or {})
+    count = len(trained_on(made_of.folds) or made_of.utterances)
     fixed = {"frames": trained.frames, **fine_for(trained.recordings, count)}
-    training = settings_for(count, **fixed, **({"epochs": epochs} if epochs else {}))
+    training = settings_for(count, **fixed, **({} if epochs is None else {"epochs": int(epochs)}))
     settings = {
         "model": backbone or variant,
         "dataset": "table",
         "variant": variant,
         "hrf": 0,
-        "seed": seed,
+        "seed": int(seed),
         "epochs": training.epochs,
         "protocol": made_of.protocol,
         **made_of.settings,
@@ -96,3 +98,47 @@ def fine_tune(
         levels=trained.levels,
     )
     return read(folder / DEPLOYED)
+
+
+def _check(columns, epochs, seed):
+    """Raises ValueError for arguments that no study can have."""
+
+    def is_whole(value):
+        return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+    if columns is not None and not (
+        isinstance(columns, Mapping) and all(isinstance(one, str) for one in columns.values())
+    ):
+        raise ValueError(
+            'Columns are a dict of names, such as {"label": "emotion"}. '
+            f"Received: columns={columns!r}"
+        )
+    if epochs is not None and not (is_whole(epochs) and epochs >= 1):
+        raise ValueError(f"Epochs are an integer from 1. Received: epochs={epochs!r}")
+    if not (is_whole(seed) and 0 <= seed < 2**32):
+        raise ValueError(f"A seed is an integer from 0 to 4294967295. Received: seed={seed!r}")
+
+
+def _with_folds(table, data_dir, columns):
+    asked = dict.fromkeys(("protocol", "labels", "speakers", "test_dataset"))
+    places = {
+        "table": os.fspath(table),
+        "data_dir": data_dir,
+        "columns": [f"{name}={column}" for name, column in columns.items()],
+    }
+    return material.read(
+        types.SimpleNamespace(dataset="table", improvised=False, **asked, **places)
+    )
+
+
+def _without_folds(table, data_dir, columns):
+    """As `_with_folds`, of recordings that may be too few, or of too few speakers, for folds."""
+    utterances = read_table(table, data_dir, columns=dict(columns))
+    classes = class_per_label(sorted({one.label for one in utterances}))
+    return material.Material(
+        Corpus(read_table, classes, {}),
+        of_classes(utterances, classes),
+        [],
+        "none",
+        {"table": pathlib.Path(table).stem},
+    )

@@ -68,7 +68,7 @@ def run(
         studies: list of Study.
         corpus: tfhrf.data.corpora.Corpus, for its classes and how they are scored.
         utterances: list of Utterance.
-        folds: list of Fold of these utterances.
+        folds: list of Fold of these utterances; of none where only the deployed model is wanted.
         training: TrainingSettings; if frames is None, the utterances' lengths decide.
         fold_numbers: which folds to run, from 1; all of them and the deployed model if None, the
             deployed model alone if there are none.
@@ -121,7 +121,7 @@ def run(
     more = {"unit": unit_of(utterances, folds)}
     if bad is not None:
         more["left out"] = _left_out(corpus, bad)
-    learned = trained_on(folds)
+    learned = trained_on(folds or chosen)
     if training.frames is None:
         frames = window_for([len(features[index]) for index in learned], config)
         training = dataclasses.replace(training, frames=frames)
