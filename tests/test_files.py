@@ -1,5 +1,6 @@
 """Folders that several processes write at the same time."""
 
+import errno
 import os
 import platform
 import subprocess
@@ -7,7 +8,15 @@ import sys
 
 import pytest
 
-from tfhrf.files import begin_folder, finish_folder, replacing_folder
+from tfhrf.files import (
+    begin_folder,
+    check_file,
+    finish_folder,
+    replacing,
+    replacing_folder,
+    write_text,
+    write_together,
+)
 
 
 def test_a_folder_is_replaced_whole(tmp_path):
@@ -44,3 +53,37 @@ def test_what_dead_processes_left_goes_and_what_others_write_stays(tmp_path):
     assert left == {*names.values()} - {names[one] for one in gone}
     finish_folder(folder, tmp_path / "03")
     assert (tmp_path / "03").is_dir()
+
+
+def test_errors_name_the_file_not_the_temporary_one(tmp_path):
+    (tmp_path / "folder").mkdir()
+    long = "n" * 300
+    calls = {
+        "folder": lambda: write_text(tmp_path / "folder", "text"),
+        long: lambda: write_text(tmp_path / long, "text"),
+        f"{long}.c": lambda: write_together(tmp_path, {f"{long}.c": "text"}),
+    }
+    for name, call in calls.items():
+        with pytest.raises(OSError, match=name) as caught:
+            call()
+        assert caught.value.filename == str(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    # What else went wrong in the block is told as it is.
+    with pytest.raises(FileNotFoundError) as missing, replacing(tmp_path / "new"):
+        (tmp_path / "none").read_text()
+    assert missing.value.filename == str(tmp_path / "none")
+
+
+def test_a_file_that_cannot_be_written_is_told_before(tmp_path):
+    (tmp_path / "file").touch()
+    for good in ("file", "new", "new/er"):
+        check_file(tmp_path / good)
+    for bad, code in (
+        (".", errno.EISDIR),
+        ("file/x", errno.ENOTDIR),
+        ("n" * 300, errno.ENAMETOOLONG),
+    ):
+        with pytest.raises(OSError, match=r"\w") as caught:
+            check_file(tmp_path / bad)
+        assert caught.value.errno == code
+        assert caught.value.filename == str(tmp_path / bad)

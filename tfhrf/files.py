@@ -9,6 +9,7 @@ import pathlib
 import platform
 import re
 import shutil
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -22,15 +23,30 @@ def replacing(path: PathLike) -> Iterator[pathlib.Path]:
     """Gives a temporary name beside `path`; renames it to `path` if the block succeeds."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    with _named(path, path.parent):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
     os.close(handle)
     temporary = pathlib.Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with _named(path, temporary):
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named(path: PathLike, temporary: pathlib.Path) -> Iterator[None]:
+    """An error of a temporary file, or of one in a folder, is told of the file that it becomes."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(error.filename, (str, os.PathLike)):
+            raise
+        if temporary not in (told := pathlib.Path(error.filename), *told.parents):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def safe_name(name: str) -> str:
@@ -73,6 +89,15 @@ def check_folder(directory: PathLike) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
 
 
+def check_file(path: PathLike) -> None:
+    """Raises OSError if a file cannot be written: before long work, not behind it."""
+    path = pathlib.Path(path)
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    check_folder(path.parent)
+
+
 def write_together(directory: PathLike, texts: Mapping[str, str]) -> None:
     """Writes several texts (name to text) into a folder: all of them, or none after an error.
 
@@ -88,8 +113,9 @@ def write_together(directory: PathLike, texts: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory(dir=directory, prefix=".unfinished-") as scratch:
         for name, text in texts.items():
             path = pathlib.Path(scratch) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            with _named(directory / name, pathlib.Path(scratch)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
         for name in texts:
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (pathlib.Path(scratch) / name).replace(directory / name)

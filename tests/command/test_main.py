@@ -5,9 +5,11 @@ import importlib
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from sounds import write_wav
 
 import tfhrf
 from tfhrf.command import main, training
+from tfhrf.deploy.page import writer
 from tfhrf.recognition import packaged
 
 LEVELS = 0.02  # of a posterior, for a step of an input: the front ends differ in their last bits
@@ -97,6 +100,93 @@ def test_standard_input_is_a_file(capsys, monkeypatch, tmp_path):
     _, (_, from_pipe), _ = run(capsys, "recognize", "-")
     _, (_, from_file), _ = run(capsys, "recognize", "a.wav")
     assert from_pipe.split("\t")[1:] == from_file.split("\t")[1:]
+
+
+def test_a_pipe_is_a_file(capsys, tmp_path):
+    for name, content in (("pipe", (tmp_path / "a.wav").read_bytes()), ("junk", b"no sound")):
+        os.mkfifo(name)
+        feeder = threading.Thread(target=(tmp_path / name).write_bytes, args=[content])
+        feeder.start()
+        code, lines, errors = run(capsys, "recognize", name)
+        feeder.join()
+        if name == "pipe":
+            _, (_, from_file), _ = run(capsys, "recognize", "a.wav")
+            assert (code, errors) == (0, [])
+            assert lines[1].split("\t") == ["pipe", *from_file.split("\t")[1:]]
+        else:
+            assert code == 2
+            assert errors[0].endswith(": junk")
+
+
+def test_names_and_lines_stay_apart(capsys, tmp_path):
+    name = "a\tb\nc.wav"
+    shutil.copyfile("a.wav", name)
+    for arguments in ([], ["--every=0.5"]):
+        code, (head, *rows), _ = run(capsys, "recognize", *arguments, name)
+        assert code == 0
+        for row in rows:
+            assert len(row.split("\t")) == len(head.split("\t"))
+            assert row.split("\t")[0] == r"a\tb\nc.wav"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--format=json"]])
+def test_silence_is_answered_with_a_warning(capsys, tmp_path, arguments):
+    write_wav(tmp_path / "silent.wav", np.zeros(16_000))
+    code, lines, errors = run(capsys, "recognize", *arguments, "a.wav", "silent.wav")
+    assert code == 0
+    assert "silent.wav" in lines[-1]
+    assert errors == [
+        "Warning: Nothing is louder than silence, the answer means nothing: silent.wav"
+    ]
+    if arguments:
+        assert json.loads(lines[-1]).keys() == {"file", "label", "posteriors"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closing", "error"),
+    [
+        (["-"], "<&-", "Error: Standard input is closed: -\n"),
+        (["a.wav"], ">&-", "Error: Standard output is closed\n"),
+        (["none.wav"], "2>&-", ""),
+    ],
+)
+def test_closed_streams_are_told(models, arguments, closing, error):
+    command = [sys.executable, "-m", "tfhrf", "recognize", f"--model={models / packaged.DEFAULT}"]
+    done = subprocess.run(
+        f"{shlex.join([*command, *arguments])} {closing}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, error)
+    assert "Error" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["export", ""], "A folder for the files is needed. Received: ''"),
+        (["export", f"--name={'a' * 300}", "out"], "of file names. Received: 300 letters"),
+        (["page", ""], "A file for the page is needed, such as emotions.html. Received: ''"),
+        (["page", "folder"], "Is a directory. Received: folder"),
+        (["page", "a.wav/page.html"], "Not a directory. Received: a.wav/page.html"),
+        (["page", "p" * 300], f"File name too long. Received: {'p' * 300}"),
+        (["train"], "required: conv_transformer | conformer | speech_former"),
+        (["train", "--dataset=emodb"], "required: conv_transformer | conformer | speech_former"),
+        (["train", "transformer"], "invalid choice: 'transformer'"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_written(
+    capsys, tmp_path, monkeypatch, arguments, error
+):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(writer, "compile_program", pytest.fail)
+    code, lines, (line,) = run(capsys, *arguments)
+    assert (code, lines) == (2, [])
+    assert error in line
+    assert {path.name for path in tmp_path.rglob("*")} == {"a.wav", "b.wav", "folder"}
 
 
 def test_a_file_that_cannot_be_used_does_not_stop_the_others(capsys):

@@ -104,6 +104,18 @@ def test_silence_that_the_front_end_cuts_is_counted(folder, tmp_path):
     assert 1.9 < found[-1].end < 2.7
 
 
+def test_silence_is_known(folder, sound, tmp_path):
+    silent = write_wav(tmp_path / "silent.wav", np.zeros(16_000))
+    assert tfhrf.recognize(silent, folder).silent
+    # A single sample of 16 bits is less than the front end hears.
+    click = np.zeros(16_000)
+    click[9000] = 2**-15
+    assert tfhrf.recognize(write_wav(tmp_path / "click.wav", click), folder).silent
+    click[9000] = 0.5
+    assert not tfhrf.recognize(write_wav(tmp_path / "loud.wav", click), folder).silent
+    assert not tfhrf.recognize(sound, folder).silent
+
+
 def test_what_cannot_be_used_is_named(folder, tmp_path, sound):
     with pytest.raises(AudioError, match=r"does not exist: .*none\.wav"):
         tfhrf.recognize(tmp_path / "none.wav", folder)
@@ -114,6 +126,9 @@ def test_what_cannot_be_used_is_named(folder, tmp_path, sound):
         tfhrf.recognize(short, folder)
     with pytest.raises(ValueError, match=r"positive number of seconds\. Received: 0"):
         tfhrf.recognize(sound, folder, every=0)
+    for every in ("1", float("nan"), [1.0]):
+        with pytest.raises(ValueError, match=r"^`every` .* positive number of seconds\. Rec"):
+            tfhrf.recognize(sound, folder, every=every)
     with pytest.raises(ValueError, match=r"'float32'\. Received: 'int4'"):
         tfhrf.recognize(sound, folder, precision="int4")
 

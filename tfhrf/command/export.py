@@ -32,6 +32,8 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
+    if not given.out:
+        return fail("A folder for the files is needed. Received: ''")
     model = find(given.model)
     import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
     from tfhrf.deploy.project import write_project

@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0, or 2 after an error of the user's making.
     """
     given = _parser().parse_args(arguments)
+    if sys.stdout is None:
+        return fail("Standard output is closed")
     # A file name need not be text.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

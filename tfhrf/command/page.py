@@ -14,6 +14,8 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
+    if not given.out:
+        return fail("A file for the page is needed, such as emotions.html. Received: ''")
     model = find(given.model)
     from tfhrf.recognition.page import write_model_page
 

@@ -5,15 +5,19 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 
-from tfhrf.command.said import define_model, fail
+from tfhrf.command.said import define_model, fail, say
 from tfhrf.deploy import runners
 from tfhrf.recognition.packaged import find
 
 HELP = "what a model says of sound files"
+# What would end a cell or a line.
+ESCAPED = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def define(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
         import tfhrf.quiet  # noqa: F401
     if given.format == "tsv":
         times = [] if given.every is None else ["start", "end"]
-        print("file", *times, "label", *model.labels, sep="\t")
+        print("file", *times, "label", *map(_cell, model.labels), sep="\t")
     failed = 0
     for name in given.files:
         try:
@@ -67,18 +71,27 @@ def run(given: argparse.Namespace) -> int:
             # The other files may be good.
             failed = fail(error)
             continue
+        if found.silent:
+            say(f"Warning: Nothing is louder than silence, the answer means nothing: {name}")
         if given.format == "json":
             values = dataclasses.asdict(found)
+            del values["silent"]
             if given.every is None:
                 del values["windows"]
             print(json.dumps({"file": name, **values}), flush=True)
         elif given.every is None:
-            print(name, found.label, *_numbers(found.posteriors), sep="\t", flush=True)
+            print(
+                _cell(name), _cell(found.label), *_numbers(found.posteriors), sep="\t", flush=True
+            )
         else:
             for one in found.windows:
                 times = [f"{one.start:.2f}", f"{one.end:.2f}"]
-                print(name, *times, one.label, *_numbers(one.posteriors), sep="\t")
+                print(_cell(name), *times, _cell(one.label), *_numbers(one.posteriors), sep="\t")
     return failed
+
+
+def _cell(text: str) -> str:
+    return text.translate(ESCAPED)
 
 
 def _numbers(posteriors: dict[str, float]) -> list[str]:
@@ -87,12 +100,28 @@ def _numbers(posteriors: dict[str, float]) -> list[str]:
 
 @contextlib.contextmanager
 def _path(name: str) -> Iterator[str]:
-    """The path of a file, also of what standard input holds."""
-    if name != "-":
+    """The path of a file, also of what standard input or a pipe holds: a sound is read twice."""
+    from tfhrf.data.decode import AudioError
+
+    if name != "-" and not _is_pipe(name):
         yield name
         return
+    if name == "-" and sys.stdin is None:
+        raise AudioError("Standard input is closed", name)
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "standard input")  # noqa: PTH118
-        with open(path, "wb") as file:  # noqa: PTH123
-            file.write(sys.stdin.buffer.read())
-        yield path
+        path = os.path.join(folder, "sound")  # noqa: PTH118
+        source = contextlib.nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb")  # noqa: PTH123, SIM115
+        with source as sound, open(path, "wb") as file:  # noqa: PTH123
+            shutil.copyfileobj(sound, file)
+        try:
+            yield path
+        except AudioError as error:
+            shown = "standard input" if name == "-" else name
+            raise AudioError(str(error).replace(path, shown)) from None
+
+
+def _is_pipe(name: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(name).st_mode)  # noqa: PTH116
+    except OSError:
+        return False

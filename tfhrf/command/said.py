@@ -8,8 +8,14 @@ from tfhrf.recognition.packaged import DEFAULT
 
 def fail(error: object, code: int = 2) -> int:
     """Says in one line what went wrong, and returns the exit code."""
-    print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+    say(f"Error: {error}")
     return code
+
+
+def say(text: str) -> None:
+    """Says it in one line on standard error, if that is open."""
+    if sys.stderr is not None:
+        print(" ".join(text.split()), file=sys.stderr)
 
 
 def define_model(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,10 @@ NEEDED = ("absl", "jinja2", "matplotlib", "sklearn", "tensorboard")  # of the ex
 
 
 def define(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("backbone", choices=BACKBONES, help=", ".join(BACKBONES))
+    # The metavar is what an error says of a backbone that is left out.
+    parser.add_argument(
+        "backbone", choices=BACKBONES, metavar=" | ".join(BACKBONES), help=", ".join(BACKBONES)
+    )
     parser.add_argument(
         "flags", nargs=argparse.REMAINDER, metavar="...", help="flags, such as --dataset=emodb"
     )

@@ -20,6 +20,7 @@ RESERVED_WORDS = """
     std tflite tfhrf
 """
 RESERVED = frozenset(RESERVED_WORDS.split())
+LONGEST_NAME = 100  # file systems take 255 bytes, of which some follow it
 
 
 def check_name(name):
@@ -27,6 +28,11 @@ def check_name(name):
         raise ValueError(
             "`name` must be a C identifier: letters, digits and underscores, beginning with a "
             f"letter. Received: {name!r}"
+        )
+    if len(name) > LONGEST_NAME:
+        raise ValueError(
+            f"`name` must have at most {LONGEST_NAME} letters, as it is part of file names. "
+            f"Received: {len(name)} letters"
         )
     if name in RESERVED or "__" in name:
         raise ValueError(f"`name` is reserved in C or C++; choose another. Received: {name!r}")

@@ -34,6 +34,7 @@ class Recognition:
     label: str  # of the highest posterior
     posteriors: dict[str, float]  # by label, the mean over the windows
     windows: tuple[Window, ...]
+    silent: bool  # whether no frame is louder than silence: then the answer means nothing
 
 
 def recognize(
@@ -68,8 +69,9 @@ def recognize(
     chosen = model if isinstance(model, Pretrained) else find(model)
     if precision not in ("int8", "float32"):
         raise ValueError(f"`precision` must be 'int8' or 'float32'. Received: {precision!r}")
-    if every is not None and not 0 < every < float("inf"):
-        raise ValueError(f"`every` must be a positive number of seconds. Received: {every}")
+    number = isinstance(every, (int, float, np.number))
+    if every is not None and not (number and 0 < every < float("inf")):
+        raise ValueError(f"`every` must be a positive number of seconds. Received: {every!r}")
     config = chosen.config
     (wave,) = decode([os.fspath(file)], config.sample_rate)
     wave, offset = _trimmed(wave, config)
@@ -93,7 +95,8 @@ def recognize(
         start = min(index * hop, last) * seconds
         end = min(start + chosen.frames * seconds, length)
         windows.append(Window(offset + start, offset + end, *_said(chosen, row)))
-    return Recognition(*_said(chosen, posteriors.mean(axis=0)), tuple(windows))
+    silent = bool(features.max() <= config.silence)
+    return Recognition(*_said(chosen, posteriors.mean(axis=0)), tuple(windows), silent)
 
 
 def _trimmed(wave: Any, config: LogMelConfig) -> tuple[Any, float]:

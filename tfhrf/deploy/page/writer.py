@@ -15,7 +15,7 @@ from typing import Any
 from tfhrf.deploy.page.wasm import compile_program
 from tfhrf.deploy.project import write_project
 from tfhrf.endpoint import EndpointConfig
-from tfhrf.files import write_text
+from tfhrf.files import check_file, write_text
 from tfhrf.log_mel import LogMelConfig
 
 PARTS = pathlib.Path(__file__).parent / "html"
@@ -80,6 +80,7 @@ def write_page(
         RuntimeError: clang or wasm-ld is missing, or refuses the sources.
         OSError: the page cannot be written.
     """
+    check_file(path)
     rule = endpoint or EndpointConfig.at(config.sample_rate, config.hop)
     with tempfile.TemporaryDirectory() as folder:
         report = write_project(tflite_bytes, config, folder, labels=labels, endpoint=rule)
