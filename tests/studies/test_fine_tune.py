@@ -78,7 +78,6 @@ def rows_of(table, count, named):
     return {name: column for name, column in COLUMNS.items() if named or name != "speaker"}
 
 
-@pytest.mark.filterwarnings("ignore:The label .* has one speaker")
 @pytest.mark.parametrize(("count", "named"), [(8, True), (4, False)])
 def test_what_cannot_be_split_trains_a_model_all_the_same(table, started, tmp_path, count, named):
     columns = rows_of(table, count, named)
@@ -89,7 +88,6 @@ def test_what_cannot_be_split_trains_a_model_all_the_same(table, started, tmp_pa
     assert (results["folds"], results["missing folds"]) == ({}, [])
 
 
-@pytest.mark.filterwarnings("ignore:The label .* has one speaker")
 def test_figures_need_two_speakers(table, started, tmp_path):
     columns = rows_of(table, 8, True)
     with pytest.raises(FoldError, match=r"two speakers\. Received: \['ann'\]"):

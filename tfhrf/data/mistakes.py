@@ -22,6 +22,7 @@ def check(utterances, where):
     counts = Counter(utterance.label for utterance in utterances)
     if len(counts) < 2:
         raise CorpusError(f"There is only one label in {where}. Received: {next(iter(counts))}")
+    speakers = {one.speaker for one in utterances}
     for label, count in sorted(counts.items()):
         twin = _twin(label, count, counts)
         if twin:
@@ -29,10 +30,9 @@ def check(utterances, where):
                 f"The label '{label}' ({count} recordings) looks like '{twin}' ({counts[twin]}): "
                 f"{where}"
             )
-        speakers = {one.speaker for one in utterances if one.label == label}
-        if len(speakers) == 1 and speakers != {""}:
-            _warn(f"The label '{label}' has one speaker, {speakers.pop()}: {where}")
-    speakers = {one.speaker for one in utterances}
+        heard = {one.speaker for one in utterances if one.label == label}
+        if len(heard) == 1 < len(speakers):
+            _warn(f"The label '{label}' has one speaker, {heard.pop()}: {where}")
     _check_names("speakers", speakers, where)
     _check_names("groups", {one.group for one in utterances} - speakers, where)
     _check_twice(utterances)
