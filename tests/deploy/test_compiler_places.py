@@ -13,8 +13,8 @@ from tiny_models import disturb
 
 import tfhrf
 from tfhrf.deploy import runners
-from tfhrf.deploy.foreign.dilation import join_dilations
 from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.dilation import join_dilations
 from tfhrf.deploy.tflite.schema import schema
 
 pytestmark = [needs_compiler, needs_tflm]

@@ -1,10 +1,10 @@
 """Files of others, in the form that TFLM computes as TensorFlow Lite does."""
 
-from tfhrf.deploy.foreign.dilation import join_dilations
 from tfhrf.deploy.foreign.islands import look_up_islands
 from tfhrf.deploy.foreign.shapes import settle_shapes
 from tfhrf.deploy.foreign.unsigned import to_signed
 from tfhrf.deploy.tflite import graph as graphs
+from tfhrf.deploy.tflite.dilation import join_dilations
 from tfhrf.deploy.tflite.missing_operators import replace_missing
 from tfhrf.deploy.tflite.ranges import scale_zeros
 from tfhrf.deploy.tflite.tokens import take_tokens

@@ -17,6 +17,7 @@ from tfhrf.deploy.tflite.arena import order_tensors
 from tfhrf.deploy.tflite.balance import balance
 from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.constant_folding import fold_constants
+from tfhrf.deploy.tflite.dilation import join_dilations
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
 from tfhrf.deploy.tflite.fidelity import check_faithful, output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
@@ -161,6 +162,7 @@ def float_graph(model, precision):
     replace_missing(graph)
     graph_rewrites.slice_unequal_splits(graph)
     if precision in INTEGERS:
+        join_dilations(graph)
         for_integers(graph, precision)
     graph_rewrites.slice_fewer_axes(graph)
     graph_rewrites.multiply_computed(graph)
