@@ -103,7 +103,7 @@ def test_blocks_as_batches_and_back(shape, block, amounts, seed, tmp_path):
 
 
 def equals_reference(content, folder, seed):
-    """TensorFlow Lite Micro pads with 0 in place of the zero point: TensorFlow Lite is right."""
+    """TensorFlow Lite Micro pads with other than the zero point: TensorFlow Lite is right."""
     report, call = compile_c(content, folder)
     for example in random_inputs(content, 10, seed):
         for found, expected in zip(call(example), expected_of(content, example), strict=True):

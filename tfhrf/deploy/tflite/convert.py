@@ -160,9 +160,9 @@ def float_graph(model, precision):
         fold_constants(graph)
     carry_masks(graph)
     replace_missing(graph)
+    join_dilations(graph)
     graph_rewrites.slice_unequal_splits(graph)
     if precision in INTEGERS:
-        join_dilations(graph)
         for_integers(graph, precision)
     graph_rewrites.slice_fewer_axes(graph)
     graph_rewrites.multiply_computed(graph)

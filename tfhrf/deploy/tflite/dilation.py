@@ -2,18 +2,19 @@
 
 TensorFlow's converter writes a dilation as SPACE_TO_BATCH_ND, a convolution without it, and
 BATCH_TO_SPACE_ND where the number of examples is left open, or where convolutions share the blocks.
-TFLM goes by the shapes of the file, which do not count the blocks in the first case, pads with 0 in
-place of the zero point, and has no 16-bit form.
+TFLM goes by the shapes of the file, which do not count the blocks in the first case, pads with what
+its memory happens to hold, mostly 0, in place of the zero point, and has no 16-bit form.
 """
 
 import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
-from tfhrf.deploy.tflite.pieces import like_values, pad, reshape
+from tfhrf.deploy.tflite.pieces import like, like_values, pad, reshape
 from tfhrf.deploy.tflite.schema import schema
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 ACTIVATIONS = ("RELU", "RELU6")
+SQUARES = ("ADD", "MUL", "SQUARE")
 RESHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 
 
@@ -65,6 +66,8 @@ def join(graph, chain):
             take_out(subgraph, [operator])
     while absorb(graph, convolution, new[-1]):
         pass
+    if new[-1] is not convolution:
+        square_before(graph, new[-1])
     return True
 
 
@@ -89,8 +92,9 @@ def absorb(graph, convolution, last):
     if graphs.type_name(tensor) != "float32" or name not in ("ADD", *ACTIVATIONS):
         return False
     if name == "ADD":
-        total = added_up(graph, [*convolution.inputs[2:], *(i for i in reader.inputs if i != y)])
-        if total is None or len(total) != graphs.shape_of(tensor)[-1]:
+        others = [i for i in reader.inputs if i != y]
+        total = added_up(graph, [*convolution.inputs[2:], *others])
+        if not others or total is None or len(total) != graphs.shape_of(tensor)[-1]:
             return False
         bias = graphs.add_constant(graph, total, f"{graphs.tensor_name(tensor)}/bias")
         convolution.inputs = [*convolution.inputs[:2], bias]
@@ -100,6 +104,26 @@ def absorb(graph, convolution, last):
     last.outputs = list(reader.outputs)
     take_out(subgraph, [reader])
     return True
+
+
+def square_before(graph, last):
+    """Has floats of a RESHAPE that are added to, or multiplied by, themselves reshaped afterwards.
+
+    The quantizer does that, too, but leaves the ranges where they were.
+    """
+    x, y = int(last.inputs[0]), int(last.outputs[0])
+    tensors = graph.subgraphs[0].tensors
+    if graphs.type_name(tensors[y]) != "float32":
+        return
+    for reader in graphs.neighbors(graph, y)[1]:
+        if graphs.operator_name(graph, reader) not in SQUARES or {*reader.inputs} != {y}:
+            continue
+        (result,) = reader.outputs
+        square = like(graph, int(result), "square", graphs.shape_of(tensors[x]))
+        reader.inputs, reader.outputs = [x] * len(reader.inputs), [square]
+        graphs.replace(graph, reader, [reader, reshape(graph, square, int(result))])
+    if not graphs.neighbors(graph, y)[1] and y not in outputs_of(graph):
+        take_out(graph.subgraphs[0], [last])
 
 
 def added_up(graph, indices):
