@@ -13,10 +13,11 @@ from needs import needs_tflm
 from places import EXAMPLE, ROOT
 from single_operators import Spec, constant, single
 from test_compiler_operators import options
-from tiny_models import chain, encoder, normal, sounds
+from tiny_models import chain, encoder, forward, normal, signal_to_noise, sounds
 
 from tfhrf import to_tflite
 from tfhrf.deploy import runners
+from tfhrf.deploy.tflite import fidelity
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.interpreter import make_interpreter
 from tfhrf.deploy.tflite.tflm_operators import check_supported
@@ -172,6 +173,27 @@ def test_reference_kernels_predict_several_inputs_and_outputs():
         np.testing.assert_array_equal(found, expected)
     with pytest.raises(ValueError, match=r"has 2 inputs\. Received: 1 arrays"):
         runners.predict_reference(content, given[:1])
+
+
+@needs_tflm
+def test_a_loss_is_that_of_the_device(recwarn):
+    """The reference kernel of a root in 16 bits loses its values; the device's does not."""
+    x = keras.Input((7, 5))
+    model = keras.Model(x, ops.rsqrt(ops.square(x) + 1e-3))
+    given = normal(40, 7, 5)
+    content = to_tflite(model, given, precision="int16x8")
+    assert signal_to_noise(forward(model, given), runners.predict(content, given)) > 20
+    assert not [one for one in recwarn if "Quantization leaves" in str(one.message)]
+
+
+def test_a_loss_on_the_device_alone_is_said(monkeypatch):
+    def lost(graph, examples):
+        return [np.zeros((len(examples[0]), 3), np.float32)]
+
+    monkeypatch.setattr(fidelity, "on_device", lost)
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(3)])
+    with pytest.warns(UserWarning, match=r"output 0 at -?\d+\.\d dB of the float model's"):
+        to_tflite(model, normal(40, 8))
 
 
 def test_no_loss_is_reported_that_is_none(recwarn):

@@ -1,12 +1,13 @@
 """How near a float graph comes to the model, and an integer graph to that float graph."""
 
+import contextlib
 import warnings
 
 import numpy as np
 import tensorflow as tf
 from keras import ops, tree
 
-from tfhrf.deploy import levels
+from tfhrf.deploy import levels, tflm_process
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.interpreter import input_places, make_interpreter
 from tfhrf.hrf.rebuild import graph_of
@@ -15,8 +16,9 @@ LEAST_DECIBELS = 15.0
 # A float graph is 80 dB and more from its model, unless rounding, say, is part of it.
 LEAST_OF_FLOATS = 20.0
 ROUNDING = 1e-4  # of what is next to nothing
-# Enough to tell a graph that lost its values from one that rounds them.
-EXAMPLES = 32
+# Enough to tell a graph that lost its values from one that rounds them; the device's kernels, which
+# are slow here, compute one of so many.
+EXAMPLES, APART = 32, 4
 
 
 def output_decibels(before, after, examples):
@@ -109,21 +111,42 @@ def warn_of_loss(before, after, examples, name_layer):
         examples: list with one float32 array for each model input.
         name_layer: maps a tensor's name to words that say which layer it belongs to.
     """
-    try:
-        runs = [run(graph, some_of(examples)) for graph in (before, after)]
-    except RuntimeError:
+    some = some_of(examples)
+    expected, found = run(before, some), {}
+    with contextlib.suppress(RuntimeError):
         # TensorFlow Lite lacks some that TensorFlow Lite Micro has: 16-bit SQUARED_DIFFERENCE.
-        return
+        found = run(after, some)
+    device = on_device(after, [array[::APART] for array in some])
     outputs = [judged(graph) for graph in (before, after)]
     for number, (old, new) in enumerate(zip(*outputs, strict=True)):
-        decibels = signal_to_noise(runs[0][old], runs[1][new])
+        floats, integers = expected[old], found.get(new)
+        if device is not None and new == int(after.subgraphs[0].outputs[number]):
+            values = device[number].reshape(floats[::APART].shape)
+            # Kernels differ: what the device's compute is what counts.
+            if integers is None or signal_to_noise(integers[::APART], values) < LEAST_DECIBELS:
+                floats, integers = floats[::APART], values
+        if integers is None:
+            continue
+        decibels = signal_to_noise(floats, integers)
         if decibels < LEAST_DECIBELS:
             warnings.warn(
                 f"Quantization leaves output {number} at {decibels:.1f} dB of the float model's on "
                 f"the representative data, below {LEAST_DECIBELS:.0f} dB"
-                f"{first_loss(before, after, runs, name_layer)}",
+                f"{first_loss(before, after, (expected, found), name_layer)}",
                 stacklevel=3,
             )
+
+
+def on_device(graph, examples):
+    """Real values of an integer graph's outputs in TensorFlow Lite Micro; None if it cannot run."""
+    if not tflm_process.available():
+        return None
+    given = [examples[slot] for slot in input_slots(graph)]
+    try:
+        outputs = tflm_process.call("predict_here", graphs.write(graph), given)
+    except RuntimeError:
+        return None
+    return outputs if isinstance(outputs, list) else [outputs]
 
 
 def first_loss(before, after, runs, name_layer):
