@@ -55,6 +55,31 @@ def test_masked_frames_do_not_count(name, tmp_path):
     assert signal_to_noise(expected, runners.predict(content, data)) > 22
 
 
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("name", BEHIND_A_MASK)
+def test_token_0_does_not_count(name, tmp_path):
+    keras.utils.set_random_seed(0)
+    tokens = keras.Input((FRAMES,), dtype="int32")
+    embedded = layers.Embedding(23, MELS, keras.initializers.RandomNormal(0, 1), mask_zero=True)(
+        tokens
+    )
+    behind = BEHIND_A_MASK[name](embedded)
+    # What attention makes of padded frames, which are not zero here, is for nobody to read.
+    read = layers.GlobalAveragePooling1D()(behind) if "attention" in name else behind
+    model = keras.Model(tokens, read)
+    disturb(model)
+    data = np.random.default_rng(0).integers(1, 23, (40, FRAMES)).astype(np.int32)
+    for number, example in enumerate(data):
+        example[FRAMES - number % FRAMES :] = 0
+    expected = forward(model, data)
+    exact = runners.predict(tfhrf.to_tflite(model, precision="float32"), data)
+    np.testing.assert_allclose(exact, expected, atol=2e-5)
+    content = tfhrf.to_tflite(model, data)
+    compare(content, tmp_path, 10)
+    assert signal_to_noise(expected, runners.predict(content, data)) > 22
+
+
 def test_another_value_than_zero_is_refused():
     x = keras.Input((FRAMES, MELS))
     model = keras.Model(x, layers.LSTM(3)(layers.Masking(-1.0)(x)))

@@ -1,7 +1,8 @@
-"""Masks of padded frames, as Masking layers make them, without what TFLM lacks for booleans.
+"""Masks of padded frames, as Masking and Embedding make them, without what TFLM lacks for booleans.
 
 A frame counts where any of its values differs from zero. Until something chooses by it, a mask is
-the largest absolute value of the frame, which moves as other values do; there it is compared.
+the largest absolute value of the frame, which moves as other values do; there it is compared. Of
+tokens, of which 0 does not count, it is a row of a table of zero and ones.
 """
 
 import numpy as np
@@ -18,6 +19,8 @@ from tfhrf.deploy.tflite.graph import (
     neighbors,
     operator_name,
     replace,
+    token_count,
+    type_name,
 )
 from tfhrf.deploy.tflite.pieces import binary, like, unary
 from tfhrf.deploy.tflite.schema import schema
@@ -35,7 +38,13 @@ def carry_masks(graph):
         name = operator_name(graph, operator)
         read = [int(index) for index in operator.inputs]
         source = masked(graph, operator) if name == "REDUCE_ANY" else None
-        if source is not None:
+        tokens = tokens_that_count(graph, operator) if name == "NOT_EQUAL" else 0
+        if tokens:
+            table = add_constant(graph, np.arange(tokens).clip(0, 1).astype(np.float32), "counts")
+            sides = [table, read[0]]
+            new = make_operator(graph, "GATHER", schema.GatherOptionsT(), sides, operator.outputs)
+            replace(graph, operator, [new])
+        elif source is not None:
             size = like(graph, source, "size")
             ends = [size, read[1]], operator.outputs
             largest = make_operator(graph, "REDUCE_MAX", operator.builtinOptions, *ends)
@@ -64,6 +73,15 @@ def masked(graph, any_differs):
     if not is_constant_float(graph, zero) or constant_array(graph, zero).any():
         return None
     return source
+
+
+def tokens_that_count(graph, unequal):
+    """How many tokens there are of which a NOT_EQUAL tells 0 from the others, or 0."""
+    source, zero = map(int, unequal.inputs)
+    tensors = graph.subgraphs[0].tensors
+    if type_name(tensors[source]) != "int32" or not is_constant(graph, tensors[zero]):
+        return 0
+    return 0 if constant_array(graph, zero).any() else token_count(graph, source)
 
 
 def carried(graph, masks, index):
