@@ -28,13 +28,13 @@ TARGETS = {
 }
 
 
-def build(folder, target):
-    """Compiles a folder that `to_c` wrote for a target; returns the path of what counts it."""
+def build(folder, target, main=emulator.TFLM / "boards/count.c"):
+    """Compiles a folder that `to_c` wrote, and `main`, for a target; returns the program's path."""
     folder = pathlib.Path(folder)
     program = folder / f"{re.sub('[^A-Za-z0-9]+', '_', target)}.elf"
     cpu, flags = TARGETS[target]
-    own = [emulator.TFLM / "boards" / name for name in ("count.c", "host.c")]
-    emulator.link(cpu, [*own, folder / "model.c"], program, folder, flags)
+    sources = [main, emulator.TFLM / "boards/host.c", folder / "model.c"]
+    emulator.link(cpu, sources, program, folder, flags)
     return program
 
 

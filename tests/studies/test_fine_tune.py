@@ -112,7 +112,7 @@ def test_wrong_arguments_are_told_before_anything_is_written(table, started, tmp
 
 
 def test_what_is_wrong_is_one_line(table, started):
-    with pytest.raises(CorpusError, match="no column 'label'"):
+    with pytest.raises(CorpusError, match="no column 'path'"):
         tfhrf.fine_tune(table, started, epochs=1)
     with pytest.raises(packaged.ModelError, match="Received: 'nobody'"):
         tfhrf.fine_tune(table, "nobody")
