@@ -226,7 +226,10 @@ def test_the_name_changes_with_all_that_frames_depend_on_and_with_nothing_else(s
     assert name.startswith("8mels-")
     for field in dataclasses.fields(CONFIG):
         value = getattr(CONFIG, field.name)
-        other = (-1.0,) * CONFIG.mels if field.name == "equalizer" else value + 1
+        if field.name == "equalizer":
+            other = (-1.0,) * CONFIG.mels
+        else:
+            other = not value if isinstance(value, bool) else value + 1
         other = dataclasses.replace(CONFIG, **{field.name: other})
         assert store.folder_name(paths, other, spans) != name
     monkeypatch.chdir(paths[0].parent)
