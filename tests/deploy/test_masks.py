@@ -30,15 +30,19 @@ BEHIND_A_MASK = {
 }
 
 
+def padded(data):
+    """Examples of 1 to FRAMES frames, which zeros follow."""
+    for number, example in enumerate(data):
+        example[FRAMES - number % FRAMES :] = 0
+    return data
+
+
 def masked(name):
     keras.utils.set_random_seed(0)
     x = keras.Input((FRAMES, MELS))
     model = keras.Model(x, BEHIND_A_MASK[name](layers.Masking()(x)))
     disturb(model)
-    data = normal(40, FRAMES, MELS)
-    for number, example in enumerate(data):
-        example[FRAMES - number % FRAMES :] = 0.0
-    return model, data
+    return model, padded(normal(40, FRAMES, MELS))
 
 
 @needs_compiler
@@ -69,9 +73,7 @@ def test_token_0_does_not_count(name, tmp_path):
     read = layers.GlobalAveragePooling1D()(behind) if "attention" in name else behind
     model = keras.Model(tokens, read)
     disturb(model)
-    data = np.random.default_rng(0).integers(1, 23, (40, FRAMES)).astype(np.int32)
-    for number, example in enumerate(data):
-        example[FRAMES - number % FRAMES :] = 0
+    data = padded(np.random.default_rng(0).integers(1, 23, (40, FRAMES)).astype(np.int32))
     expected = forward(model, data)
     exact = runners.predict(tfhrf.to_tflite(model, precision="float32"), data)
     np.testing.assert_allclose(exact, expected, atol=2e-5)

@@ -77,7 +77,7 @@ def _in_python(model: Pretrained, samples: Any) -> list[list[float]]:
     from tfhrf.log_mel import log_mel_numpy
 
     config = model.config
-    predict = runners.predict if runners.available() else runners.predict_reference
+    predict = runners.predictor()
     features = log_mel_numpy(samples / 32768, config)
     found = []
     for start, end in utterances(samples, EndpointConfig.at(config.sample_rate, config.hop)):

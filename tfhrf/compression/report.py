@@ -293,7 +293,7 @@ def steps_of(
 
 
 def first_output(content: bytes, inputs: list[np.ndarray]) -> np.ndarray:
-    predict = runners.predict if runners.available() else runners.predict_reference
+    predict = runners.predictor()
     found = predict(content, inputs)
     return found[0] if isinstance(found, list) else found
 

@@ -8,7 +8,7 @@ TensorFlow for these only.
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -315,6 +315,11 @@ def predict_reference(content: bytes, inputs: np.ndarray | Sequence[np.ndarray])
             outputs.append(interpreter.get_tensor(one["index"])[0])
     several = [dequantize(np.stack(y), one) for y, one in zip(results, found, strict=True)]
     return several if len(several) > 1 else several[0]
+
+
+def predictor() -> Callable[..., Any]:
+    """`predict`, or `predict_reference` where the tflite-micro wheel is missing."""
+    return predict if available() else predict_reference
 
 
 def input_shape(content: bytes) -> tuple[int, ...]:

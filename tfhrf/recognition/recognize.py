@@ -119,7 +119,7 @@ def _parts(features: Any, model: Pretrained, hop: int) -> Iterator[Any]:
 
 def _logits(model: Pretrained, windows: Any, precision: str) -> Any:
     if precision == "int8":
-        predict = runners.predict if runners.available() else runners.predict_reference
+        predict = runners.predictor()
         return predict(model.int8, windows)
     return np.asarray(model.model(windows, training=False))
 
