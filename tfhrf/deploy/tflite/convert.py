@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import dropwhile, takewhile
 from typing import Any, Literal, get_args
 
 import keras
@@ -325,19 +326,24 @@ def layer_namer(model):
         f"Identity_{i}" if i else "Identity": x._keras_history.operation.name
         for i, x in enumerate(graph_of(model).outputs)
     }
-    names = sorted((layer.name for layer in walk(model)), key=len, reverse=True)
+    names = {layer.name for layer in walk(model)}
+
+    def layer_of(scope):
+        # TensorFlow numbers a name that it meets again.
+        return next((name for name in (scope, re.sub(r"_\d+$", "", scope)) if name in names), None)
 
     def name_layer(tensor):
         for name, layer in outputs.items():
             # The converter appends digits of its own where it splits an operator.
             if re.fullmatch(rf"{name}\d*", tensor):
                 return f"layer '{layer}', "
-        # A tensor's name is a path; TensorFlow numbers a name that it meets again.
-        parts = re.split(r"[/;]", tensor)
-        for match in ("{}", r"{}_\d+"):
-            for name in names:
-                if any(re.fullmatch(match.format(re.escape(name)), part) for part in parts):
-                    return f"layer '{name}', "
+        # The paths of the operators that became one, the last operator's first. Layers' scopes
+        # follow each other; what is below them is a layer's own, and may be called as another is.
+        for path in tensor.split(";"):
+            found = dropwhile(lambda name: name is None, map(layer_of, path.split("/")))
+            inner = [*takewhile(lambda name: name is not None, found)]
+            if inner:
+                return f"layer '{inner[-1]}', "
         return ""
 
     return name_layer
