@@ -9,6 +9,7 @@ from absl import flags
 
 import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
 from tfhrf.studies import cli, material, record, stress, tables
+from tfhrf.studies.study_files import SETTINGS
 
 material.define_places()
 
@@ -17,7 +18,7 @@ def main(folders):
     if not folders:
         raise record.StudyError("Give the folders of one or more studies. Received: none")
     for folder in folders:
-        settings = record.read(folder, "settings.json")
+        settings = record.read(folder, SETTINGS)
         results = stress.run(folder, material.read_again(settings, flags.FLAGS))
         print(f"\n{tables.stress_table(results)}\n\nWritten to {folder}")
 

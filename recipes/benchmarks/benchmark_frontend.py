@@ -22,6 +22,7 @@ from tfhrf.deploy import runners
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models import ConvTransformer
 from tfhrf.studies import cli
+from tfhrf.studies.study_files import FRONT_END, INT8
 from tfhrf.studies.training import TrainingSettings, compile_model, fit
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "The EMO-DB folder.", required=True)
@@ -36,8 +37,8 @@ def main():
     paths = [utterance.path for utterance in utterances]
     if MODEL_DIR.value:
         folder = pathlib.Path(MODEL_DIR.value)
-        content = (folder / "int8.tflite").read_bytes()
-        config_path = folder / "front_end.json"
+        content = (folder / INT8).read_bytes()
+        config_path = folder / FRONT_END
         config = LogMelConfig.load(config_path) if config_path.exists() else LogMelConfig()
     else:
         config = LogMelConfig()

@@ -31,6 +31,7 @@ from tfhrf.studies import cli, material, record, shrink
 from tfhrf.studies.assess import calibration_windows
 from tfhrf.studies.level import as_heard, front_end_of
 from tfhrf.studies.metrics import confusion_counts, recall
+from tfhrf.studies.study_files import FOLDED, FRONT_END, SETTINGS
 
 material.define_places()
 flags.DEFINE_list("held_out", ["03"], "Names of the folds, such as held-out speakers.")
@@ -117,9 +118,9 @@ def main(folders):
         given = " ".join(folders) or "none"
         raise record.StudyError(f"Give the folder of one study. Received: {given}")
     folder = pathlib.Path(folders[0])
-    settings = record.read(folder, "settings.json")
+    settings = record.read(folder, SETTINGS)
     made_of = material.read_again(settings, flags.FLAGS)
-    base = LogMelConfig.load(folder / "front_end.json")
+    base = LogMelConfig.load(folder / FRONT_END)
     utterances = made_of.utterances
     stored = prepare([u.path for u in utterances], base, [u.span for u in utterances])
     targets = np.array([made_of.corpus.labels.index(u.label) for u in utterances])
@@ -129,7 +130,7 @@ def main(folders):
         if fold.name not in flags.FLAGS.held_out:
             continue
         place = folder / safe_name(fold.name)
-        model = keras.saving.load_model(place / "folded.keras", compile=False)
+        model = keras.saving.load_model(place / FOLDED, compile=False)
         config = front_end_of(place, base)
         features = as_heard(stored, base, config)
         frames = model.input_shape[1]

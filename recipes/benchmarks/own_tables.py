@@ -12,6 +12,7 @@ from absl import flags
 from tfhrf.files import checksum, replacing
 from tfhrf.studies.arms import in_shell
 from tfhrf.studies.record import StudyError
+from tfhrf.studies.study_files import RESULTS
 
 
 def place_of():
@@ -83,4 +84,4 @@ def train_on(table, study, backbone, *more):
     print(f"\n{in_shell(arguments)}", flush=True)
     if subprocess.run([sys.executable, *arguments], check=False).returncode:
         raise StudyError(f"A training stopped. Received: {study}")
-    return json.loads((study / "results.json").read_text())["scores"]["int8"]["ua"]
+    return json.loads((study / RESULTS).read_text())["scores"]["int8"]["ua"]

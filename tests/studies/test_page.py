@@ -13,7 +13,7 @@ import scipy.stats
 from small_studies import recordings, run
 
 from tfhrf.studies import comparison_page, pictures, recalls, results, study_page
-from tfhrf.studies.results import PAGE
+from tfhrf.studies.study_files import PAGE
 
 
 class Page(html.parser.HTMLParser):

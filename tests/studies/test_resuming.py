@@ -18,8 +18,9 @@ from sounds import write_wav
 
 from tfhrf.data.decode import AudioError
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies import record, results, study, tables
+from tfhrf.studies import results, study, tables
 from tfhrf.studies.record import StudyError
+from tfhrf.studies.study_files import MADE_OF, SETTINGS
 from tfhrf.studies.training import TrainingSettings
 
 
@@ -135,7 +136,7 @@ def test_other_settings_are_refused(given, words, tmp_path):
         run(tmp_path / "out", utterances, fold_numbers=[1], **given)
 
 
-@pytest.mark.parametrize("name", ["settings.json", record.NAME])
+@pytest.mark.parametrize("name", [SETTINGS, MADE_OF])
 @pytest.mark.parametrize("content", ["", "[1", '"text"'])
 def test_a_damaged_record_is_named(name, content, tmp_path):
     utterances = recordings(tmp_path / "sounds")

@@ -17,6 +17,7 @@ from tfhrf.hrf.summary import summary
 from tfhrf.studies.metrics import confusion_counts
 from tfhrf.studies.results import record_of
 from tfhrf.studies.shrink import Calibration, measured, shrink, tuning_steps
+from tfhrf.studies.study_files import CALIBRATION, FOLD, FOLDED, INT8, TRAINED
 from tfhrf.studies.training import inference
 
 CALIBRATION_WINDOWS = 200
@@ -51,14 +52,14 @@ def assess(advance, work, folder, record, calibration, sides, corpus, settings, 
 
 def _complete(advance, work, record, calibration, sides, corpus, settings, config):
     start = time.perf_counter()
-    trained = keras.saving.load_model(work / "trained.keras", compile=False)
+    trained = keras.saving.load_model(work / TRAINED, compile=False)
     folded = fold(trained)
-    folded.save(work / "folded.keras")
+    folded.save(work / FOLDED)
     made = shrink(folded, calibration, settings, advance)
     content = [*made.values()][-1]
-    write_bytes(work / "int8.tflite", content)
+    write_bytes(work / INT8, content)
     if not corpus.confidential:
-        write_text(work / "calibration.json", json.dumps(calibration.clips) + "\n")
+        write_text(work / CALIBRATION, json.dumps(calibration.clips) + "\n")
     models = {"trained": inference(trained), "folded": inference(folded)}
     expected = models["trained"](calibration.windows)
     difference = np.abs(models["folded"](calibration.windows) - expected).max()
@@ -82,7 +83,7 @@ def _complete(advance, work, record, calibration, sides, corpus, settings, confi
         posteriors = posteriors_of(models, features, trained.input_shape[1], config, advance)
         record[side] = decide(posteriors, targets, groups, corpus)
     record["seconds"]["folding, quantization and test"] = time.perf_counter() - start
-    write_text(work / "fold.json", json.dumps(record) + "\n")
+    write_text(work / FOLD, json.dumps(record) + "\n")
 
 
 def calibration_places(features, frames, config):

@@ -15,7 +15,8 @@ from tfhrf.studies.pictures import (
     save_costs,
     save_learning_curves,
 )
-from tfhrf.studies.results import DEPLOYED, METRICS, SHARED, ResultsError, in_words
+from tfhrf.studies.results import METRICS, SHARED, ResultsError, in_words
+from tfhrf.studies.study_files import DEPLOYED, RESULTS
 from tfhrf.studies.study_page import CAVEAT, confusions_of, costs_of, kind_of, recalls_of
 from tfhrf.studies.tables import differing, half_interval, tested_in_words, values_of
 
@@ -63,7 +64,7 @@ def _places(folders):
     """The folders of every group's studies, a list for each, in the order of their seeds."""
     found: dict[str, dict] = collections.defaultdict(dict)
     for folder in folders:
-        settings = json.loads((pathlib.Path(folder) / "results.json").read_text())["settings"]
+        settings = json.loads((pathlib.Path(folder) / RESULTS).read_text())["settings"]
         seed = settings.pop("seed")
         found[json.dumps(settings)].setdefault(seed, []).append(folder)
     return {text: [seeds[seed] for seed in sorted(seeds)] for text, seeds in found.items()}

@@ -15,8 +15,8 @@ from tfhrf.files import safe_name
 from tfhrf.recognition.packaged import START, Pretrained, find, read
 from tfhrf.studies import material, study
 from tfhrf.studies.defaults import fine_for, settings_for
-from tfhrf.studies.results import DEPLOYED
 from tfhrf.studies.start import begun_from, continued
+from tfhrf.studies.study_files import DEPLOYED
 from tfhrf.workers import Local
 
 

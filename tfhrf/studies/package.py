@@ -11,10 +11,10 @@ from tfhrf.deploy import runners
 from tfhrf.files import replacing_folder, write_text
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.recognition import packaged
-from tfhrf.studies import record
 from tfhrf.studies.card import SOURCES, Source, card
 from tfhrf.studies.record import StudyError, read
-from tfhrf.studies.results import DEPLOYED, record_of
+from tfhrf.studies.results import record_of
+from tfhrf.studies.study_files import DEPLOYED, MADE_OF, RESULTS
 
 
 def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, across=()):
@@ -38,7 +38,7 @@ def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, a
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise StudyError(f"A model's name is of a-z, 0-9 and single hyphens. Received: {name!r}")
     results, deployed = _finished(study), pathlib.Path(study, DEPLOYED)
-    made_of = read(study, record.NAME)
+    made_of = read(study, MADE_OF)
     source = _source(results["settings"], licence, attribution)
     config = LogMelConfig.load(deployed / packaged.FRONT_END)
     frames, _ = runners.input_shape((deployed / packaged.INT8).read_bytes())
@@ -58,7 +58,7 @@ def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, a
 
 def _finished(study):
     """The results of a study that lacks nothing."""
-    results = read(study, "results.json")
+    results = read(study, RESULTS)
     if results["missing folds"] or not record_of(pathlib.Path(study, DEPLOYED)):
         lacks = ", ".join(results["missing folds"] or [DEPLOYED])
         raise StudyError(f"The study is not finished, it lacks {lacks}. Received: {study}")
@@ -80,7 +80,7 @@ def _source(settings, licence, attribution):
 
 
 def _across(settings, folder):
-    found = read(folder, "results.json")
+    found = read(folder, RESULTS)
     theirs = found["settings"]
     if theirs["dataset"] != settings["dataset"] or "test_dataset" not in theirs:
         raise StudyError(

@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from tfhrf.files import replacing, safe_name
-from tfhrf.studies.results import DEPLOYED, KINDS, METRICS, SHARED
+from tfhrf.studies.results import KINDS, METRICS, SHARED
+from tfhrf.studies.study_files import DEPLOYED
 from tfhrf.studies.tables import differing, half_interval, values_of
 
 CURVES = "learning_curves.png"

@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from tfhrf.data import store
 from tfhrf.files import write_text
-
-NAME = "made_of.json"
+from tfhrf.studies.study_files import FOLD, MADE_OF
 
 
 class StudyError(ValueError):
@@ -76,12 +75,12 @@ def check_same(out, name, now):
 
     Args:
         out: folder of the study.
-        name: "settings.json" or NAME.
+        name: SETTINGS or MADE_OF.
         now: dict of plain values.
     """
     path = pathlib.Path(out) / name
     if not path.exists():
-        if any(pathlib.Path(out).glob("[!.]*/fold.json")):
+        if any(pathlib.Path(out).glob(f"[!.]*/{FOLD}")):
             raise StudyError(
                 f"A study that does not say what it was made of is in {out}; choose another "
                 f"folder, or begin again with --restart. Received: no {name}"
@@ -97,7 +96,7 @@ def check_same(out, name, now):
 
 def check_data(out, now):
     """Raises StudyError unless the study in `out` was made of the data that `data_of` returned."""
-    before = read(out, NAME)
+    before = read(out, MADE_OF)
     found = _differences({key: before.get(key) for key in now}, now)
     if found:
         raise StudyError(f"The study in {out} was made of other data. Received: {found}")

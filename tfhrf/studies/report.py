@@ -9,6 +9,7 @@ from tfhrf.files import write_text
 from tfhrf.studies import arms, paired
 from tfhrf.studies.pictures import save_arms, save_changes
 from tfhrf.studies.results import ResultsError
+from tfhrf.studies.study_files import RESULTS
 from tfhrf.studies.tables import half_interval
 
 REFERENCE = "light"
@@ -30,7 +31,7 @@ def found_runs(out, seeds):
         for backbone in arms.BACKBONES:
             for arm in arms.ARMS:
                 runs = arms.runs_of(out, corpus, backbone, arm, seeds)
-                if all((run / "results.json").is_file() for run in runs):
+                if all((run / RESULTS).is_file() for run in runs):
                     found[corpus, backbone, arm] = runs
     return found
 
@@ -41,7 +42,7 @@ def recalls(runs):
     Returns:
         Array of UA, results of the first seed.
     """
-    results = [json.loads((run / "results.json").read_text()) for run in runs]
+    results = [json.loads((run / RESULTS).read_text()) for run in runs]
     return np.array([one["scores"]["int8"]["ua"] for one in results]), results[0]
 
 

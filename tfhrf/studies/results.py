@@ -6,14 +6,11 @@ import pathlib
 import numpy as np
 
 from tfhrf.studies.metrics import scores_of_counts
+from tfhrf.studies.study_files import FOLD, FOLDED, INT8, MADE_OF, RESULTS, SETTINGS, TRAINED
 
-DEPLOYED = "deployed"  # the folder of the model that all speakers trained
-STRESS = ("stress.json", "stress.png")  # what tfhrf.studies.stress writes
-PAGE = "report.html"  # what one looks at, beside results.json
-INSTRUCTIONS = "instructions.json"  # what tflm/count_instructions.py --write leaves beside a graph
 # What a complete fold has: keys of its fold.json, and files beside it.
 _KEYS = {"fold", "folding error", "int8 bytes", "parameters", "seconds"}
-_FILES = ("trained.keras", "folded.keras", "int8.tflite")
+_FILES = (TRAINED, FOLDED, INT8)
 KINDS = {
     "trained": "as trained (float32)",
     "folded": "folded (float32)",
@@ -45,11 +42,11 @@ def collect(out, corpus):
     """
     out = pathlib.Path(out)
     records = [record for _, record in sorted(complete(out).items())]
-    made_of = out / "made_of.json"
+    made_of = out / MADE_OF
     asked = json.loads(made_of.read_text())["folds"] if made_of.exists() else {}
     deployed = [record for record in records if "tflm" in record]
     results = {
-        "settings": json.loads((out / "settings.json").read_text()),
+        "settings": json.loads((out / SETTINGS).read_text()),
         "labels": list(corpus.labels),
         "metrics": list(corpus.metrics),
         "decisions": corpus.decisions,
@@ -70,7 +67,7 @@ def collect(out, corpus):
 
 def complete(out):
     """The records of the folds that are complete in a study's folder, by the folds' folders."""
-    folders = (path.parent for path in pathlib.Path(out).glob("[!.]*/fold.json"))
+    folders = (path.parent for path in pathlib.Path(out).glob(f"[!.]*/{FOLD}"))
     records = {folder.name: record_of(folder) for folder in folders}
     return {name: record for name, record in records.items() if record}
 
@@ -79,7 +76,7 @@ def record_of(folder):
     """What fold.json in a fold's folder holds, None if the fold is not complete or damaged."""
     folder = pathlib.Path(folder)
     try:
-        record = json.loads((folder / "fold.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / FOLD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     whole = isinstance(record, dict) and record.keys() >= _KEYS
@@ -130,7 +127,7 @@ def group(folders, folds=None):
     """
     groups: dict[str, dict[int, list]] = {}
     for folder in folders:
-        path = pathlib.Path(folder) / "results.json"
+        path = pathlib.Path(folder) / RESULTS
         if not path.exists():
             raise ResultsError(f"No finished study is in {folder}")
         results = json.loads(path.read_text())

@@ -23,8 +23,9 @@ from tfhrf.studies.level import front_end_of
 from tfhrf.studies.metrics import scores_of_counts
 from tfhrf.studies.pictures import save_stress
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.results import STRESS, complete
+from tfhrf.studies.results import complete
 from tfhrf.studies.study import named, usable
+from tfhrf.studies.study_files import INT8, MADE_OF, RESULTS, SETTINGS, STRESS
 from tfhrf.workers import Local
 
 VOICES = 16  # utterances of others from which the babble of a fold is mixed
@@ -55,13 +56,11 @@ def run(out, material):
         )
     corpus, utterances = material.corpus, material.utterances
     folds = named(material.folds)
-    made_of = record.read(out, record.NAME)
+    made_of = record.read(out, MADE_OF)
     try:
         config = LogMelConfig(**made_of["front end"])
     except (KeyError, TypeError):
-        raise StudyError(
-            f"The study is of another version. Received: {out / record.NAME}"
-        ) from None
+        raise StudyError(f"The study is of another version. Received: {out / MADE_OF}") from None
     finished = _results(out)
     if finished.get("left out"):
         utterances, folds, _ = usable(utterances, folds, config, Local(), {})
@@ -72,10 +71,10 @@ def run(out, material):
     tested = [fold for fold in folds if fold.name in places and fold.test]
     if not tested:
         raise StudyError(f"No fold of the study is complete. Received: {out}")
-    models = {fold.name: (places[fold.name] / "int8.tflite").read_bytes() for fold in tested}
+    models = {fold.name: (places[fold.name] / INT8).read_bytes() for fold in tested}
     frames = int(runners.load(models[tested[0].name])[1][0]["shape"][1])
     results = {
-        "settings": record.read(out, "settings.json"),
+        "settings": record.read(out, SETTINGS),
         "decisions": corpus.decisions,
         "folds": len(tested),
         "missing folds": sorted({fold.name for fold in folds} - set(models)),
@@ -97,7 +96,7 @@ def run(out, material):
 def _results(out):
     """What the study found, empty if it is not finished."""
     try:
-        return json.loads((out / "results.json").read_text(encoding="utf-8"))
+        return json.loads((out / RESULTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 

@@ -24,7 +24,17 @@ from tfhrf.studies import record, shrink, study_page
 from tfhrf.studies.defaults import window_for
 from tfhrf.studies.pictures import CURVES, confusion_name, save_study
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.results import DEPLOYED, KINDS, PAGE, STRESS, collect, complete
+from tfhrf.studies.results import KINDS, collect, complete
+from tfhrf.studies.study_files import (
+    DEPLOYED,
+    FOLD,
+    FRONT_END,
+    MADE_OF,
+    PAGE,
+    RESULTS,
+    SETTINGS,
+    STRESS,
+)
 from tfhrf.studies.task import run_folds
 from tfhrf.studies.teachers import check_teachers, soft_targets
 from tfhrf.workers import Local, Task
@@ -115,8 +125,8 @@ def run(
     for study in studies:
         check_folder(study.out)
         if not restart:
-            record.check_same(study.out, "settings.json", study.settings)
-            record.check_same(study.out, record.NAME, made_of)
+            record.check_same(study.out, SETTINGS, study.settings)
+            record.check_same(study.out, MADE_OF, made_of)
     features = features or prepare(paths, config, spans, engine=engine)
     more = {"unit": unit_of(utterances, folds)}
     if bad is not None:
@@ -131,9 +141,9 @@ def run(
         # Not before: what cannot run again shall not take away what has.
         if restart:
             _remove(study.out)
-        record.write(study.out, "settings.json", study.settings)
-        record.write(study.out, record.NAME, made_of)
-        config.save(study.out / "front_end.json")
+        record.write(study.out, SETTINGS, study.settings)
+        record.write(study.out, MADE_OF, made_of)
+        config.save(study.out / FRONT_END)
         there = {found["fold"] for found in complete(study.out).values()}
         missing.append([fold for fold in chosen if fold.name not in there])
     results = {
@@ -239,7 +249,7 @@ def _report(study, corpus, more):
     # Another process may complete a fold of the same study meanwhile.
     while len(results["seconds"]) != len(complete(study.out)):
         results = {**collect(study.out, corpus), **more}
-        write_text(study.out / "results.json", json.dumps(results, indent=2) + "\n")
+        write_text(study.out / RESULTS, json.dumps(results, indent=2) + "\n")
     save_study(pathlib.Path(study.out), results)
     study_page.write(study.out, results)
     return results
@@ -247,9 +257,9 @@ def _report(study, corpus, more):
 
 def _remove(out):
     """Removes what a study wrote into its folder, and nothing else."""
-    for path in pathlib.Path(out).glob("*/fold.json"):
+    for path in pathlib.Path(out).glob(f"*/{FOLD}"):
         shutil.rmtree(path.parent)
-    written = ["settings.json", record.NAME, "results.json", "front_end.json", PAGE, *STRESS]
+    written = [SETTINGS, MADE_OF, RESULTS, FRONT_END, PAGE, *STRESS]
     for name in [*written, CURVES, *map(confusion_name, KINDS)]:
         (pathlib.Path(out) / name).unlink(missing_ok=True)
 

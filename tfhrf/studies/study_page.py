@@ -12,7 +12,8 @@ from tfhrf.studies.pictures import (
     save_recalls,
     save_stress,
 )
-from tfhrf.studies.results import DEPLOYED, INSTRUCTIONS, KINDS, METRICS, PAGE, STRESS, in_words
+from tfhrf.studies.results import KINDS, METRICS, in_words
+from tfhrf.studies.study_files import DEPLOYED, INSTRUCTIONS, PAGE, STRESS
 from tfhrf.studies.tables import tested_in_words
 
 CAVEAT = (

@@ -16,7 +16,7 @@ from tfhrf.files import begin_folder, cleaning_up, safe_name, write_text
 from tfhrf.recognition.packaged import FRONT_END, TRAINED_ON
 from tfhrf.studies.assess import assess, calibration_of
 from tfhrf.studies.level import as_heard, equalized, mel_levels
-from tfhrf.studies.results import DEPLOYED
+from tfhrf.studies.study_files import DEPLOYED, TRAINED
 from tfhrf.studies.training import compile_model, fit_averaged
 from tfhrf.workers import worker_pool
 
@@ -140,7 +140,7 @@ def _heard(stored, config, levels, fold):
 
 
 def _save(work, model, features, config, fold):
-    model.save(work / "trained.keras")
+    model.save(work / TRAINED)
     config.save(work / FRONT_END)
     if not fold.tests:
         levels = mel_levels([features[i] for i in fold.train])

@@ -16,12 +16,12 @@ from tfhrf.studies import record
 from tfhrf.studies.assess import posteriors_of
 from tfhrf.studies.level import as_heard, front_end_of
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.results import DEPLOYED, record_of
+from tfhrf.studies.results import record_of
+from tfhrf.studies.study_files import DEPLOYED, FOLDED, SETTINGS
 from tfhrf.studies.training import inference
 
 # What a teacher's study and its students' have in common.
 SAME = ("recordings", "labels", "speakers", "folds", "classes", "front end")
-MODEL = "folded.keras"
 
 
 def check_teachers(runs, folds, made_of):
@@ -44,13 +44,13 @@ def check_teachers(runs, folds, made_of):
                 raise StudyError(
                     f"A teacher has no complete fold {fold.name}. Received: --teacher={run}"
                 )
-            found.update((place / MODEL).read_bytes())
+            found.update((place / FOLDED).read_bytes())
     return found.hexdigest()[: record.LENGTH]
 
 
 def name_teachers(runs):
     """What taught, in one word for the settings of the students."""
-    told = [record.read(run, "settings.json") for run in runs]
+    told = [record.read(run, SETTINGS) for run in runs]
     names = [
         f"{one['model']} {one['variant']} hrf {one['hrf']} seed {one['seed']}"
         + (f" by {one['teacher']}" if "teacher" in one else "")
@@ -85,7 +85,7 @@ def _taught(runs, fold, features, classes, config, advance):
     sums = np.zeros((len(some), classes))
     for run in runs:
         place = _place(run, fold)
-        model = keras.saving.load_model(place / MODEL, compile=False)
+        model = keras.saving.load_model(place / FOLDED, compile=False)
         own = front_end_of(place, config)
         heard = as_heard(some, config, own)
         models, frames = {"": inference(model)}, model.input_shape[1]
