@@ -51,13 +51,14 @@ format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix .
 
 # The same tests and a fold of a recipe on the newest TensorFlow, but for those of C, boards, files of others,
-# corpora, folds, processes, tables, pages, resuming and sound files, to which TensorFlow is all the same, and of
-# large models, whose layers the light ones have.
-SAME := $(addprefix data/test_,acted corpora daic_woz folds iemocap m3ed odd_files read_table) \
-	$(addprefix deploy/test_,compiler_compact compiler_operators compiler_products endpoint \
-	estimate_cycles firmware foreign frontend fuzz project tflm_operators tflm_sources unsigned web_page) \
-	$(addprefix studies/test_,flags package page report resuming stress study tables teachers) \
-	test_cluster test_notebooks test_workers
+# corpora, folds, processes, tables, pages, resuming, sound files, the command line, wheels and documents, to which
+# TensorFlow is all the same, and of large models, whose layers the light ones have.
+SAME := $(addprefix data/test_,acted corpora daic_woz decode distort folds iemocap m3ed odd_files read_table) \
+	$(addprefix deploy/test_,border compiler_choices compiler_compact compiler_images compiler_kernels \
+	compiler_operators compiler_places compiler_products compiler_state compiler_trained endpoint \
+	estimate_cycles firmware foreign frontend fuzz project ranges tflm_operators tflm_sources unsigned web_page) \
+	$(addprefix studies/test_,flags package page recipes report resuming stress study tables teachers) \
+	test_architecture test_cluster test_dist test_docs test_notebooks test_typing test_workers
 test-newest: $(NEWEST)/installed
 	rm -rf $(NEWEST)/study
 	$(NEWEST)/bin/python recipes/train_convtransformer.py --folds=1 --out=$(NEWEST)/study

@@ -11,7 +11,7 @@ from tiny_models import disturb, forward, normal, signal_to_noise
 import tfhrf
 from tfhrf.deploy import runners
 
-FRAMES, MELS = 4, 4
+FRAMES, MELS = 3, 4
 
 
 def attention(x, **arguments):
@@ -61,7 +61,7 @@ def test_masked_frames_do_not_count(name, tmp_path):
 
 @needs_compiler
 @needs_tflm
-@pytest.mark.parametrize("name", BEHIND_A_MASK)
+@pytest.mark.parametrize("name", ["lstm", "gru, backwards", "attention", "causal attention", "mean"])
 def test_token_0_does_not_count(name, tmp_path):
     keras.utils.set_random_seed(0)
     tokens = keras.Input((FRAMES,), dtype="int32")
