@@ -61,7 +61,9 @@ def test_masked_frames_do_not_count(name, tmp_path):
 
 @needs_compiler
 @needs_tflm
-@pytest.mark.parametrize("name", ["lstm", "gru, backwards", "attention", "causal attention", "mean"])
+@pytest.mark.parametrize(
+    "name", ["lstm", "gru, backwards", "attention", "causal attention", "mean"]
+)
 def test_token_0_does_not_count(name, tmp_path):
     keras.utils.set_random_seed(0)
     tokens = keras.Input((FRAMES,), dtype="int32")

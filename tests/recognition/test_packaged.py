@@ -111,6 +111,7 @@ def trained_on(**fields):
         ("trained_on.json", b"[]", ""),
         ("trained_on.json", trained_on(recordings=0), "no recordings"),
         ("trained_on.json", trained_on(levels=[0.0]), "each of 8 mels"),
+        ("trained_on.json", trained_on(heard="0123456789ab"), "10 digits each"),
         ("card.md", b"\xff", "utf-8"),
     ],
 )

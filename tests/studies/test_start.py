@@ -10,6 +10,7 @@ import small_models
 import soundfile
 from recipes_run import assert_one_line, train
 from small_models import FRAMES, LABELS, write_model
+from small_studies import recordings, run
 from sounds import write_wav
 from test_recipes import corpus, elsewhere  # noqa: F401
 
@@ -76,9 +77,42 @@ def test_what_does_not_fit_is_refused(folder):
     with pytest.raises(StudyError, match=r"takes windows of \(60, 8\)\. Received: \(60, 9\)"):
         continued((60, 9), 3, folder, LABELS, 0)
     with pytest.raises(StudyError, match=r"recipe and its --variant\. Received: conformer_light"):
-        start(folder, "conformer", ["light"])
+        start(folder, "conformer", ["light"], "table")
     with pytest.raises(packaged.ModelError, match="Received: 'nobody'"):
-        start("nobody", "conformer", ["light"])
+        start("nobody", "conformer", ["light"], "table")
+
+
+def test_what_the_start_has_heard_is_not_tested(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    everyone = recordings(tmp_path / "sounds", "abcd", 2)
+    first, then = everyone[:4], everyone[4:]
+    run(tmp_path / "first", first)
+    begun = packaged.find(tmp_path / "first/deployed")
+    assert (begun.datasets, len(begun.heard)) == (("own",), 4)
+    with pytest.raises(StudyError, match=r"trained on 2 of the 4 utterances.*Received: .*first"):
+        run(tmp_path / "again", everyone[2:6], begun=begun)
+    # Where nothing is tested, recordings may be heard again.
+    run(tmp_path / "again", everyone[2:6], begun=begun, fold_numbers=[])
+
+    run(tmp_path / "then", then, begun=begun)
+    begun = packaged.find(tmp_path / "then/deployed")
+    assert len(begun.heard) == 8
+    with pytest.raises(StudyError, match=r"deployed was trained on 4 of the 4 utterances"):
+        run(tmp_path / "again", first, begun=begun)
+
+
+def test_no_packaged_model_starts_where_its_own_corpus_is_tested():
+    found = {name: packaged.pretrained(name) for name in packaged.names()}
+    assert {name: one.datasets for name, one in found.items()} == {
+        name: ("emodb" if "emodb" in name else "cremad",) for name in found
+    }
+    for name, one in found.items():
+        # A few of CREMA-D have the same bytes.
+        assert 0.99 * one.recordings < len(one.heard) <= one.recordings
+        backbone, _, variant = one.model.name.rpartition("_")
+        start(name, backbone, [variant], "ravdess")
+        with pytest.raises(StudyError, match=rf"trained on {one.datasets[0]}.*Received: --from="):
+            start(name, backbone, [variant], one.datasets[0])
 
 
 @pytest.fixture(scope="module")

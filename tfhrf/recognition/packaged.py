@@ -30,6 +30,7 @@ MODEL, INT8, FRONT_END, LABELS, TRAINED_ON, CARD = FILES = (
     "trained_on.json",
     "card.md",
 )
+MARK = 10  # hexadecimal digits that tell a recording from others
 # What a study's folder has instead: the folded model, and above it what all its models share.
 STUDY_MODEL, STUDY = "folded.keras", "made_of.json"
 Content = TypeVar("Content")
@@ -52,6 +53,10 @@ class Pretrained:
     # the model does not say it.
     recordings: int | None
     levels: tuple[float, ...] | None
+    # The corpora that trained it and what it started from, and a mark of each of their recordings;
+    # empty if the model does not say it.
+    datasets: tuple[str, ...]
+    heard: tuple[str, ...]
     int8: bytes  # the integer graph, as of `tfhrf.to_tflite`
     card: str  # Markdown: figures, corpus, licence, what it is for and not for; may be empty
 
@@ -146,10 +151,10 @@ def read(folder: pathlib.Path) -> Pretrained:
             f"Received: {len(labels)} labels, outputs {outputs}"
         )
     card, heard = folder / CARD, folder / TRAINED_ON
-    recordings, levels = (
+    recordings, levels, datasets, marks = (
         _parsed(heard, lambda path: _trained_on(path, config.mels))
         if heard.exists()
-        else (None, None)
+        else (None, None, (), ())
     )
     return Pretrained(
         folder.name,
@@ -159,6 +164,8 @@ def read(folder: pathlib.Path) -> Pretrained:
         labels,
         recordings,
         levels,
+        datasets,
+        marks,
         content,
         _parsed(card, lambda path: path.read_text(encoding="utf-8")) if card.exists() else "",
     )
@@ -188,12 +195,19 @@ def _graph(path: pathlib.Path) -> tuple[bytes, list[int], list[int]]:
     return content, inputs[0]["shape"], outputs[0]["shape"]
 
 
-def _trained_on(path: pathlib.Path, mels: int) -> tuple[int, tuple[float, ...]]:
+def _trained_on(
+    path: pathlib.Path, mels: int
+) -> tuple[int, tuple[float, ...], tuple[str, ...], tuple[str, ...]]:
     found = json.loads(path.read_text(encoding="utf-8"))
     recordings, levels = int(found["recordings"]), tuple(map(float, found["levels"]))
+    # Models of earlier versions do not say whom they have heard.
+    datasets, heard = tuple(map(str, found.get("datasets", []))), str(found.get("heard", ""))
     if recordings < 1 or len(levels) != mels or not all(map(math.isfinite, levels)):
         raise ValueError(f"no recordings, or no level for each of {mels} mels")
-    return recordings, levels
+    marks = tuple(heard[place : place + MARK] for place in range(0, len(heard), MARK))
+    if len(heard) % MARK:
+        raise ValueError(f"marks of recordings have {MARK} digits each")
+    return recordings, levels, datasets, marks
 
 
 def _labels(folder: pathlib.Path) -> tuple[tuple[str, ...], pathlib.Path]:

@@ -164,7 +164,8 @@ def _define_list(name, default, choices, text):
 def _train(model, backbone, fixed, given):
     engine, numbers = _engine(given), study.fold_numbers(given.folds)
     source = getattr(given, "from")
-    begun = start(source, model, given.variant) if source else None
+    tested = given.test_dataset or given.dataset
+    begun = start(source, model, given.variant, tested) if source else None
     device = _device(given.variant)
     if begun:
         device = {"config": begun[0].config, "frames": begun[0].frames, "epochs": 1}
@@ -197,7 +198,7 @@ def _train(model, backbone, fixed, given):
         config=dataclasses.replace(config, trim=given.trim or config.trim),
         bad=bad,
         teachers=given.teacher,
-        levels=begun[0].levels if begun else None,
+        begun=begun[0] if begun else None,
     )
     for one, results in zip(studies, found, strict=True):
         print(f"\n{tables.table(results)}\n\nWritten to {one.out}")

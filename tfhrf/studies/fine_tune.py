@@ -95,7 +95,7 @@ def fine_tune(
         fold_numbers=None if test else [],
         config=trained.config,
         engine=None if test else Local(1),
-        levels=trained.levels,
+        begun=trained,
     )
     return read(folder / DEPLOYED)
 

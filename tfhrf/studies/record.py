@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfhrf.data import store
 from tfhrf.files import write_text
+from tfhrf.recognition.packaged import MARK
 from tfhrf.studies.study_files import FOLD, MADE_OF
 
 
@@ -52,7 +53,7 @@ def data_of(utterances, contents, folds, classes):
     Returns:
         Dict of plain values.
     """
-    spoken = [f"{c} {one.span}" for c, one in zip(contents, utterances, strict=True)]
+    spoken = _spoken(utterances, contents)
     labelled = [f"{s} {one.label}" for s, one in zip(spoken, utterances, strict=True)]
     by_whom = [f"{s} {one.speaker}" for s, one in zip(spoken, utterances, strict=True)]
     return {
@@ -68,6 +69,15 @@ def data_of(utterances, contents, folds, classes):
         },
         "classes": list(classes),
     }
+
+
+def marks(utterances, contents):
+    """MARK hexadecimal digits per utterance, by which what has heard it knows it again.
+
+    Args:
+        utterances, contents: as of `data_of`.
+    """
+    return [_checksum(one)[:MARK] for one in _spoken(utterances, contents)]
 
 
 def check_same(out, name, now):
@@ -150,6 +160,10 @@ def _difference(before, now):
     if isinstance(now, str) and len(now) == LENGTH:
         return ""
     return f" ({before!r} then, {now!r} now)"
+
+
+def _spoken(utterances, contents):
+    return [f"{c} {one.span}" for c, one in zip(contents, utterances, strict=True)]
 
 
 LENGTH = 32  # of a checksum

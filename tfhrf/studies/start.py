@@ -4,24 +4,26 @@ import zlib
 
 import keras
 
+from tfhrf.data.corpora import CORPORA
 from tfhrf.hrf.expand import expand
 from tfhrf.recognition import packaged
 from tfhrf.studies.record import StudyError
 
 
-def start(source, backbone, variants):
+def start(source, backbone, variants, tested):
     """What a recipe starts from, if it is a model of the recipe's.
 
     Args:
         source: name of a packaged model, or the folder of a model.
         backbone, variants: name of the recipe's backbone, and the presets that are asked for.
+        tested: name of the corpus that folds test.
 
     Returns:
         (Pretrained, what the settings of a study say of it).
 
     Raises:
         ModelError: there is no such model, or it is not complete.
-        StudyError: it is one of another backbone or variant.
+        StudyError: it is one of another backbone or variant, or was trained on the tested corpus.
     """
     found = packaged.find(source)
     asked = [f"{backbone}_{variant}" for variant in variants]
@@ -30,7 +32,30 @@ def start(source, backbone, variants):
             f"{source} is a {found.model.name}: take its recipe and its --variant. "
             f"Received: {', '.join(asked)}"
         )
+    if tested in found.datasets and tested in CORPORA:
+        raise StudyError(
+            f"{source} was trained on {tested}, whose test would ask for what it knows by heart. "
+            f"Received: --from={source}"
+        )
     return found, begun_from(found)
+
+
+def check_unheard(begun, marks, folds):
+    """Raises StudyError if folds test recordings that trained what training starts from.
+
+    Args:
+        begun: Pretrained.
+        marks: of all utterances, as of `record.marks`.
+        folds: list of Fold.
+    """
+    tested = {marks[index] for fold in folds for index in fold.test}
+    known = tested.intersection(begun.heard)
+    if known:
+        raise StudyError(
+            f"{begun.name} was trained on {len(known)} of the {len(tested)} utterances "
+            f"that folds test: they would ask for what it knows by heart. Received: "
+            f"{begun.folder}"
+        )
 
 
 def begun_from(found):

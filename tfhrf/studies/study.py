@@ -25,6 +25,7 @@ from tfhrf.studies.defaults import window_for
 from tfhrf.studies.pictures import CURVES, confusion_name, save_study
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import KINDS, collect, complete
+from tfhrf.studies.start import check_unheard
 from tfhrf.studies.study_files import (
     DEPLOYED,
     FOLD,
@@ -68,7 +69,7 @@ def run(
     restart=False,
     bad=None,
     teachers=(),
-    levels=None,
+    begun=None,
 ):
     """Trains and tests models fold by fold, and trains those to deploy on all utterances.
 
@@ -91,16 +92,16 @@ def run(
             the studies go on without them.
         teachers: folders of finished studies of the same data, whose models' posteriors are part
             of the targets.
-        levels: of what trained the weights that training starts from, as of
-            `tfhrf.studies.level.mel_levels`; an equalizer makes each fold's the same. None: there
-            is none.
+        begun: Pretrained whose weights training starts from, or None. An equalizer makes each
+            fold's levels the same as those of the recordings that trained it.
 
     Returns:
         The content of `results.json` of each study.
 
     Raises:
         StudyError: a folder holds another study, or one of other recordings, labels, folds or
-            settings; or a fold number does not exist.
+            settings; a fold number does not exist; or what training starts from has heard what a
+            fold tests.
         OSError: a folder cannot be made.
         AudioError: a recording cannot be used, and there is no `bad`. Nothing is written for any
             study then.
@@ -118,8 +119,13 @@ def run(
     made_of = record.made_of(utterances, checksums, folds, corpus.labels, training, config)
     if not fold_numbers:
         chosen.append(Fold(DEPLOYED, list(range(len(utterances))), [], []))
-    if levels is not None:
-        made_of["levels"] = list(levels)
+    marks = record.marks(utterances, checksums)
+    before = None
+    if begun:
+        check_unheard(begun, marks, chosen)
+        before = {name: getattr(begun, name) for name in ("levels", "datasets", "heard")}
+        if begun.levels is not None:
+            made_of["levels"] = list(begun.levels)
     if teachers:
         made_of["teachers"] = check_teachers(teachers, chosen, made_of)
     for study in studies:
@@ -155,7 +161,7 @@ def run(
         taught = [*{fold.name: fold for folds in missing for fold in folds}.values()]
         soft = soft_targets(teachers, taught, features, len(corpus.labels), config)
         steps = training.steps_per_epoch(len(learned))
-        data = _shared(corpus, features, utterances, training, steps, config, levels, soft)
+        data = _shared(corpus, features, utterances, marks, training, steps, config, before, soft)
         for place in _train_missing(studies, missing, data, engine, strategy):
             results[place] = _report(studies[place], corpus, more)
     return [results[place] for place in range(len(studies))]
@@ -192,7 +198,7 @@ def unit_of(utterances, folds):
     return "speaker" if alike else "group"
 
 
-def _shared(corpus, features, utterances, training, steps_per_epoch, config, levels, soft):
+def _shared(corpus, features, utterances, marks, training, steps_per_epoch, config, before, soft):
     """What all folds of all studies share, as `run_folds` takes it."""
     targets = np.array([corpus.labels.index(utterance.label) for utterance in utterances])
     groups = [utterance.group for utterance in utterances]
@@ -206,17 +212,18 @@ def _shared(corpus, features, utterances, training, steps_per_epoch, config, lev
         targets,
         groups,
         names,
+        marks,
         training,
         steps_per_epoch,
         config,
-        levels,
+        before,
         soft,
     )
 
 
 def _train_missing(studies, missing, data, engine, strategy):
     """Runs the missing folds of every study; yields the place of each study that is complete."""
-    features, training, steps_per_epoch = data[1], data[5], data[6]
+    features, training, steps_per_epoch = data[1], data[6], data[7]
     sent, shards = engine.send(data), engine.send_folder(features[0].shard.parent)
     steps = training.averaged * training.epochs * steps_per_epoch
     places, tasks = [], []

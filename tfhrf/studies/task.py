@@ -61,15 +61,17 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
         advance: called with how many steps of training are done, utterances tested, and folds
             complete.
         data: function that returns what all studies share: corpus, features (StoredFrames),
-            class indices, groups and names of all utterances, TrainingSettings, batches per epoch,
-            LogMelConfig, the mel levels of what training starts from, or None, and soft targets
-            of each fold by its name, as of `soft_targets`, if there are teachers.
+            class indices, groups, names and marks of all utterances, TrainingSettings, batches
+            per epoch, LogMelConfig, None or a dict of what is known of whom the model has heard
+            that training starts from ("levels", "datasets" and "heard" of Pretrained), and soft
+            targets of each fold by its name, as of `soft_targets`, if there are teachers.
         shards: function that returns the folder in which the features' shards are here.
         build, settings: of the Study.
         strategy: a key of STRATEGIES.
         folds: list of Fold.
     """
-    corpus, stored, targets, groups, names, training, steps_per_epoch, base, levels, soft = data()
+    corpus, stored, targets, groups, names, marks, *trained_by = data()
+    training, steps_per_epoch, base, before, soft = trained_by
     here = shards()
     stored = [dataclasses.replace(one, shard=here / one.shard.name) for one in stored]
     seed, shape = settings["seed"], (training.frames, base.mels)
@@ -84,7 +86,7 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
 
     with _assessing(len(folds) > 1, advance) as assess_later:
         for fold in folds:
-            features, config = _heard(stored, base, levels, fold)
+            features, config = _heard(stored, base, before and before["levels"], fold)
             done = folder / (safe_name(fold.name) if fold.tests else DEPLOYED)
             work = begin_folder(done)
             with cleaning_up(work):
@@ -105,7 +107,12 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                         callbacks=[clock, count, board],
                         validation=side(features, fold.validation)[:2] if fold.validation else None,
                     )
-                _save(work, model, features, config, fold)
+                _save(work, model, config)
+                if not fold.tests:
+                    # Whose recordings are confidential, theirs are not known again; the corpus is.
+                    heard = [] if corpus.confidential else [marks[i] for i in fold.train]
+                    trained = [features[i] for i in fold.train]
+                    _say_heard(work, trained, heard, settings["dataset"], before)
                 record = {
                     "fold": fold.name,
                     "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},
@@ -139,13 +146,20 @@ def _heard(stored, config, levels, fold):
     return as_heard(stored, config, own), own
 
 
-def _save(work, model, features, config, fold):
+def _save(work, model, config):
     model.save(work / TRAINED)
     config.save(work / FRONT_END)
-    if not fold.tests:
-        levels = mel_levels([features[i] for i in fold.train])
-        heard = {"recordings": len(fold.train), "levels": levels.round(4).tolist()}
-        write_text(work / TRAINED_ON, json.dumps(heard) + "\n")
+
+
+def _say_heard(work, trained, heard, dataset, before):
+    """Writes what trained a model, and what had trained the one that it started from."""
+    trained_on = {
+        "recordings": len(trained),
+        "levels": mel_levels(trained).round(4).tolist(),
+        "datasets": sorted({dataset, *(before["datasets"] if before else ())}),
+        "heard": "".join(sorted({*heard, *(before["heard"] if before else ())})),
+    }
+    write_text(work / TRAINED_ON, json.dumps(trained_on) + "\n")
 
 
 def _mixed(targets, soft, share, corpus):
