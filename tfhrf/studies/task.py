@@ -107,12 +107,8 @@ def run_folds(folder, advance, data, shards, build, settings, strategy, folds):
                         callbacks=[clock, count, board],
                         validation=side(features, fold.validation)[:2] if fold.validation else None,
                     )
-                _save(work, model, config)
-                if not fold.tests:
-                    # Whose recordings are confidential, theirs are not known again; the corpus is.
-                    heard = [] if corpus.confidential else [marks[i] for i in fold.train]
-                    trained = [features[i] for i in fold.train]
-                    _say_heard(work, trained, heard, settings["dataset"], before)
+                trained_on = _trained_on(fold, features, marks, corpus, settings, before)
+                _save(work, model, config, trained_on)
                 record = {
                     "fold": fold.name,
                     "seconds": {"training": time.perf_counter() - start, "steps": clock.seconds},
@@ -146,20 +142,25 @@ def _heard(stored, config, levels, fold):
     return as_heard(stored, config, own), own
 
 
-def _save(work, model, config):
+def _save(work, model, config, trained_on):
     model.save(work / TRAINED)
     config.save(work / FRONT_END)
+    if trained_on:
+        write_text(work / TRAINED_ON, json.dumps(trained_on) + "\n")
 
 
-def _say_heard(work, trained, heard, dataset, before):
-    """Writes what trained a model, and what had trained the one that it started from."""
-    trained_on = {
-        "recordings": len(trained),
-        "levels": mel_levels(trained).round(4).tolist(),
-        "datasets": sorted({dataset, *(before["datasets"] if before else ())}),
-        "heard": "".join(sorted({*heard, *(before["heard"] if before else ())})),
+def _trained_on(fold, features, marks, corpus, settings, before):
+    """What a deployed model says of what trained it and its start; None of a fold's model."""
+    if fold.tests:
+        return None
+    # Of confidential recordings nothing is said by which they could be known again.
+    heard = set() if corpus.confidential else {marks[i] for i in fold.train}
+    return {
+        "recordings": len(fold.train),
+        "levels": mel_levels([features[i] for i in fold.train]).round(4).tolist(),
+        "datasets": sorted({settings["dataset"], *(before["datasets"] if before else ())}),
+        "heard": "".join(sorted(heard.union(before["heard"] if before else ()))),
     }
-    write_text(work / TRAINED_ON, json.dumps(trained_on) + "\n")
 
 
 def _mixed(targets, soft, share, corpus):
