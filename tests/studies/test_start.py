@@ -23,7 +23,7 @@ from tfhrf.models.devices import DEVICES
 from tfhrf.recognition import packaged
 from tfhrf.studies.level import as_heard, equalized, mel_levels
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.start import begun_from, continued, start
+from tfhrf.studies.start import begun_from, continued, hint, start
 
 LEVELS = np.linspace(0.8, 0.4, DEVICES["tiny"]["config"].mels).round(2).tolist()
 RECORDINGS = 24  # of the corpus
@@ -113,6 +113,17 @@ def test_no_packaged_model_starts_where_its_own_corpus_is_tested():
         start(name, backbone, [variant], "ravdess")
         with pytest.raises(StudyError, match=rf"trained on {one.datasets[0]}.*Received: --from="):
             start(name, backbone, [variant], one.datasets[0])
+
+
+def test_a_start_is_named_where_it_heard_more():
+    light = ("conv_transformer", ["light"])
+    words = hint(*light, "table", 1880)
+    assert "--from=light-cremad-6" in words
+    assert "3,760 recordings" in words
+    assert hint(*light, "table", 1881) == ""
+    assert hint(*light, "cremad", 100) == ""
+    assert hint("conformer", ["light"], "table", 100) == ""
+    assert hint("conv_transformer", ["light", "large"], "table", 100) == ""
 
 
 @pytest.fixture(scope="module")

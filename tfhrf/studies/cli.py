@@ -25,7 +25,7 @@ from tfhrf.studies import material, shrink, study, tables
 from tfhrf.studies.defaults import EPOCHS, TAUGHT, WHERE, fine_for, settings_for
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
-from tfhrf.studies.start import continued, start
+from tfhrf.studies.start import continued, hint, start
 from tfhrf.studies.task import STRATEGIES
 from tfhrf.studies.teachers import name_teachers
 from tfhrf.studies.training import TrainingError
@@ -174,6 +174,8 @@ def _train(model, backbone, fixed, given):
     utterances = len(trained_on(made_of.folds))
     if begun:
         fixed = {**fine_for(begun[0].recordings, utterances), **fixed}
+    elif not given.teacher and given.dataset not in EPOCHS:
+        print(end=hint(model, given.variant, tested, utterances))
     training = _training(given, device, fixed, utterances)
     asked = _asked(given, model, training, made_of, begun[1] if begun else {})
     studies = [

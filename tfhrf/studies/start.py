@@ -9,6 +9,9 @@ from tfhrf.hrf.expand import expand
 from tfhrf.recognition import packaged
 from tfhrf.studies.record import StudyError
 
+# A start is worth a word where it heard so many times as many recordings.
+FEW = 2
+
 
 def start(source, backbone, variants, tested):
     """What a recipe starts from, if it is a model of the recipe's.
@@ -56,6 +59,25 @@ def check_unheard(begun, marks, folds):
             f"that folds test: they would ask for what it knows by heart. Received: "
             f"{begun.folder}"
         )
+
+
+def hint(backbone, variants, tested, utterances):
+    """A line on the packaged model that training could start from; empty where none would help.
+
+    Args:
+        backbone, variants, tested: as of `start`.
+        utterances: how many there are to train on.
+    """
+    found = packaged.find(packaged.START)
+    if tested in found.datasets or FEW * utterances > found.recordings:
+        return ""
+    # Last, because the model is loaded.
+    if [f"{backbone}_{variant}" for variant in variants] != [found.model.name]:
+        return ""
+    return (
+        f"Training from scratch. --from={found.name} would start from what {found.recordings:,} "
+        f"recordings of another corpus taught (tfhrf models {found.name}).\n"
+    )
 
 
 def begun_from(found):
