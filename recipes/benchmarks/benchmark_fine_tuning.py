@@ -35,8 +35,7 @@ def main():
         write_table(table, train[: CLIPS.value], test)
         given = [backbone, f"--variant={variant}", f"--seed={seed}"]
         scratch.append(train_on(table, table.with_suffix("") / "scratch", *given))
-        given.append(f"--from={MODEL.value}")
-        tuned.append(train_on(table, table.with_suffix("") / "tuned", *given))
+        tuned.append(train_on(table, table.with_suffix("") / "tuned", *given, source=MODEL.value))
     gains = np.subtract(tuned, scratch)
     print(f"\n{CLIPS.value} recordings to train on, UA of the int8 models on the other speakers")
     print(f"seed    from scratch    from {MODEL.value}    gain")

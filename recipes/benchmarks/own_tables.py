@@ -10,6 +10,7 @@ import sys
 from absl import flags
 
 from tfhrf.files import checksum, replacing
+from tfhrf.recognition.packaged import SCRATCH
 from tfhrf.studies.arms import in_shell
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.study_files import RESULTS
@@ -63,7 +64,7 @@ def write_table(path, train, test):
                 writer.writerow([place, one.label, one.speaker, split])
 
 
-def train_on(table, study, backbone, *more):
+def train_on(table, study, backbone, *more, source=SCRATCH):
     """Trains and tests a recipe's model on a table; goes on where it was.
 
     Args:
@@ -71,6 +72,7 @@ def train_on(table, study, backbone, *more):
         study: folder.
         backbone: of the recipe.
         more: flags.
+        source: what training starts from.
 
     Returns:
         UA of the int8 model.
@@ -80,7 +82,7 @@ def train_on(table, study, backbone, *more):
     """
     arguments = [f"recipes/train_{backbone.replace('_', '')}.py", "--dataset=table"]
     arguments += [f"--table={table}", f"--data_dir={place_of()}", "--folds=1", *more]
-    arguments.append(f"--out={study}")
+    arguments += [f"--from={source}", f"--out={study}"]
     print(f"\n{in_shell(arguments)}", flush=True)
     if subprocess.run([sys.executable, *arguments], check=False).returncode:
         raise StudyError(f"A training stopped. Received: {study}")

@@ -81,6 +81,19 @@ def test_the_card_has_the_figures(study, tmp_path):
     assert summary.startswith("A, b in speech (own): UA ")
 
 
+def test_what_training_started_from_brings_its_words(study, tmp_path):
+    started = shutil.copytree(study, tmp_path / "started")
+    pretend(started, **{"from": "light-cremad-6"})
+    path = started / "deployed/trained_on.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "datasets": ["cremad", "own"]}))
+    place = package.package(started, "small-own-2", tmp_path / "models", **WORDS)
+    card = (place / "card.md").read_text()
+    assert "Training started from light-cremad-6, a model of CREMA-D" in card
+    assert SOURCES["cremad"].attribution in card
+    assert "--from=light-cremad-6" in card
+
+
 def test_known_corpora_bring_their_words(study, tmp_path):
     pretend(study, dataset="cremad")
     other = shutil.copytree(study, tmp_path / "other")
@@ -152,7 +165,8 @@ def test_the_command_is_one_that_can_be_given_again():
     assert command(settings) == (
         "python recipes/train_convtransformer.py --dataset=cremad --variant=light --hrf=0 --seed=3 "
         "--epochs=20 --augmentation=wide --protocol=speaker_5_fold --speakers=1001,1002 "
-        "--prune=0.5 --quantize=qat --ranges=mse '--labels=negative=anger+fear,at ease' --trim "
-        "(and --teacher: conv_transformer large hrf 0 seed 0)"
+        "--prune=0.5 --quantize=qat --ranges=mse '--labels=negative=anger+fear,at ease' "
+        "--from=none --trim (and --teacher: conv_transformer large hrf 0 seed 0)"
     )
     assert " --cluster=16" in command({**settings, "cluster": 16})
+    assert " --from=light-cremad-6 " in command({**settings, "from": "light-cremad-6"})

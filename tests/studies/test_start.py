@@ -15,7 +15,9 @@ from sounds import write_wav
 from test_recipes import corpus, elsewhere  # noqa: F401
 
 import tfhrf
+from tfhrf.data.corpora import Utterance
 from tfhrf.data.extract import extract
+from tfhrf.data.folds import Fold
 from tfhrf.data.store import prepare
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models import ConvTransformer
@@ -23,7 +25,7 @@ from tfhrf.models.devices import DEVICES
 from tfhrf.recognition import packaged
 from tfhrf.studies.level import as_heard, equalized, mel_levels
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.start import begun_from, continued, hint, start
+from tfhrf.studies.start import begun_from, check_unheard, continued, start, usual
 
 LEVELS = np.linspace(0.8, 0.4, DEVICES["tiny"]["config"].mels).round(2).tolist()
 RECORDINGS = 24  # of the corpus
@@ -115,15 +117,40 @@ def test_no_packaged_model_starts_where_its_own_corpus_is_tested():
             start(name, backbone, [variant], one.datasets[0])
 
 
-def test_a_start_is_named_where_it_heard_more():
-    light = ("conv_transformer", ["light"])
-    words = hint(*light, "table", 1880)
-    assert "--from=light-cremad-6" in words
-    assert "3,760 recordings" in words
-    assert hint(*light, "table", 1881) == ""
-    assert hint(*light, "cremad", 100) == ""
-    assert hint("conformer", ["light"], "table", 100) == ""
-    assert hint("conv_transformer", ["light", "large"], "table", 100) == ""
+def long_ones(folder, count=40):
+    """Utterances of three seconds, in one file."""
+    path = write_wav(folder / "long.wav", np.zeros(60_000), 16_000)
+    return [Utterance(path, "a", "s", "s", (0.0, 3.5 - 0.01 * (i % 2))) for i in range(count)]
+
+
+def test_what_training_starts_from_follows_from_the_recordings(tmp_path, capsys):
+    light, some = ("conv_transformer", ["light"]), long_ones(tmp_path)
+    begun, settings = usual(*light, "table", some)
+    assert settings["from"] == begun.name == packaged.START
+    assert usual(*light, "table", some * 47)
+    assert capsys.readouterr().out.count("--from=none trains from scratch\n") == 2
+    # Too many, as short ones, of a corpus that it heard, or for another model.
+    assert usual(*light, "table", some * 48) is None
+    assert usual(*light, "table", [one._replace(span=(0.0, 2.0)) for one in some]) is None
+    assert usual(*light, "cremad", some) is None
+    named = [some[0]._replace(path=tmp_path / "1001_DFA_ANG_XX.flac"), *some]
+    assert usual(*light, "table", named) is None
+    assert usual("conformer", ["light"], "table", some) is None
+    assert usual("conv_transformer", ["light", "large"], "table", some) is None
+    # What cannot be read is for who decodes it.
+    assert usual(*light, "table", [some[0]._replace(path=tmp_path / "no", span=None)]) is None
+    assert capsys.readouterr().out == ""
+
+
+def test_a_copy_in_another_format_is_not_tested_either(tmp_path):
+    begun = packaged.pretrained("light-cremad-6")
+    named = [
+        Utterance(tmp_path / f"{stem}.flac", "a", "s", "s")
+        for stem in ("1001_DFA_ANG_XX", "1090_IEO_SAD_HI", "other")
+    ]
+    with pytest.raises(StudyError, match=r"trained on 2 of the 3 utterances"):
+        check_unheard(begun, named, ["x", "y", "z"], [Fold("f", [], [], [0, 1, 2])])
+    check_unheard(begun, named, ["x", "y", "z"], [Fold("f", [0, 1], [], [2])])
 
 
 @pytest.fixture(scope="module")

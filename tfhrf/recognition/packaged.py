@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
 DEFAULT = "light-emodb-4"
 START = "light-cremad-6"  # to train on from: that of the most recordings
+SCRATCH = "none"  # in the place of a model to train on from
 MODEL, INT8, FRONT_END, LABELS, TRAINED_ON, CARD = FILES = (
     "model.keras",
     "int8.tflite",

@@ -4,6 +4,7 @@ import pathlib
 import shlex
 
 from tfhrf.files import safe_name
+from tfhrf.recognition.packaged import SCRATCH
 
 # What trains: the function that makes each, by its module in tfhrf.models.
 BACKBONES = {
@@ -52,7 +53,7 @@ def command(out, corpus, backbone, arm, seeds, data_dir):
         List of texts.
     """
     arguments = [f"recipes/train_{backbone.replace('_', '')}.py", f"--dataset={corpus}"]
-    arguments += [f"--data_dir={data_dir}", *CORPORA[corpus], *ARMS[arm]]
+    arguments += [f"--data_dir={data_dir}", f"--from={SCRATCH}", *CORPORA[corpus], *ARMS[arm]]
     if arm in TAUGHT:
         taught_by = [
             str(run)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tfhrf.recognition.packaged import SCRATCH
 from tfhrf.studies import shrink
 from tfhrf.studies.tables import protocol_in_words
 
@@ -63,7 +64,7 @@ education but for medical or safety reasons, and counts emotion recognition as h
 KINDS = {"folded": "float32", "int8": "int8, TensorFlow Lite Micro"}
 
 
-def card(name, results, made_of, source, frames, config, across=()):
+def card(name, results, made_of, source, frames, config, across=(), earlier=()):
     """The card of a model as Markdown; its first paragraph is a summary of one sentence.
 
     Args:
@@ -74,6 +75,7 @@ def card(name, results, made_of, source, frames, config, across=()):
         frames: of a window.
         config: LogMelConfig.
         across: results of studies of other corpora tested by models trained on this one.
+        earlier: Sources of what trained the model that training started from.
 
     Returns:
         Text.
@@ -118,7 +120,13 @@ def card(name, results, made_of, source, frames, config, across=()):
         f"{made_of['recordings']['count']:,} recordings of {made_of['speakers']['count']} speakers"
     )
     corpus = f"{source.title}, {source.what}: {heard}. Licence: {source.licence}."
-    blocks += ["## Corpus", corpus, source.attribution, "## What it is for", PURPOSE]
+    blocks += ["## Corpus", corpus, source.attribution]
+    blocks += [
+        f"Training started from {settings['from']}, a model of {one.title}, {one.what}. "
+        f"Licence: {one.licence}. {one.attribution}"
+        for one in earlier
+    ]
+    blocks += ["## What it is for", PURPOSE]
     blocks.append(ACTED if source in SOURCES.values() else ELSEWHERE)
     blocks += ["## What it must not be used for", FORBIDDEN]
     return "\n\n".join(blocks) + "\n"
@@ -136,8 +144,7 @@ def command(settings):
         given["speakers"] = given["speakers"].replace("+", ",")
     if "labels" in settings:
         given["labels"] = settings["labels"].replace("+", ",").replace("&", "+")
-    if "from" in settings:
-        given["from"] = settings["from"]
+    given["from"] = settings.get("from", SCRATCH)
     words = [f"--{name}={value}" for name, value in given.items()]
     words += ["--trim"] * bool(settings.get("trim"))
     words += ["--improvised"] * (settings.get("turns") == "improvised")

@@ -20,12 +20,12 @@ from tfhrf.files import safe_name
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
-from tfhrf.recognition.packaged import ModelError
+from tfhrf.recognition.packaged import SCRATCH, START, ModelError, names
 from tfhrf.studies import material, shrink, study, tables
 from tfhrf.studies.defaults import EPOCHS, TAUGHT, WHERE, fine_for, settings_for
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
-from tfhrf.studies.start import continued, hint, start
+from tfhrf.studies.start import continued, start, usual
 from tfhrf.studies.task import STRATEGIES
 from tfhrf.studies.teachers import name_teachers
 from tfhrf.studies.training import TrainingError
@@ -110,7 +110,8 @@ def train(model, backbone, variants=("light", "large"), arguments=None, about=No
         "from",
         None,
         "A packaged model, or a folder such as runs/STUDY/deployed, whose weights training starts "
-        "from.",
+        f"from; {SCRATCH}: from scratch. If not given, {START} for corpora with less than half of "
+        "its recordings.",
     )
     shrink.define_flags()
     flags.DEFINE_enum(
@@ -165,18 +166,18 @@ def _train(model, backbone, fixed, given):
     engine, numbers = _engine(given), study.fold_numbers(given.folds)
     source = getattr(given, "from")
     tested = given.test_dataset or given.dataset
-    begun = start(source, model, given.variant, tested) if source else None
+    begun = None if source in (None, SCRATCH) else start(source, model, given.variant, tested)
     device = _device(given.variant)
+    made_of = material.read(given)
+    learned = [made_of.utterances[index] for index in trained_on(made_of.folds)]
+    # What teachers and cut recordings gain was measured from scratch.
+    if source is None and not (given.teacher or given.trim or given.dataset in EPOCHS):
+        begun = usual(model, given.variant, tested, learned)
     if begun:
         device = {"config": begun[0].config, "frames": begun[0].frames, "epochs": 1}
+        fixed = {**fine_for(begun[0].recordings, len(learned)), **fixed}
     config = device["config"] or LogMelConfig()
-    made_of = material.read(given)
-    utterances = len(trained_on(made_of.folds))
-    if begun:
-        fixed = {**fine_for(begun[0].recordings, utterances), **fixed}
-    elif not given.teacher and given.dataset not in EPOCHS:
-        print(end=hint(model, given.variant, tested, utterances))
-    training = _training(given, device, fixed, utterances)
+    training = _training(given, device, fixed, len(learned))
     asked = _asked(given, model, training, made_of, begun[1] if begun else {})
     studies = [
         study.Study(
@@ -213,8 +214,10 @@ def _build(backbone, settings, begun, labels):
     """The function that makes the model of a study: anew, or from trained weights."""
     hrf = settings["hrf"]
     if begun:
-        folder = str(begun[0].folder.resolve())
-        return functools.partial(continued, source=folder, labels=labels, hrf=hrf)
+        source = begun[1]["from"]
+        # Other machines have packaged models elsewhere, processes here may run elsewhere.
+        source = source if source in names() else str(pathlib.Path(source).resolve())
+        return functools.partial(continued, source=source, labels=labels, hrf=hrf)
     return functools.partial(backbone, preset=settings["variant"], hrf=hrf, where=WHERE)
 
 

@@ -40,6 +40,12 @@ def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, a
     results, deployed = _finished(study), pathlib.Path(study, DEPLOYED)
     made_of = read(study, MADE_OF)
     source = _source(results["settings"], licence, attribution)
+    # Corpora of what training started from, whose licences count, too.
+    earlier = [
+        SOURCES[dataset]
+        for dataset in packaged.read(deployed).datasets
+        if dataset in SOURCES and SOURCES[dataset] != source
+    ]
     config = LogMelConfig.load(deployed / packaged.FRONT_END)
     frames, _ = runners.input_shape((deployed / packaged.INT8).read_bytes())
     tested = [_across(results["settings"], folder) for folder in across]
@@ -51,7 +57,7 @@ def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, a
         if (deployed / packaged.TRAINED_ON).exists():  # not in studies of earlier versions
             shutil.copyfile(deployed / packaged.TRAINED_ON, folder / packaged.TRAINED_ON)
         write_text(folder / packaged.LABELS, json.dumps(results["labels"]) + "\n")
-        words = card(name, results, made_of, source, frames, config, tested)
+        words = card(name, results, made_of, source, frames, config, tested, earlier)
         write_text(folder / packaged.CARD, words)
     return place
 

@@ -1,15 +1,18 @@
 """Training that starts from the weights of a trained model."""
 
+import contextlib
 import zlib
 
 import keras
 
-from tfhrf.data.corpora import CORPORA
+from tfhrf.data.corpora import CORPORA, CorpusError
+from tfhrf.data.corpora.spans import sound_seconds
 from tfhrf.hrf.expand import expand
 from tfhrf.recognition import packaged
+from tfhrf.studies.defaults import window_for
 from tfhrf.studies.record import StudyError
 
-# A start is worth a word where it heard so many times as many recordings.
+# A packaged model is what training starts from where it heard so many times as many recordings.
 FEW = 2
 
 
@@ -43,40 +46,70 @@ def start(source, backbone, variants, tested):
     return found, begun_from(found)
 
 
-def check_unheard(begun, marks, folds):
+def check_unheard(begun, utterances, marks, folds):
     """Raises StudyError if folds test recordings that trained what training starts from.
 
     Args:
         begun: Pretrained.
+        utterances: list of Utterance.
         marks: of all utterances, as of `record.marks`.
         folds: list of Fold.
     """
-    tested = {marks[index] for fold in folds for index in fold.test}
-    known = tested.intersection(begun.heard)
+    tested = {index for fold in folds for index in fold.test}
+    heard = set(begun.heard)
+    # A copy in another format has other marks, and the same names.
+    known = max(
+        sum(marks[index] in heard for index in tested),
+        _named_like(begun.datasets, [utterances[index] for index in tested]),
+    )
     if known:
         raise StudyError(
-            f"{begun.name} was trained on {len(known)} of the {len(tested)} utterances "
-            f"that folds test: they would ask for what it knows by heart. Received: "
-            f"{begun.folder}"
+            f"{begun.name} was trained on {known} of the {len(tested)} utterances "
+            "that folds test: they would ask for what it knows by heart "
+            f"(--from={packaged.SCRATCH} trains from scratch). Received: {begun.folder}"
         )
 
 
-def hint(backbone, variants, tested, utterances):
-    """A line on the packaged model that training could start from; empty where none would help.
+def usual(backbone, variants, tested, utterances):
+    """What a recipe starts from where nobody says it, or None: from scratch.
+
+    It is the packaged model START where that is one of the recipe's, has heard FEW times as many
+    recordings, none of them of the tested corpus, and sees windows as long as would be chosen here.
 
     Args:
         backbone, variants, tested: as of `start`.
-        utterances: how many there are to train on.
+        utterances: list of Utterance to train on.
     """
     found = packaged.find(packaged.START)
-    if tested in found.datasets or FEW * utterances > found.recordings:
-        return ""
+    if tested in found.datasets or FEW * len(utterances) > (found.recordings or 0):
+        return None
+    if _named_like(found.datasets, utterances):
+        return None
+    lengths = []
+    for one in utterances:
+        # For who decodes it to refuse or skip.
+        with contextlib.suppress(CorpusError):
+            start, end = one.span or (0.0, sound_seconds(one.path))
+            lengths.append(found.config.frames(end - start))
+    if not lengths or window_for(lengths, found.config) != found.frames:
+        return None
     # Last, because the model is loaded.
     if [f"{backbone}_{variant}" for variant in variants] != [found.model.name]:
-        return ""
-    return (
-        f"Training from scratch. --from={found.name} would start from what {found.recordings:,} "
-        f"recordings of another corpus taught (tfhrf models {found.name}).\n"
+        return None
+    print(
+        f"Starting from {found.name}, which {found.recordings:,} recordings of "
+        f"{', '.join(found.datasets)} trained (its licence: tfhrf models {found.name}); "
+        f"--from={packaged.SCRATCH} trains from scratch"
+    )
+    return found, begun_from(found)
+
+
+def _named_like(datasets, utterances):
+    """How many recordings have names as those of some corpora have them."""
+    patterns = [CORPORA[name].names for name in datasets if name in CORPORA]
+    return sum(
+        any(pattern and pattern.fullmatch(one.path.stem) for pattern in patterns)
+        for one in utterances
     )
 
 

@@ -122,7 +122,7 @@ def run(
     marks = record.marks(utterances, checksums)
     before = None
     if begun:
-        check_unheard(begun, marks, chosen)
+        check_unheard(begun, utterances, marks, chosen)
         before = {name: getattr(begun, name) for name in ("levels", "datasets", "heard")}
         if begun.levels is not None:
             made_of["levels"] = list(begun.levels)

@@ -1,6 +1,7 @@
 """Corpora: one reader per corpus, all returning lists of Utterance, and how each is studied."""
 
 import functools
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ class Corpus(NamedTuple):
         decisions: what a decision is made for, "utterances" or "participants": the groups.
         balanced: the utterances of training are resampled so that classes have as many.
         confidential: nothing is kept per utterance or participant.
+        names: pattern of the recordings' names, without suffix, where these tell the corpus.
     """
 
     read: Callable
@@ -42,6 +44,7 @@ class Corpus(NamedTuple):
     decisions: str = "utterances"
     balanced: bool = False
     confidential: bool = False
+    names: re.Pattern | None = None
 
     @property
     def labels(self):
@@ -54,7 +57,9 @@ _KEPT: dict[str, Callable] = {"kept_speakers": folds.kept_speakers}
 _SPEAKERS: dict[str, Callable] = {"leave_one_speaker_out": folds.leave_one_speaker_out}
 
 CORPORA = {
-    "cremad": Corpus(cremad.read, class_per_label(cremad.LABELS.values()), _FIVE | _KEPT),
+    "cremad": Corpus(
+        cremad.read, class_per_label(cremad.LABELS.values()), _FIVE | _KEPT, names=cremad.NAME
+    ),
     "daic_woz": Corpus(
         daic_woz.read,
         class_per_label(daic_woz.LABELS),
@@ -64,7 +69,7 @@ CORPORA = {
         balanced=True,
         confidential=True,
     ),
-    "emodb": Corpus(emodb.read, class_per_label(emodb.FOUR), _SPEAKERS | _FIVE),
+    "emodb": Corpus(emodb.read, class_per_label(emodb.FOUR), _SPEAKERS | _FIVE, names=emodb.NAME),
     "iemocap": Corpus(
         iemocap.read,
         iemocap.FOUR,

@@ -18,7 +18,7 @@ FILES = 7442
 ACTORS = 91
 SILENT = "1076_MTI_SAD_XX"  # digital silence
 # Actor, sentence, emotion, level; one file of the corpus has the level X.
-_NAME = re.compile(r"(?P<speaker>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?:LO|MD|HI|XX?)")
+NAME = re.compile(r"(?P<speaker>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?:LO|MD|HI|XX?)")
 
 
 def read(data_dir):
@@ -36,8 +36,8 @@ def read(data_dir):
         CorpusError: there are no recordings, a file name does not follow the corpus's scheme or
             names an unknown emotion, or there are more files or actors than in the corpus.
     """
-    paths, folder = found_sounds(data_dir, "AudioWAV", _NAME)
-    utterances = read_acted(paths, _NAME, LABELS, "CREMA-D", "1001_DFA_ANG_XX.wav", folder)
+    paths, folder = found_sounds(data_dir, "AudioWAV", NAME)
+    utterances = read_acted(paths, NAME, LABELS, "CREMA-D", "1001_DFA_ANG_XX.wav", folder)
     check_complete("CREMA-D", folder, utterances, (FILES, ACTORS))
     heard = [utterance for utterance in utterances if utterance.path.stem != SILENT]
     if len(heard) < len(utterances):

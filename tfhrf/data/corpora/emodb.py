@@ -17,7 +17,7 @@ LABELS = {
 FOUR = ("anger", "happiness", "neutral", "sadness")  # the emotions of IEMOCAP's task
 FILES = 535
 SPEAKERS = 10
-_NAME = re.compile(r"(?P<speaker>\d{2})[ab]\d{2}(?P<emotion>[A-Z])[a-z]?")
+NAME = re.compile(r"(?P<speaker>\d{2})[ab]\d{2}(?P<emotion>[A-Z])[a-z]?")
 
 
 def read(data_dir):
@@ -34,7 +34,7 @@ def read(data_dir):
         CorpusError: the folder is missing, holds no recordings, or a file name does not follow
             the corpus's scheme or names an unknown emotion.
     """
-    paths, folder = found_sounds(data_dir, "wav", _NAME)
-    utterances = read_acted(paths, _NAME, LABELS, "EMO-DB", "wav/03a01Fa.wav", data_dir)
+    paths, folder = found_sounds(data_dir, "wav", NAME)
+    utterances = read_acted(paths, NAME, LABELS, "EMO-DB", "wav/03a01Fa.wav", data_dir)
     check_complete("EMO-DB", folder, utterances, (FILES, SPEAKERS))
     return utterances
