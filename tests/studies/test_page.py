@@ -188,7 +188,8 @@ def test_seeds_keep_their_folders_in_any_order(studies, tmp_path):
     page = read(tmp_path / "a.html")
     assert page.tables["Pair by pair"][1:] == [["hrf=4", "+0.0", "+0.0 to +0.0", "0 / 0"]]
     assert ["<b>", "12"] in [row[:2] for row in page.tables["Classes and speakers: hrf=0"]]
-    given = re.findall(r"--hrf=(\d) --seed=(\d) --from=none --out=\S+/(\d)-(\d)", "".join(page.words))
+    command = r"--hrf=(\d) --seed=(\d) --from=none --out=\S+/(\d)-(\d)"
+    given = re.findall(command, "".join(page.words))
     assert len(given) == len(folders)
     assert [one[:2] for one in given] == [one[2:] for one in given]
 
