@@ -8,8 +8,8 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
 	2>/dev/null && echo $$python && break; done)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-# Two processes, each module of tests in one of them.
-PYTEST_OPTIONS ?= -n 2 --dist loadfile
+# Two processes, each module of tests in one of them, in the order of tests/conftest.py.
+PYTEST_OPTIONS ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: train demo page fuzz test test-slow test-all test-newest docs dist inventory audit tools lint format clean
