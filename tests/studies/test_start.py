@@ -185,6 +185,7 @@ def test_the_recipe_trains_on(corpus, tiny, tmp_path):  # noqa: F811
     # Of ten times as many recordings.
     assert made_of["training"]["start_counts"] is True
     assert LogMelConfig.load(out / "front_end.json") == packaged.find(tiny).config
+    assert f", conv_transformer, started from {tiny}\n" in done.stdout
     results = json.loads((out / "results.json").read_text())
     assert results["parameters"]["trained"] > results["parameters"]["folded"]
     assert results["folding error"] <= 1e-5

@@ -10,7 +10,8 @@ from tfhrf.studies.results import KINDS, METRICS, in_words
 def table(results):
     """The results as a short table for people."""
     settings, metrics = results["settings"], results["metrics"]
-    lines = [f"{settings['dataset']}: {tested_in_words(results)}, {settings['model']}"]
+    begun = f", started from {settings['from']}" if "from" in settings else ""
+    lines = [f"{settings['dataset']}: {tested_in_words(results)}, {settings['model']}{begun}"]
     missing = results.get("missing folds")
     if missing:
         lines.append(f"Folds that are not in it: {', '.join(missing)}")
