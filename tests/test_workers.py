@@ -245,7 +245,7 @@ def test_errors_of_nodes_end_as_those_of_this_process(
     local, ray = line(Local(1)), line(workers.Ray())
     assert local == ray
     assert local.startswith("Error: Audio file was cut short: ")
-    assert local.endswith(f" bytes of sound are there: {path}\n")
+    assert local.endswith(f" bytes of sound are there. Received: {path}\n")
     assert not (tmp_path / "out").exists()
 
     path.write_bytes(content)
@@ -340,7 +340,7 @@ def test_logs_of_nodes_know_no_participant(cluster, tmp_path, monkeypatch, capsy
     # The user learns the file, and that is all.
     last = line.splitlines()[-1]
     assert last.startswith("Error: Audio file was cut short: ")
-    assert last.endswith(f" bytes of sound are there: {path}")
+    assert last.endswith(f" bytes of sound are there. Received: {path}")
 
     logs = pathlib.Path(cluster.head_node.get_logs_dir_path())
     texts = [path.read_text(errors="replace") for path in logs.rglob("*") if path.is_file()]

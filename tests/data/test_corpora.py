@@ -44,7 +44,7 @@ def test_emodb_reads_labels_and_speakers_and_warns_of_a_partial_copy(tmp_path):
     [
         (["03a01Xa.wav"], r"Unknown emotion 'X' .*03a01Xa\.wav"),
         (["hello.wav"], r"Not a file name of EMO-DB .*hello\.wav"),
-        ([], r"No EMO-DB recordings .*wav"),
+        ([], r"No recordings of EMO-DB \(wav/03a01Fa\.wav\) are in the folder\. Received: "),
     ],
 )
 def test_emodb_errors_name_the_culprit(tmp_path, names, message):

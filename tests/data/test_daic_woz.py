@@ -98,12 +98,26 @@ def test_wrong_rows_are_named_and_not_repeated(tmp_path, row, message):
         assert cell not in str(caught.value)
 
 
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_cell_that_is_too_long_is_named_and_not_repeated(tmp_path, place):
+    transcript = trees.daic_session(tmp_path, 300)
+    lines = transcript.read_text().split("\n")
+    lines[place] += "secret" * 30_000
+    transcript.write_text("\n".join(lines))
+    with pytest.raises(CorpusError, match=r"^A cell is longer than 131,072 letters") as caught:
+        daic_woz.turns(300, transcript.with_name("300_AUDIO.wav"), transcript)
+    assert str(caught.value).endswith(f". Received: {transcript}, line {place + 1}")
+    assert "secret" not in str(caught.value)
+
+
 def test_rounded_times_may_pass_the_end_a_little(tmp_path):
     assert spans(tmp_path, 300, [ELLIE, (6.0, 8.05, "Participant", "bye")]) == [(6.0, 8.0)]
 
 
 def test_a_silent_participant_is_named(tmp_path):
-    with pytest.raises(CorpusError, match=r"says nothing of 1 s or more: .*300_TRANSCRIPT"):
+    with pytest.raises(
+        CorpusError, match=r"says nothing of 1 s or more. Received: .*300_TRANSCRIPT"
+    ):
         spans(tmp_path, 300, [ELLIE, (1.0, 1.5, "Participant", "no")])
 
 
@@ -111,7 +125,9 @@ def test_ellie_is_missing_where_it_is_known(tmp_path):
     row = (1.0, 3.0, "Participant", "hello")
     for number in (451, 458, 480):
         assert spans(tmp_path, number, [row]) == [(1.0, 3.0)]
-    with pytest.raises(CorpusError, match=r"lines of Ellie are missing: .*300_TRANSCRIPT\.csv"):
+    with pytest.raises(
+        CorpusError, match=r"lines of Ellie are missing. Received: .*300_TRANSCRIPT\.csv"
+    ):
         spans(tmp_path, 300, [row])
 
 
@@ -208,21 +224,23 @@ def test_wrong_labels_are_named_and_not_repeated(tmp_path, split, row, message):
     with pytest.raises(CorpusError, match=message) as caught:
         daic_woz.read(tmp_path)
     assert str(caught.value).endswith(f"{daic_woz.SPLITS[split].file}, line 3")
-    told = str(caught.value).split(": ")[0]
+    told = str(caught.value).split(". Received: ")[0]
     assert not {str(cell) for cell in row if cell} & set(told.split())
 
 
 def test_a_session_in_two_splits_is_named(tmp_path):
     for split in daic_woz.SPLITS:
         trees.daic_split(tmp_path, split, [(300, 0, 3)] if split != "test" else [])
-    with pytest.raises(CorpusError, match=r"already in a split: .*dev_split.*, line 2"):
+    with pytest.raises(CorpusError, match=r"already in a split. Received: .*dev_split.*, line 2"):
         daic_woz.read(tmp_path)
 
 
 def test_lists_of_the_test_split_must_agree(tmp_path):
     trees.small_daic(tmp_path, two_seconds)
     (tmp_path / daic_woz.TEST_WITHOUT_LABELS).write_text("participant_ID,Gender\n300,0\n303,1")
-    with pytest.raises(CorpusError, match=r"not in .*full_test_split.*: .*test_split.*, line 3"):
+    with pytest.raises(
+        CorpusError, match=r"not in .*full_test_split.*Received: .*test_split.*, line 3"
+    ):
         daic_woz.read(tmp_path)
 
 
@@ -230,11 +248,15 @@ def test_a_missing_column_is_named(tmp_path):
     trees.small_daic(tmp_path, two_seconds)
     path = tmp_path / "dev_split_Depression_AVEC2017.csv"
     path.write_text(path.read_text().replace("PHQ8_Binary", "Binary"))
-    with pytest.raises(CorpusError, match=r"column PHQ8_Binary is missing: .*dev_split.*, line 1"):
+    with pytest.raises(
+        CorpusError, match=r"column PHQ8_Binary is missing. Received: .*dev_split.*, line 1"
+    ):
         daic_woz.read(tmp_path)
     transcript = trees.daic_session(tmp_path, 303)
     transcript.write_text("start_time,stop_time,speaker,value")
-    with pytest.raises(CorpusError, match=r"column start_time is missing: .*303_TRANSCRIPT"):
+    with pytest.raises(
+        CorpusError, match=r"column start_time is missing. Received: .*303_TRANSCRIPT"
+    ):
         daic_woz.turns(303, transcript.with_name("303_AUDIO.wav"), transcript)
 
 
@@ -293,11 +315,15 @@ def test_partial_copies_warn_of_what_is_missing(tmp_path):
 
 
 def test_missing_everything_is_named(tmp_path):
-    with pytest.raises(CorpusError, match=r"missing: .*train_split_Depression_AVEC2017\.csv"):
+    with pytest.raises(
+        CorpusError, match=r"missing. Received: .*train_split_Depression_AVEC2017\.csv"
+    ):
         daic_woz.read(tmp_path)
     for split in daic_woz.SPLITS:
         trees.daic_split(tmp_path, split, [])
-    with pytest.raises(CorpusError, match=r"No session of DAIC-WOZ \(like 300_P\) in: "):
+    with pytest.raises(
+        CorpusError, match=r"No session of DAIC-WOZ \(like 300_P\) is in the folder. Received: "
+    ):
         daic_woz.read(tmp_path)
 
 

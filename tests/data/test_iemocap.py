@@ -49,7 +49,10 @@ def test_sub_folders_and_leftovers_of_macos_are_not_labels(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (trees.iemocap_line("Ses01F_impro01_M001", "happy"), r"Unknown label 'happy'"),
+        (
+            trees.iemocap_line("Ses01F_impro01_M001", "happy"),
+            r"Unknown label: .*\. Received: happy$",
+        ),
         (trees.iemocap_line("Ses01F_impro02_M001", "hap"), r"another dialog.*impro02_M001"),
         (trees.iemocap_line("Ses01F_impro01_F000", "hap"), r"twice"),
         (trees.iemocap_line("Ses01F_impro01_M001", "hap", 5, 4), r"end after it starts"),
@@ -89,10 +92,10 @@ def test_partial_copies_warn_of_what_is_missing(tmp_path):
 def test_missing_folders_are_named(tmp_path):
     with pytest.raises(CorpusError, match=r"no such folder. Received: .*nowhere"):
         iemocap.read(tmp_path / "nowhere")
-    with pytest.raises(CorpusError, match=r"missing: .*/Session1"):
+    with pytest.raises(CorpusError, match=r"missing. Received: no .*/Session1"):
         iemocap.read(tmp_path)
     (tmp_path / "Session1" / "sentences" / "wav").mkdir(parents=True)
-    with pytest.raises(CorpusError, match=r"missing: .*Session1/dialog/EmoEvaluation"):
+    with pytest.raises(CorpusError, match=r"missing. Received: no .*Session1/dialog/EmoEvaluation"):
         iemocap.read(tmp_path)
 
 
@@ -100,7 +103,7 @@ def test_labels_without_sound_are_no_copy(tmp_path):
     for dialog in ("Ses01F_impro01", "Ses02F_impro01"):
         trees.iemocap_dialog(tmp_path, dialog, {"F000": "neu", "M000": "sad"}, audio=False)
     with pytest.raises(
-        CorpusError, match=r"no sound; the first of 4 recordings .*Ses01F_impro01_F000\.wav$"
+        CorpusError, match=r"no sound: 4 recordings .*Received: no .*Ses01F_impro01_F000\.wav$"
     ):
         iemocap.read(tmp_path)
 

@@ -79,17 +79,17 @@ def test_without_speakers(sounds):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["path,label,speaker"], r"no rows: .*table\.csv"),
+        (["path,label,speaker"], r"no rows\. Received: .*table\.csv"),
         (["file,label"], r"no column 'path': .*Received: file, label"),
         ([""], r"no column 'path'"),
-        (replaced(3, "2.wav,,s1"), r"no label: .*table\.csv, line 4"),
-        (replaced(3, ",calm,s1"), r"no path: .*line 4"),
-        (replaced(3, "2.wav,calm,"), r"no speaker: .*line 4"),
+        (replaced(3, "2.wav,,s1"), r"no label. Received: .*table\.csv, line 4"),
+        (replaced(3, ",calm,s1"), r"no path\. Received: .*line 4"),
+        (replaced(3, "2.wav,calm,"), r"no speaker\. Received: .*line 4"),
         (replaced(3, "9.wav,calm,s1"), r"no such recording: .*line 4; 1 of 8 are .*9\.wav"),
         (["path,label", "8.wav,a", "9.wav,b"], r"line 2; 2 of 2 are missing\. Received: .*8\.wav"),
         (replaced(3, "/2.wav,calm,s1"), r"relative to --data_dir .*line 4\. Received: /2\.wav"),
         (replaced(3, "x" * 300 + ",calm,s1"), r"no such recording: .*line 4"),
-        (replaced(3, "2\0.wav,calm,s1"), r"no text \(NUL\): .*table\.csv, line 4"),
+        (replaced(3, "2\0.wav,calm,s1"), r"no text \(NUL\)\. Received: .*table\.csv, line 4"),
         (replaced(3, '2.wav,"calm,s1'), r"quotation mark is not closed.*table\.csv, line 4"),
         (replaced(3, '"2.wav,calm,s1' + " " * 2**17), r"quotation mark is not closed.*line 4"),
         (replaced(3, '2.wav,"calm\n",s1'), r"label goes over two lines.*line 4"),
@@ -97,10 +97,10 @@ def test_without_speakers(sounds):
             replaced(3, "2.wav,calm,rather,s1"),
             r"more cells .*line 4\. Received: 4 cells, 3 columns",
         ),
-        (["path,LABEL,Label", "0.wav,a,b"], r"column 'label' 2 times: .*table\.csv"),
-        (["path,label,label", "0.wav,a,b"], r"column 'label' 2 times: .*table\.csv"),
-        (["path,label,split", "0.wav,a,train", "1.wav,b,"], r"no split: .*line 3"),
-        (["path,label,group", "0.wav,a,", "1.wav,b,g"], r"no group: .*line 2"),
+        (["path,LABEL,Label", "0.wav,a,b"], r"column 'label' 2 times\. Received: .*table\.csv"),
+        (["path,label,label", "0.wav,a,b"], r"column 'label' 2 times\. Received: .*table\.csv"),
+        (["path,label,split", "0.wav,a,train", "1.wav,b,"], r"no split\. Received: .*line 3"),
+        (["path,label,group", "0.wav,a,", "1.wav,b,g"], r"no group\. Received: .*line 2"),
         (replaced(3, "../2.wav,calm,s1"), r"leaves the folder .*line 4\. Received: \.\./2\.wav"),
         (["path,label", "0.wav,a", "1.wav,a"], r"only one label .*Received: a"),
         (["path,label,start,end", "0.wav,a,1,x"], r"are seconds: .*line 2\. Received: '1', 'x'"),
@@ -118,9 +118,9 @@ def test_a_missing_table_and_another_encoding_are_named(sounds):
     with pytest.raises(CorpusError, match=r"cannot be read \(No such file.*nowhere\.csv"):
         read_table(sounds / "nowhere.csv")
     rows = replaced(3, "2.wav,fröhlich,s1")
-    with pytest.raises(CorpusError, match=r"not UTF-8: .*table\.csv, line 4"):
+    with pytest.raises(CorpusError, match=r"not UTF-8. Received: .*table\.csv, line 4"):
         read_table(write(sounds, rows, "latin-1"))
-    with pytest.raises(CorpusError, match=r"not UTF-8: .*line 1"):
+    with pytest.raises(CorpusError, match=r"not UTF-8. Received: .*line 1"):
         read_table(write(sounds, rows, "utf-16"))
     with pytest.raises(CorpusError, match=r"Columns are path.*Received: voice"):
         read_table(write(sounds, ROWS), columns={"voice": "speaker"})
@@ -144,7 +144,7 @@ def test_what_programs_make_of_a_table_is_read(sounds, change):
 
 def test_lines_are_counted_below_what_is_no_row(sounds):
     rows = ["sep=,", *replaced(3, "2.wav,,s1")]
-    with pytest.raises(CorpusError, match=r"no label: .*table\.csv, line 5"):
+    with pytest.raises(CorpusError, match=r"no label. Received: .*table\.csv, line 5"):
         read_table(write(sounds, rows))
     rows = replaced(3, '2.wav,calm,"s1')
     with pytest.raises(CorpusError, match=r"not closed.*table\.csv, line 6"):
@@ -213,6 +213,22 @@ def test_letters_with_accents_are_the_same_in_both_forms(sounds, here, there):
     assert {(u.label, u.speaker) for u in found[:2]} == {(label, speaker)}
 
 
+@pytest.mark.parametrize(("here", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_of_columns_and_patterns_are_the_same_in_both_forms(sounds, tmp_path, here, there):
+    column, pattern = "Gefühl", "{label}/é_{speaker}"
+    rows = [unicodedata.normalize(here, ROWS[0].replace("label", column)), *ROWS[1:]]
+    columns = {"label": unicodedata.normalize(there, column)}
+    assert read_table(write(sounds, rows), columns=columns) == read_table(write(sounds, ROWS))
+    for place, label in enumerate(("gêné", "calm")):
+        folder = tmp_path / "folders" / unicodedata.normalize(here, label)
+        folder.mkdir(parents=True)
+        (sounds / f"{place}.wav").rename(folder / unicodedata.normalize(here, "é_Zoë.wav"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CorpusWarning)
+        found = read_folders(tmp_path / "folders", unicodedata.normalize(there, pattern))
+    assert {(u.label, u.speaker) for u in found} == {("gêné", "Zoë"), ("calm", "Zoë")}
+
+
 def test_speakers_like_another_are_pointed_out(sounds):
     names = ["Anna", "anna", "1", "01", "s 1", "s1", "10", "100"]
     rows = [f"{row.rpartition(',')[0]},{name}" for row, name in zip(ROWS[1:], names, strict=True)]
@@ -254,9 +270,13 @@ def test_a_recording_that_is_there_twice(sounds):
     (sounds / "copy.wav").write_bytes((sounds / "0.wav").read_bytes())
     with pytest.warns(CorpusWarning, match=r"^1 recordings are there twice: .*copy\.wav$"):
         read_table(write(sounds, [*ROWS, "copy.wav,angry,s0"]))
-    with pytest.raises(CorpusError, match=r"two labels, angry and calm: .*0\.wav and .*copy\.wav"):
+    with pytest.raises(
+        CorpusError, match=r"two labels, angry and calm. Received: .*0\.wav and .*copy\.wav"
+    ):
         read_table(write(sounds, [*ROWS, "copy.wav,calm,s0"]))
-    with pytest.raises(CorpusError, match=r"two speakers, s0 and s3: .*0\.wav and .*copy\.wav"):
+    with pytest.raises(
+        CorpusError, match=r"two speakers, s0 and s3. Received: .*0\.wav and .*copy\.wav"
+    ):
         read_table(write(sounds, [*ROWS, "copy.wav,angry,s3"]))
 
 
@@ -340,8 +360,17 @@ def test_patterns_that_do_not_fit_are_named(tmp_path, pattern, message):
         read_folders(tmp_path, pattern)
 
 
+def test_a_cell_that_is_too_long_is_named(sounds):
+    rows = [
+        f"{ROWS[0]},note",
+        *(f"{row},{'x' * (200_000 if row[0] == '2' else 1)}" for row in ROWS[1:]),
+    ]
+    with pytest.raises(CorpusError, match=r"longer than 131,072 letters.*table\.csv, line 4$"):
+        read_table(write(sounds, rows))
+
+
 def test_an_empty_folder_is_named(tmp_path):
-    with pytest.raises(CorpusError, match=r"no recordings in: "):
+    with pytest.raises(CorpusError, match=r"no recordings in the folder. Received: "):
         read_folders(tmp_path)
     for read in (read_folders, lambda folder: read_table(write(tmp_path, ROWS), folder)):
         with pytest.raises(CorpusError, match=r"no such folder\. Received: .*nowhere$"):

@@ -333,7 +333,7 @@ def test_a_broken_file_is_named_and_complete_shards_stay(sounds, tmp_path, kind,
     left = [path.name for path in root.rglob("*") if path.is_file()]
     # What the header tells is told before anything is computed.
     assert left == (["00000-of-00002.tfrecord"] if kind == "not finite" else [])
-    with pytest.raises(AudioError, match=r"does not exist: .*nowhere"):
+    with pytest.raises(AudioError, match=r"does not exist. Received: .*nowhere"):
         store.prepare([*paths, tmp_path / "nowhere.wav"], CONFIG, [*spans, None], root)
 
 

@@ -17,6 +17,7 @@ from tfhrf.data.corpora.classes import of_classes
 from tfhrf.data.corpora.utterance import Utterance
 from tfhrf.data.decode import AudioError
 from tfhrf.data.folds import Fold, FoldError, trained_on
+from tfhrf.data.tables import PATTERN
 from tfhrf.data.windows import evaluation_windows
 from tfhrf.hrf.fast import FastDropout
 from tfhrf.hrf.layers import HRFDense
@@ -65,6 +66,7 @@ def train(dataset, data_dir, out, fixed=None, **given):
         "labels": None,
         "table": None,
         "columns": None,
+        "pattern": PATTERN,
     }
     flags |= {"test_dataset": None, "test_data_dir": None, **shrink.DEFAULTS}
     flags |= {
@@ -183,7 +185,7 @@ def test_a_broken_recording_is_named_and_nothing_is_left(dataset, tmp_path):
     trees.SMALL[dataset](root, noise_of_two_seconds)
     path = sorted(root.rglob("*.wav"))[3]
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(AudioError, match=rf"was cut short: .*{path.name}"):
+    with pytest.raises(AudioError, match=rf"was cut short: .*\. Received: .*{path.name}$"):
         train(dataset, root, out, folds=["1"])
     assert not out.exists()
 

@@ -53,7 +53,9 @@ def without(folds, left_out):
     found = [Fold(fold.name, *map(remaining, fold[1:])) for fold in folds]
     for before, now in zip(folds, found, strict=True):
         if not now.train or (before.tests and not now.tests):
-            raise FoldError(f"Of fold {now.name} no recording is left that can be used")
+            raise FoldError(
+                f"No recording of a fold is left that can be used. Received: fold {now.name}"
+            )
     return found
 
 

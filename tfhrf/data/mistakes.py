@@ -78,8 +78,8 @@ def _check_twice(utterances):
             values = [getattr(first, what), getattr(one, what)]
             if values[0] != values[1]:
                 raise CorpusError(
-                    f"The same recording has two {what}s, {values[0]} and {values[1]}: "
-                    f"{first.path} and {one.path}"
+                    f"The same recording has two {what}s, {values[0]} and {values[1]}. "
+                    f"Received: {first.path} and {one.path}"
                 )
         twice.append(one.path)
     if twice:

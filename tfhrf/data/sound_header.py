@@ -79,7 +79,7 @@ class AudioError(ValueError):
     """An audio file cannot be used; the message is one line that names the file."""
 
     def __init__(self, what, path=None):
-        shown = what if path is None else f"{what}: {path}"
+        shown = what if path is None else f"{what}. Received: {path}"
         # Names of files are bytes, which may be no text.
         shown = shown.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()
         super().__init__(shown)

@@ -68,9 +68,13 @@ class StoredFrames:
                 file.seek(self.offset)
                 content = file.read(size)
         except OSError as error:
-            raise CacheError(f"Features cannot be read ({error.strerror}): {self.shard}") from None
+            raise CacheError(
+                f"Features cannot be read ({error.strerror}). Received: {self.shard}"
+            ) from None
         if len(content) != size:
-            raise CacheError(f"Features were cut short while they were in use: {self.shard}")
+            raise CacheError(
+                f"Features were cut short while they were in use. Received: {self.shard}"
+            )
         if between:
             starts = range(0, size, record + _AFTER + _BEFORE)
             content = b"".join(content[start:][:record] for start in starts)

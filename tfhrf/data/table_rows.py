@@ -4,10 +4,9 @@ import csv
 import difflib
 import io
 import re
-import unicodedata
 import warnings
 
-from tfhrf.data.corpora.text import read_text
+from tfhrf.data.corpora.text import composed, read_text
 from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning
 
 COLUMNS = ("path", "label", "speaker", "start", "end", "split", "group")
@@ -34,7 +33,7 @@ def read_rows(table, columns):
         raise CorpusError(f"Columns are {', '.join(COLUMNS)}. Received: {name}")
     lines = _cells(table)
     _, header = next(lines, (1, []))
-    places = _places([name.strip() for name in header], columns, table)
+    places = _places([composed(name.strip()) for name in header], columns, table)
     found = []
     for line, cells in lines:
         where = f"{table}, line {line}"
@@ -48,7 +47,7 @@ def read_rows(table, columns):
             row[name] = _value(name, cells[place] if place < len(cells) else "", where)
         for name in NEEDED:
             if not row[name]:
-                raise CorpusError(f"A row has no {name}: {where}")
+                raise CorpusError(f"A row has no {name}. Received: {where}")
         found.append((line, row))
     _check_filled(found, places, table)
     return found
@@ -61,7 +60,7 @@ def _cells(table):
     if place >= 0:
         line = text.count("\n", 0, place) + 1
         raise CorpusError(
-            f"The table holds a character that is no text (NUL): {table}, line {line}"
+            f"The table holds a character that is no text (NUL). Received: {table}, line {line}"
         )
     first, _, rest = text.partition("\n")
     told = re.fullmatch(r'"?sep=(.)"?', first.strip("\r"), re.IGNORECASE)  # Excel's, no row
@@ -81,7 +80,8 @@ def _cells(table):
     except csv.Error:
         # Without `strict` the rows up to the next mark would be one.
         raise CorpusError(
-            f"A quotation mark is not closed, or closes within a cell: {table}, line {line}"
+            "A quotation mark is not closed, or closes within a cell, or a cell is longer than "
+            f"{csv.field_size_limit():,} letters. Received: {table}, line {line}"
         ) from None
 
 
@@ -89,13 +89,15 @@ def _places(header, columns, table):
     """The place of each column that the table has, by name of COLUMNS."""
     places = {}
     for name in COLUMNS:
-        given = columns.get(name, name).strip()
+        given = composed(columns.get(name, name).strip())
         found = [place for place, one in enumerate(header) if one == given]
         found = found or [
             place for place, one in enumerate(header) if one.casefold() == given.casefold()
         ]
         if len(found) > 1:
-            raise CorpusError(f"The table has the column '{given}' {len(found)} times: {table}")
+            raise CorpusError(
+                f"The table has the column '{given}' {len(found)} times. Received: {table}"
+            )
         if found:
             places[name] = found[0]
         elif name in columns or name in NEEDED:
@@ -125,9 +127,11 @@ def _resembled(given, names):
 
 def _value(name, text, where):
     if "\n" in text or "\r" in text:
-        raise CorpusError(f"A {name} goes over two lines, a quotation mark is missing: {where}")
+        raise CorpusError(
+            f"A {name} goes over two lines, a quotation mark is missing. Received: {where}"
+        )
     text = text.strip()
-    return text if name == "path" else unicodedata.normalize("NFC", text)
+    return text if name == "path" else composed(text)
 
 
 def _check_filled(rows, places, table):
@@ -137,4 +141,4 @@ def _check_filled(rows, places, table):
         # A speaker takes the place of a group.
         replaced = name == "group" and "speaker" in places
         if without and len(without) < len(rows) and not replaced:
-            raise CorpusError(f"A row has no {name}: {table}, line {without[0]}")
+            raise CorpusError(f"A row has no {name}. Received: {table}, line {without[0]}")

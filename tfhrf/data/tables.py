@@ -7,6 +7,7 @@ import unicodedata
 
 from tfhrf.data import mistakes
 from tfhrf.data.corpora.file_names import SUFFIXES, VIDEOS, acted, existing, is_file, sound_files
+from tfhrf.data.corpora.text import composed
 from tfhrf.data.corpora.utterance import CorpusError, Utterance
 from tfhrf.data.table_rows import COLUMNS, read_rows
 
@@ -47,7 +48,7 @@ def read_table(table, data_dir=None, *, columns=None):
     table = pathlib.Path(table)
     rows = read_rows(table, columns or {})
     if not rows:
-        raise CorpusError(f"The table has no rows: {table}")
+        raise CorpusError(f"The table has no rows. Received: {table}")
     folder = table.parent if data_dir is None else existing(data_dir)
     utterances = [_utterance(row, folder, f"{table}, line {line}") for line, row in rows]
     missing = [number for number, one in enumerate(utterances) if not is_file(one.path)]
@@ -76,30 +77,30 @@ def read_folders(data_dir, pattern=PATTERN):
         CorpusError: the pattern has no {label}, there are no recordings, or one does not fit.
     """
     if pattern.count("{label}") != 1 or pattern.count("{speaker}") > 1:
-        raise CorpusError(f"A pattern has one {{label}}, at most one {{speaker}}: {pattern!r}")
-    stem, suffix = os.path.splitext(pattern)  # noqa: PTH122
-    escaped = re.escape(stem if suffix.lower() in SUFFIXES + VIDEOS else pattern)
+        raise CorpusError(
+            f"A pattern has one {{label}}, at most one {{speaker}}. Received: {pattern!r}"
+        )
+    stem, suffix = os.path.splitext(composed(pattern))  # noqa: PTH122
+    escaped = re.escape(stem if suffix.lower() in SUFFIXES + VIDEOS else stem + suffix)
     for name in ("label", "speaker"):
         escaped = escaped.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>[^/]+?)")
     regex = re.compile(escaped.replace(re.escape("*"), "[^/]*"))
     folder = existing(data_dir)
     utterances, others = [], []
     for path in sound_files(folder, deep=True, suffixes=SUFFIXES + VIDEOS):
-        match = regex.fullmatch(path.relative_to(folder).with_suffix("").as_posix())
+        match = regex.fullmatch(composed(path.relative_to(folder).with_suffix("").as_posix()))
         if match is None:
             others.append(path)
         else:
-            found = {
-                name: unicodedata.normalize("NFC", text) for name, text in match.groupdict().items()
-            }
+            found = match.groupdict()
             utterances.append(acted(path, found["label"], found.get("speaker", "")))
     if others:
         raise CorpusError(
             f"{len(others)} of {len(others) + len(utterances)} recordings do not fit the pattern "
-            f"{pattern!r}: {others[0]}"
+            f"{pattern!r}. Received: {others[0]}"
         )
     if not utterances:
-        raise CorpusError(f"There are no recordings in: {folder}")
+        raise CorpusError(f"There are no recordings in the folder. Received: {folder}")
     missing = [one.path for one in utterances if not is_file(one.path)]
     if missing:
         raise CorpusError(

@@ -7,7 +7,6 @@ row, and no result is kept per participant.
 """
 
 import contextlib
-import csv
 import math
 import warnings
 import wave
@@ -17,6 +16,7 @@ import numpy as np
 
 from tfhrf.data.corpora.file_names import existing, sounds_by_name
 from tfhrf.data.corpora.spans import checked_span, sound_seconds
+from tfhrf.data.corpora.unquoted import finite, rows_of
 from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, listed
 from tfhrf.data.sound_file import open_sound
 from tfhrf.data.sound_header import AudioError
@@ -95,7 +95,9 @@ def read(data_dir):
         if folder.is_dir():
             present[number] = folder
     if not present:
-        raise CorpusError(f"No session of DAIC-WOZ (like 300_P) in: {data_dir}")
+        raise CorpusError(
+            f"No session of DAIC-WOZ (like 300_P) is in the folder. Received: {data_dir}"
+        )
     utterances, silent = [], []
     for number, folder in present.items():
         if number in labels:
@@ -111,7 +113,7 @@ def read(data_dir):
             ]
     _warn(data_dir, present, labels, silent)
     if not utterances:
-        raise CorpusError(f"No session of DAIC-WOZ with a label and sound in: {data_dir}")
+        raise CorpusError(f"No session of DAIC-WOZ has a label and sound. Received: {data_dir}")
     return utterances
 
 
@@ -152,7 +154,9 @@ def turns(number, audio, transcript):
             found.append((start, end))
     found = [(start, end) for start, end in found if end - start >= SHORTEST]
     if not found:
-        raise CorpusError(f"The participant says nothing of {SHORTEST:g} s or more: {transcript}")
+        raise CorpusError(
+            f"The participant says nothing of {SHORTEST:g} s or more. Received: {transcript}"
+        )
     return found
 
 
@@ -199,13 +203,15 @@ def _samples(audio):
 def _participant(number, path):
     """Span and line number of the participant's lines in the interview."""
     header = ["start_time", "stop_time", "speaker", "value"]
-    rows = _rows(path, "\t", header)
+    rows = rows_of(path, "\t", header)
     speakers = {row["speaker"] for _, row in rows}
     for speaker in speakers - {"Ellie", "Participant"}:
         line = next(line for line, row in rows if row["speaker"] == speaker)
-        raise CorpusError(f"The speaker is neither Ellie nor Participant: {path}, line {line}")
+        raise CorpusError(
+            f"The speaker is neither Ellie nor Participant. Received: {path}, line {line}"
+        )
     if "Ellie" not in speakers and number not in WITHOUT_ELLIE:
-        raise CorpusError(f"The lines of Ellie are missing: {path}")
+        raise CorpusError(f"The lines of Ellie are missing. Received: {path}")
     begin = 0
     for index, (_, row) in enumerate(rows):
         if any(marker in row["value"].lower() for marker in SYNC):
@@ -215,7 +221,7 @@ def _participant(number, path):
     for line, row in rows[begin:]:
         if row["speaker"] == "Participant" and row["value"].strip() != "scrubbed_entry":
             where = f"{path}, line {line}"
-            start, end = (_number(row[name], where) for name in header[:2])
+            start, end = (finite(row[name], where) for name in header[:2])
             spans.append((_span(start, end, where), line))
     return spans
 
@@ -234,14 +240,14 @@ def _labels(data_dir):
             )
             continue
         depressed = 0
-        rows = _rows(path, ",", [split.participant, split.binary, split.score])
+        rows = rows_of(path, ",", [split.participant, split.binary, split.score])
         for line, row in rows:
             where = f"{path}, line {line}"
-            session = int(_number(row[split.participant], where))
+            session = int(finite(row[split.participant], where))
             if session not in SESSIONS:
-                raise CorpusError(f"There is no such session of DAIC-WOZ: {where}")
+                raise CorpusError(f"There is no such session of DAIC-WOZ. Received: {where}")
             if session in labels:
-                raise CorpusError(f"The session is already in a split: {where}")
+                raise CorpusError(f"The session is already in a split. Received: {where}")
             positive = _positive(session, row[split.binary], row[split.score], where)
             depressed += positive and session != MISLABELLED
             labels[session] = name, LABELS[positive]
@@ -262,60 +268,28 @@ def _labels(data_dir):
 def _check_same_test(without, path, labels):
     """The list of the test split without labels, if it is there, names the same sessions."""
     if without.is_file():
-        rows = _rows(without, ",", ["Participant_ID"])
+        rows = rows_of(without, ",", ["Participant_ID"])
         for line, row in rows:
-            session = int(_number(row["Participant_ID"], f"{without}, line {line}"))
+            session = int(finite(row["Participant_ID"], f"{without}, line {line}"))
             if labels.get(session, ("",))[0] != "test":
-                raise CorpusError(f"A session that is not in {path}: {without}, line {line}")
+                raise CorpusError(f"A session is not in {path}. Received: {without}, line {line}")
 
 
 def _positive(session, binary, score, where):
     """Whether a participant counts as depressed; one of the two cells may be empty."""
     if not binary.strip() and not score.strip():
-        raise CorpusError(f"Neither a binary label nor a score: {where}")
-    by_score = _number(score, where) >= THRESHOLD if score.strip() else None
+        raise CorpusError(f"Neither a binary label nor a score. Received: {where}")
+    by_score = finite(score, where) >= THRESHOLD if score.strip() else None
     if not binary.strip():
         return by_score
     if binary.strip() not in ("0", "1"):
-        raise CorpusError(f"A binary label is neither 0 nor 1: {where}")
+        raise CorpusError(f"A binary label is neither 0 nor 1. Received: {where}")
     positive = binary.strip() == "1"
     if by_score is not None and by_score != positive:
         if session != MISLABELLED:
-            raise CorpusError(f"The binary label contradicts the score: {where}")
+            raise CorpusError(f"The binary label contradicts the score. Received: {where}")
         return by_score
     return positive
-
-
-def _rows(path, delimiter, columns):
-    """Line number and cells of the rows that are not empty; lines end with LF or CRLF."""
-    if not path.is_file():
-        raise CorpusError(f"A file of DAIC-WOZ is missing: {path}")
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        # No cell is quoted, and transcripts hold quotation marks that close nothing.
-        reader = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        header = [name.strip() for name in next(reader, [])]
-        folded = [name.lower() for name in header]
-        for column in columns:
-            if column.lower() not in folded:
-                raise CorpusError(f"The column {column} is missing: {path}, line 1")
-        rows = []
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                cells += [""] * (len(header) - len(cells))
-                row = {name: cells[folded.index(name.lower())] for name in columns}
-                rows.append((reader.line_num, row))
-    return rows
-
-
-def _number(text, where):
-    """A finite number; the message does not repeat what is there instead."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise CorpusError(f"A number is missing or malformed: {where}")
-    return value
 
 
 def _span(start, end, where, duration=math.inf):
@@ -323,7 +297,9 @@ def _span(start, end, where, duration=math.inf):
     try:
         return checked_span(start, end, where, duration)
     except CorpusError:
-        raise CorpusError(f"A span is negative, empty or outside its sound: {where}") from None
+        raise CorpusError(
+            f"A span is negative, empty or outside its sound. Received: {where}"
+        ) from None
 
 
 def _warn(data_dir, present, labels, silent):

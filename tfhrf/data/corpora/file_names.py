@@ -8,23 +8,10 @@ from tfhrf.data.corpora.utterance import CorpusError, CorpusWarning, Utterance, 
 # What corpora come in, as published or converted by who passed them on: what libsndfile or ffmpeg
 # reads as sound.
 SUFFIXES = (
-    *(".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".m4a"),
-    *(".wave", ".bwf", ".rf64", ".w64", ".aifc", ".caf", ".au", ".snd", ".sph", ".nist", ".voc"),
-    *(
-        ".oga",
-        ".spx",
-        ".mp2",
-        ".m4b",
-        ".aac",
-        ".ac3",
-        ".wma",
-        ".amr",
-        ".mka",
-        ".ape",
-        ".wv",
-        ".tta",
-    ),
-)
+    ".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".m4a",
+    ".wave", ".bwf", ".rf64", ".w64", ".aifc", ".caf", ".au", ".snd", ".sph", ".nist", ".voc",
+    ".oga", ".spx", ".mp2", ".m4b", ".aac", ".ac3", ".wma", ".amr", ".mka", ".ape", ".wv", ".tta",
+)  # fmt: skip
 # Their sound may be a recording, where the files are not videos beside the recordings.
 VIDEOS = (".mp4", ".webm", ".3gp", ".mov", ".mkv", ".avi")
 
@@ -145,9 +132,11 @@ def read_names(paths, pattern, labels, corpus, example):
     for path in paths:
         match = pattern.fullmatch(path.stem)
         if match is None:
-            raise CorpusError(f"Not a file name of {corpus} (like {example}): {path}")
+            raise CorpusError(f"Not a file name of {corpus} (like {example}). Received: {path}")
         if match["emotion"] not in labels:
-            raise CorpusError(f"Unknown emotion '{match['emotion']}' in the file name: {path}")
+            raise CorpusError(
+                f"Unknown emotion '{match['emotion']}' in a file name. Received: {path}"
+            )
         yield path, match, labels[match["emotion"]]
 
 
@@ -168,7 +157,9 @@ def read_acted(paths, pattern, labels, corpus, example, where):
     named = read_names(paths, pattern, labels, corpus, example)
     utterances = [acted(path, label, match["speaker"]) for path, match, label in named]
     if not utterances:
-        raise CorpusError(f"No {corpus} recordings ({example}) in: {where}")
+        raise CorpusError(
+            f"No recordings of {corpus} ({example}) are in the folder. Received: {where}"
+        )
     return utterances
 
 

@@ -113,14 +113,16 @@ def read_turns(data_dir):
     sessions = [data_dir / f"Session{number}" for number in range(1, SESSIONS + 1)]
     present = [session for session in sessions if session.is_dir()]
     if not present:
-        raise CorpusError(f"IEMOCAP has its sessions in folders that are missing: {sessions[0]}")
+        raise CorpusError(
+            f"IEMOCAP has its sessions in folders that are missing. Received: no {sessions[0]}"
+        )
     dialogs = [path for session in present for path in _label_files(session)]
     turns = [turn for path in dialogs for turn in _turns(path)]
     absent = [turn for turn in turns if not turn.path.is_file()]
     if turns and len(absent) == len(turns):
         raise CorpusError(
-            f"There are labels of IEMOCAP and no sound; the first of {len(turns):,} recordings "
-            f"that are missing: {turns[0].path}"
+            f"There are labels of IEMOCAP and no sound: {len(turns):,} recordings are missing. "
+            f"Received: no {turns[0].path}"
         )
     labelled = {path.stem for path in dialogs}
     unlabelled = [
@@ -141,7 +143,9 @@ def _label_files(session):
     """The label files of a session: neither its sub-folders nor what macOS leaves (`._*`)."""
     folder = session / "dialog" / "EmoEvaluation"
     if not folder.is_dir():
-        raise CorpusError(f"IEMOCAP has its labels in a folder that is missing: {folder}")
+        raise CorpusError(
+            f"IEMOCAP has its labels in a folder that is missing. Received: no {folder}"
+        )
     return sorted(path for path in folder.glob("Ses*.txt") if path.is_file())
 
 
@@ -159,15 +163,17 @@ def _turns(path):
         if match is None or name is None:
             raise CorpusError(f"Not a line of a turn of IEMOCAP: {where}. Received: {line!r}")
         if name["dialog"] != path.stem or name["dialog"][4] != session.name[-1]:
-            raise CorpusError(f"A turn of another dialog, '{match['name']}': {where}")
+            raise CorpusError(f"A turn of another dialog: {where}. Received: {match['name']}")
         if match["name"] in seen:
-            raise CorpusError(f"The turn '{match['name']}' is there twice: {where}")
+            raise CorpusError(f"A turn is there twice: {where}. Received: {match['name']}")
         if match["emotion"] not in TURNS:
-            raise CorpusError(f"Unknown label '{match['emotion']}': {where}")
+            raise CorpusError(f"Unknown label: {where}. Received: {match['emotion']}")
         try:
             start, end = float(match["start"]), float(match["end"])
         except ValueError:
-            raise CorpusError(f"Not a line of a turn of IEMOCAP: {where}") from None
+            raise CorpusError(
+                f"Not a line of a turn of IEMOCAP: {where}. Received: {line!r}"
+            ) from None
         checked_span(start, end, where)
         seen.add(match["name"])
         # The gender after the session says who wears the markers; who speaks comes last.

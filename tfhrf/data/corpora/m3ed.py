@@ -70,7 +70,9 @@ def read(data_dir, cache_dir=CACHE):
     splits = _splits(data_dir / "splitInfo")
     for series in annotation:
         if series not in splits:
-            raise CorpusError(f"The series '{series}' is in no list of {data_dir / 'splitInfo'}")
+            raise CorpusError(
+                f"A series is in no list of {data_dir / 'splitInfo'}. Received: {series}"
+            )
     _check_counts(path, annotation, splits)
 
     clips = _clips(data_dir)
@@ -101,7 +103,9 @@ def read(data_dir, cache_dir=CACHE):
                     Utterance(sound, label, f"{dialog}_{speaker}", series, span, splits[series])
                 )
     if not utterances:
-        raise CorpusError(f"No sound of M3ED, neither clips nor videos, in: {data_dir}")
+        raise CorpusError(
+            f"No sound of M3ED, neither clips nor videos, is in the folder. Received: {data_dir}"
+        )
     _extract({video: sound for video, sound in videos.items() if not sound.is_file()})
     durations = {sound: sound_seconds(sound) for sound in videos.values()}
     utterances = [
@@ -129,7 +133,7 @@ def seconds(time):
 
 def _annotation(path):
     if not path.is_file():
-        raise CorpusError(f"M3ED has its labels in a file that is missing: {path}")
+        raise CorpusError(f"M3ED has its labels in a file that is missing. Received: no {path}")
     text = read_text(path, "The annotation of M3ED")
     try:
         annotation = json.loads(text)
@@ -139,7 +143,7 @@ def _annotation(path):
                 for name in content["Dialog"] | {}:
                     _number(name)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorpusError(f"Not the annotation of M3ED ({error}): {path}") from None
+        raise CorpusError(f"Not the annotation of M3ED ({error}). Received: {path}") from None
     return annotation
 
 
@@ -149,13 +153,13 @@ def _splits(folder):
     for split in SERIES:
         path = folder / f"movie_list_{split}.txt"
         if not path.is_file():
-            raise CorpusError(f"M3ED has its split in a file that is missing: {path}")
+            raise CorpusError(f"M3ED has its split in a file that is missing. Received: no {path}")
         for number, line in enumerate(read_text(path, "A list of M3ED").splitlines(), start=1):
             series = line.strip()
             if series in splits:
                 raise CorpusError(
-                    f"The series '{series}' is in two splits, {splits[series]} and {split}: "
-                    f"{path}, line {number}"
+                    f"A series is in two splits, {splits[series]} and {split}: {path}, line "
+                    f"{number}. Received: {series}"
                 )
             if series:
                 splits[series] = split
@@ -200,7 +204,7 @@ def _clips(data_dir):
     clips: dict[str, pathlib.Path] = {}
     for path in sound_files(data_dir, deep=True):
         if path.stem in clips:
-            raise CorpusError(f"A clip is there twice: {clips[path.stem]} and {path}")
+            raise CorpusError(f"A clip is there twice. Received: {clips[path.stem]} and {path}")
         clips[path.stem] = path
     return clips
 
@@ -219,7 +223,7 @@ def _number(name):
 def _field(entry, field, where, kind=str):
     value = entry.get(field) if isinstance(entry, dict) else None
     if value in (None, "", {}):
-        raise CorpusError(f"The field {field} is missing: {where}")
+        raise CorpusError(f"The field {field} is missing. Received: {where}")
     if not isinstance(value, kind):
         raise CorpusError(f"The field {field} is no {kind.__name__}: {where}. Received: {value!r}")
     return value
@@ -244,7 +248,7 @@ def _span(entry, where):
     try:
         span = seconds(start), seconds(end)
     except ValueError as error:
-        raise CorpusError(f"{error} ({where})") from None
+        raise CorpusError(f"In {where}: {error}") from None
     return checked_span(*span, where)
 
 
@@ -262,8 +266,8 @@ def _extract(sounds):
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         raise CorpusError(
-            f"ffmpeg is needed to take the sound from videos; install it, or give clips: "
-            f"{next(iter(sounds))}"
+            f"ffmpeg is needed to take the sound from videos; install it, or give clips. "
+            f"Received: {next(iter(sounds))}"
         )
     print("Taking the sound from the videos of M3ED")
     bar = progress_bar(len(sounds), "video")
@@ -274,7 +278,9 @@ def _extract(sounds):
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode:
                 reason = result.stderr.strip().splitlines() or ["no reason given"]
-                raise CorpusError(f"ffmpeg cannot take the sound from {video}: {reason[-1]}")
+                raise CorpusError(
+                    f"ffmpeg cannot take the sound from a video ({reason[-1]}). Received: {video}"
+                )
         bar.add(1)
 
 

@@ -35,7 +35,7 @@ def read(data_dir):
     """
     table = existing(data_dir) / "data.tsv"
     if not table.is_file():
-        raise CorpusError(f"nEMO has its labels in a table that is missing: {table}")
+        raise CorpusError(f"nEMO has its labels in a table that is missing. Received: no {table}")
     lines = read_text(table, "nEMO's table").split("\n")
     # What is said stands there too, unquoted: a quotation mark in it closes nothing.
     header = lines[0].split("\t")
@@ -54,7 +54,9 @@ def read(data_dir):
     ]
     utterances = [one for one in found if one.path.stem in sounds]
     if not utterances:
-        raise CorpusError(f"No nEMO recordings in: {table.with_name('samples')}")
+        raise CorpusError(
+            f"No recordings of nEMO are in the folder. Received: {table.with_name('samples')}"
+        )
     missing = [one.path.stem for one in found if one.path.stem not in sounds]
     check_complete("nEMO", table.parent, utterances, (FILES, SPEAKERS), missing)
     return utterances
@@ -64,8 +66,8 @@ def _utterance(sounds, row, where):
     name, emotion, speaker = (row.get(column, "").strip() for column in _COLUMNS)
     for column, value in zip(_COLUMNS, (name, emotion, speaker), strict=True):
         if not value:
-            raise CorpusError(f"A row has no {column}: {where}")
+            raise CorpusError(f"A row has no {column}. Received: {where}")
     if emotion not in LABELS:
-        raise CorpusError(f"Unknown emotion '{emotion}': {where}")
+        raise CorpusError(f"Unknown emotion: {where}. Received: {emotion}")
     stem = name[: -len(pathlib.PurePath(name).suffix)] if name.lower().endswith(SUFFIXES) else name
     return acted(sounds.get(stem, pathlib.Path(f"{stem}.wav")), emotion, speaker)

@@ -60,14 +60,17 @@ def read(data_dir):
     ):
         actor = _ACTOR.fullmatch(path.parent.name)
         if actor and actor[1] != match["actor"]:
-            raise CorpusError(f"A recording of another actor, {match['actor']}: {path}")
+            raise CorpusError(f"A recording of another actor, {match['actor']}. Received: {path}")
         if match["channel"] == _SONG:
             continue
         if path.stem not in expected.get(match["actor"], ()):
-            raise CorpusError(f"RAVDESS has no such recording: {path}")
+            raise CorpusError(f"RAVDESS has no such recording. Received: {path}")
         utterances.append(acted(path, label, match["actor"]))
     if not utterances:
-        raise CorpusError(f"No RAVDESS recordings (Actor_01/03-01-*.wav) in: {data_dir}")
+        raise CorpusError(
+            f"No recordings of RAVDESS (Actor_01/03-01-*.wav) are in the folder. "
+            f"Received: {data_dir}"
+        )
     every = {name for names in expected.values() for name in names}
     missing = sorted(every - {utterance.path.stem for utterance in utterances})
     check_complete("RAVDESS", data_dir, utterances, (len(every), ACTORS), missing)

@@ -44,9 +44,12 @@ def read(data_dir):
     ):
         speaker = match["speaker"] or path.parent.name
         if speaker not in SPEAKERS:
-            raise CorpusError(f"The speaker is none of {', '.join(SPEAKERS)}: {path}")
+            raise CorpusError(f"The speaker is none of {', '.join(SPEAKERS)}. Received: {path}")
         utterances.append(acted(path, label, speaker))
     if not utterances:
-        raise CorpusError(f"No SAVEE recordings (AudioData/DC/sa01.wav) in: {data_dir}")
+        raise CorpusError(
+            f"No recordings of SAVEE (AudioData/DC/sa01.wav) are in the folder. "
+            f"Received: {data_dir}"
+        )
     check_complete("SAVEE", data_dir, utterances, (FILES, len(SPEAKERS)))
     return utterances

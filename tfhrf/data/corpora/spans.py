@@ -63,4 +63,6 @@ def sound_seconds(path):
     except AudioError as error:
         raise CorpusError(str(error)) from None
     except OSError as error:
-        raise CorpusError(f"A recording cannot be read ({error.strerror}): {path}") from None
+        raise CorpusError(
+            f"A recording cannot be read ({error.strerror}). Received: {path}"
+        ) from None

@@ -12,9 +12,10 @@ import wave
 from typing import NamedTuple
 
 import numpy as np
+import soxr
 
 from tfhrf.data.corpora.utterance import CorpusError, Utterance
-from tfhrf.files import replacing_folder
+from tfhrf.files import check_folder, replacing_folder
 from tfhrf.progress import progress_bar
 
 SAMPLE_RATE = 16_000
@@ -62,6 +63,7 @@ def read(data_dir):
 
     Raises:
         CorpusError: the folder exists and holds something other than this corpus.
+        OSError: the folder cannot be made.
     """
     folder = pathlib.Path(data_dir) / VERSION
     if not folder.exists():
@@ -75,13 +77,15 @@ def read(data_dir):
     for name, _, _ in names:
         if not (folder / name).is_file():
             raise CorpusError(
-                f"The synthetic corpus lacks a file, remove the folder: {folder / name}"
+                "The synthetic corpus lacks a file; remove the folder. "
+                f"Received: no {folder / name}"
             )
     return [Utterance(folder / name, label, speaker, speaker) for name, label, speaker in names]
 
 
 def generate(folder):
     """Writes the corpus as 16-bit WAV files into `folder`, all of it or nothing."""
+    check_folder(folder)
     print(f"Generating the synthetic corpus in {folder}")
     bar = progress_bar(SPEAKERS * len(EMOTIONS) * UTTERANCES, "utterance")
     with replacing_folder(folder) as unfinished:
@@ -150,17 +154,18 @@ def utterance(speaker, label, rng):
     return np.clip(0.05 * level * speech + room, -1, 1)
 
 
-def conversation(speaker=SPEAKERS + 1, labels=("anger", "neutral", "sadness")):
+def conversation(speaker=SPEAKERS + 1, labels=("anger", "neutral", "sadness"), sample_rate=None):
     """Utterances of a voice that is not in the corpus, a second of its room after each.
 
     Returns:
-        float64 samples at 16 kHz, (samples,), within [-1, 1].
+        float64 samples, (samples,): at 16 kHz, within [-1, 1], or resampled to a rate.
     """
     parts = []
     for number, label in enumerate(labels):
         rng = np.random.default_rng([speaker, number])
         parts += [utterance(speaker, label, rng), ROOM * rng.standard_normal(SAMPLE_RATE)]
-    return np.clip(np.concatenate(parts), -1, 1)
+    samples = np.clip(np.concatenate(parts), -1, 1)
+    return samples if sample_rate is None else soxr.resample(samples, SAMPLE_RATE, sample_rate)
 
 
 def resonances(frequency, formants):

@@ -49,6 +49,9 @@ def read(data_dir):
     named = read_names(paths, _NAME, LABELS, "TESS", "OAF_back_angry.wav")
     utterances = [acted(path, label, match["speaker"][:2] + "F") for path, match, label in named]
     if not utterances:
-        raise CorpusError(f"No TESS recordings (OAF_angry/OAF_back_angry.wav) in: {data_dir}")
+        raise CorpusError(
+            f"No recordings of TESS (OAF_angry/OAF_back_angry.wav) are in the folder. "
+            f"Received: {data_dir}"
+        )
     check_complete("TESS", data_dir, utterances, (FILES, SPEAKERS))
     return utterances

@@ -1,4 +1,6 @@
-"""Files of labels as text."""
+"""Files of labels as text, and names in one form of Unicode."""
+
+import unicodedata
 
 from tfhrf.data.corpora.utterance import CorpusError
 
@@ -16,7 +18,12 @@ def read_text(path, what):
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise CorpusError(f"{what} cannot be read ({error.strerror}): {path}") from None
+        raise CorpusError(f"{what} cannot be read ({error.strerror}). Received: {path}") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise CorpusError(f"{what} is not UTF-8: {path}, line {line}") from None
+        raise CorpusError(f"{what} is not UTF-8. Received: {path}, line {line}") from None
+
+
+def composed(text):
+    """A text in the composed form of Unicode: macOS may write letters and accents apart."""
+    return unicodedata.normalize("NFC", text)
