@@ -9,6 +9,7 @@ import pathlib
 from absl import flags
 
 import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
+from tfhrf.data.corpora.text import composed
 from tfhrf.studies import cli, comparison_page, pictures, results, tables
 
 FOLDS = flags.DEFINE_list("folds", None, "Names of the folds that count, such as test speakers.")
@@ -18,7 +19,8 @@ OUT = flags.DEFINE_string("out", "runs/collected", "Folder of the pages and pict
 def main(folders):
     if not folders:
         raise results.ResultsError("Give the folders of one or more studies. Received: none")
-    groups = results.group(folders, FOLDS.value)
+    folds = None if FOLDS.value is None else [composed(name) for name in FOLDS.value]
+    groups = results.group(folders, folds)
     print("\n\n".join(tables.seeds_table(*group) for group in groups))
     for comparable in results.by_corpus(groups):
         if len(comparable) > 1:

@@ -7,6 +7,10 @@ One speaker is held out, once, and nothing is augmented. Figures to report come 
 which do the same for every speaker in turn.
 """
 
+import tfhrf.quiet  # before what loads TensorFlow
+
+# isort: split
+import argparse
 import pathlib
 import sys
 
@@ -14,7 +18,8 @@ import keras
 import numpy as np
 
 import tfhrf
-from tfhrf.data.corpora import emodb, synthetic
+from tfhrf.data.corpora import CorpusError, emodb, synthetic
+from tfhrf.data.decode import AudioError
 from tfhrf.data.extract import extract
 from tfhrf.data.folds import leave_one_speaker_out
 from tfhrf.data.windows import evaluation_windows, utterance_posteriors
@@ -102,4 +107,11 @@ def unweighted_recall(logits, counts, targets):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description="A whole training: recordings in, C sources out.")
+    parser.add_argument("data_dir", nargs="?", help="the EMO-DB folder; synthetic if not given")
+    try:
+        main(parser.parse_args().data_dir)
+    except (AudioError, CorpusError, OSError) as error:
+        sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("Error: Stopped")

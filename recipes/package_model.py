@@ -1,6 +1,6 @@
 """Makes the deployed model of a finished study one of the package's, with a card of its figures.
 
-python recipes/package_model.py --study=runs/conv_transformer-emodb-light-4-0 --name=light-emodb-4
+python recipes/package_model.py --study=runs/STUDY --name=light-emodb-4
 python recipes/package_model.py --study=runs/mine --name=mine --into=models \
     --licence="CC BY 4.0" --attribution="Our team, 2026"
 """

@@ -8,6 +8,7 @@ corpus have the same folds and, seed by seed, the same order of data and the sam
 `report_study.py` makes a report of what is there.
 """
 
+import pathlib
 import subprocess
 import sys
 
@@ -46,7 +47,9 @@ def main():
             for arm in [names[int(n) - 1] for n in CHOSEN.value] if CHOSEN.value else names:
                 arguments = arms.command(OUT.value, corpus, backbone, arm, SEEDS.value, data_dir)
                 print(f"\n{corpus}, {backbone}, {arm}:\n{arms.in_shell(arguments)}", flush=True)
-                done = subprocess.run([sys.executable, *arguments, *ENGINE.value], check=False)
+                recipe = pathlib.Path(__file__).with_name(pathlib.Path(arguments[0]).name)
+                command = [sys.executable, str(recipe), *arguments[1:], *ENGINE.value]
+                done = subprocess.run(command, check=False)
                 if done.returncode:
                     raise StudyError(f"An arm stopped. Received: {corpus}, {backbone}, {arm}")
 

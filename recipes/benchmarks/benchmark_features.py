@@ -25,13 +25,16 @@ import soundfile
 from absl import flags
 
 from tfhrf.data import store
+from tfhrf.data.sound_header import HIGHEST_RATE, LOWEST_RATE
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies import cli
 from tfhrf.studies.assess import calibration_windows, posteriors_of
 from tfhrf.studies.training import TrainingSettings, compile_model, fit, inference
 
 WHAT = flags.DEFINE_enum("what", "speed", ["speed", "memory"], "What is measured.")
-RATE = flags.DEFINE_integer("rate", 16_000, "Of the audio, Hz.", lower_bound=1000)
+RATE = flags.DEFINE_integer(
+    "rate", 16_000, "Of the audio, Hz.", LOWEST_RATE, upper_bound=HIGHEST_RATE
+)
 HOURS = flags.DEFINE_float("hours", 1.0, "Of audio, to measure the speed.", lower_bound=0.01)
 
 CONFIG = LogMelConfig()

@@ -29,7 +29,9 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "The EMO-DB folder.", required=
 MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "A folder of a study, with int8.tflite; a model is trained if not given."
 )
-EPOCHS = flags.DEFINE_integer("epochs", 15, "Epochs of the model that is trained here.")
+EPOCHS = flags.DEFINE_integer(
+    "epochs", 15, "Epochs of the model that is trained here.", lower_bound=1
+)
 
 
 def main():

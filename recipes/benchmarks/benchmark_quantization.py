@@ -20,6 +20,7 @@ import tensorflow as tf
 from absl import flags
 
 from tfhrf.compression.pipeline import compress
+from tfhrf.data.corpora.text import composed
 from tfhrf.data.store import prepare
 from tfhrf.data.windows import evaluation_windows, utterance_posteriors
 from tfhrf.deploy import runners
@@ -31,12 +32,13 @@ from tfhrf.studies import cli, material, record, shrink
 from tfhrf.studies.assess import calibration_windows
 from tfhrf.studies.level import as_heard, front_end_of
 from tfhrf.studies.metrics import confusion_counts, recall
+from tfhrf.studies.results import record_of
 from tfhrf.studies.study_files import FOLDED, FRONT_END, SETTINGS
 
 material.define_places()
 flags.DEFINE_list("held_out", ["03"], "Names of the folds, such as held-out speakers.")
 flags.DEFINE_list("what", ["ranges", "steps"], "ranges, steps or both.")
-flags.DEFINE_integer("steps", 500, "Of each training after the fold.")
+flags.DEFINE_integer("steps", 500, "Of each training after the fold.", lower_bound=1)
 # Arguments of `compress` whose steps are measured.
 WAYS = {
     "qat": {"quantize": "qat"},
@@ -44,6 +46,12 @@ WAYS = {
     "cluster": {"cluster": 16, "quantize": "qat"},
 }
 flags.DEFINE_list("ways", [*WAYS], "Ways to make models small, of qat, prune and cluster.")
+for name, values in (("what", ("ranges", "steps")), ("ways", tuple(WAYS))):
+    flags.register_validator(
+        name,
+        lambda given, values=values: set(given) <= set(values),
+        f"values are of <{'|'.join(values)}>",
+    )
 
 
 def windows_of(features, indices, frames, config):
@@ -121,14 +129,20 @@ def main(folders):
     settings = record.read(folder, SETTINGS)
     made_of = material.read_again(settings, flags.FLAGS)
     base = LogMelConfig.load(folder / FRONT_END)
+    folds = {fold.name: fold for fold in made_of.folds}
+    held_out = [composed(name) for name in flags.FLAGS.held_out]
+    for name in held_out:
+        if name not in folds or not record_of(folder / safe_name(name)):
+            raise record.StudyError(
+                f"A complete fold of the study is needed, of {', '.join(folds)}. "
+                f"Received: --held_out={name}"
+            )
     utterances = made_of.utterances
     stored = prepare([u.path for u in utterances], base, [u.span for u in utterances])
     targets = np.array([made_of.corpus.labels.index(u.label) for u in utterances])
     counts: dict = collections.defaultdict(int)
     print(f"{'':34}{'dB':>7}{'equal':>8}{'right':>8}{'flash':>9}{'RAM':>8}{'M4, M':>8}")
-    for fold in made_of.folds:
-        if fold.name not in flags.FLAGS.held_out:
-            continue
+    for fold in [folds[name] for name in folds if name in held_out]:
         place = folder / safe_name(fold.name)
         model = keras.saving.load_model(place / FOLDED, compile=False)
         config = front_end_of(place, base)

@@ -2,8 +2,8 @@
 
 import collections
 import csv
-import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -11,9 +11,9 @@ from absl import flags
 
 from tfhrf.files import checksum, replacing
 from tfhrf.recognition.packaged import SCRATCH
+from tfhrf.studies import results
 from tfhrf.studies.arms import in_shell
 from tfhrf.studies.record import StudyError
-from tfhrf.studies.study_files import RESULTS
 
 
 def place_of():
@@ -84,6 +84,7 @@ def train_on(table, study, backbone, *more, source=SCRATCH):
     arguments += [f"--table={table}", f"--data_dir={place_of()}", "--folds=1", *more]
     arguments += [f"--from={source}", f"--out={study}"]
     print(f"\n{in_shell(arguments)}", flush=True)
-    if subprocess.run([sys.executable, *arguments], check=False).returncode:
+    recipe = pathlib.Path(__file__).parents[1] / pathlib.Path(arguments[0]).name
+    if subprocess.run([sys.executable, str(recipe), *arguments[1:]], check=False).returncode:
         raise StudyError(f"A training stopped. Received: {study}")
-    return json.loads((study / RESULTS).read_text())["scores"]["int8"]["ua"]
+    return results.read(study)["scores"]["int8"]["ua"]

@@ -1,5 +1,8 @@
 """What a recipe refuses, and what it says of itself, before anything is trained."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,6 +39,7 @@ def test_help_has_every_flag(flag):
     [
         (KeyboardInterrupt(), "Error: Stopped; what is complete stays", 130),
         (OSError(28, "No space left on device", "a/b"), "Error: No space left on device. R", 2),
+        (OSError(28, "No space left on device"), "No space left on device. Received: runs", 2),
         (PermissionError(13, "Permission denied", "a/b"), "Permission denied. Received: a/b", 2),
         (tf.errors.ResourceExhaustedError(None, None, "a/b; No space left"), "a/b; No space", 2),
         (StudyError("two\nlines"), "Error: two lines", 2),
@@ -61,8 +65,8 @@ def test_what_ends_a_recipe_is_one_line_of_its_own(raised, message, code, capsys
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--folds="], "Error: No number of a fold is given. Received: --folds="),
-        (["--seed=12345678901234567890"], "values are integers from 0 to 4294967295"),
+        (["--folds="], "Error: A value is needed. Received: --folds="),
+        (["--seed=12345678901234567890"], "Error: Values are integers from 0 to 4294967295. R"),
         (["--dataset=table", "--table=nowhere.csv"], "cannot be read (No such file or directory)"),
     ],
 )
@@ -73,8 +77,40 @@ def test_flags_that_cannot_be_are_one_line(flags, message, tmp_path):
     assert result.stderr.strip().count("\n") == 0
 
 
-def test_misspelt_flag_is_named():
-    assert_one_line(train("--datasett=emodb"), "datasett")
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        *((f"--{name}=", "A value is needed") for name in ("labels", "out", "teacher")),
+        ("--epochs=x", "Value should be a positive integer"),
+        ("--epochs=0", "Value should be a positive integer"),
+        ("--seed=a,b: c", "Values are integers from 0 to 4294967295"),
+        ("--engine=x: y", "Value should be one of <local|ray>"),
+        ("--restart=maybe", "Non-boolean argument to boolean flag"),
+        ("--norestart=1", "--norestart=1 does not take an argument"),
+        ("--epochs", "Missing value for flag --epochs"),
+        ("--datasett=emodb", "There is no such flag; like it are dataset"),
+        ("--what=1", "There is no such flag"),
+    ],
+)
+def test_what_a_flag_received_is_at_the_end(flag, message):
+    result = train(flag)
+    assert result.returncode == 2
+    assert result.stderr == f"Error: {message}. Received: {flag}\n"
+
+
+def test_a_flag_that_is_needed_is_named():
+    assert_one_line(run("package_model.py"), "A flag is needed. Received: no --study")
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(monkeypatch, capfd):
+    # TensorFlow has begun here.
+    monkeypatch.setattr(cli, "limit_threads", lambda: None)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        cli._guarded(lambda: print("more than is read"), [], False)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

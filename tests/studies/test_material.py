@@ -1,6 +1,7 @@
 """What recipes are asked to train and test on."""
 
 import types
+import unicodedata
 
 import numpy as np
 import pytest
@@ -82,6 +83,43 @@ def test_excitement_is_happiness_unless_it_is_asked_for(tmp_path):
 def test_wrong_classes_are_named(labels, message):
     with pytest.raises(CorpusError, match=message):
         parse_classes(labels, {"a", "b", "c"})
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_labels_and_speakers_are_the_same_in_both_forms(tmp_path, form):
+    for speaker in ("Zoë", "Jürgen", "Ann"):
+        for place, label in enumerate(("gêné", "calme", "fâché")):
+            folder = tmp_path / label
+            folder.mkdir(exist_ok=True)
+            rng = np.random.default_rng([place, *map(ord, speaker)])
+            write_wav(folder / f"{speaker}_1.wav", rng.normal(0, 0.1, 800))
+    given = {
+        "labels": ["tendu=gêné+fâché", "calme"],
+        "speakers": ["Zoë", "Jürgen"],
+    }
+    in_form = {
+        name: [unicodedata.normalize(form, one) for one in some] for name, some in given.items()
+    }
+    found = read("folders", tmp_path, **in_form)
+    assert found.corpus.classes == {"tendu": ("gêné", "fâché"), "calme": ("calme",)}
+    assert {one.speaker for one in found.utterances} == {"Zoë", "Jürgen"}
+    for other in (read("folders", tmp_path, **given), read_again(found, "folders", tmp_path)):
+        assert other.corpus.classes == found.corpus.classes
+        assert other._replace(corpus=found.corpus) == found
+
+
+@pytest.mark.parametrize(
+    ("dataset", "given", "message"),
+    [
+        ("synthetic", {"pattern": "{label}/*"}, r"--pattern needs .*--dataset=synthetic$"),
+        ("synthetic", {"test_data_dir": "x"}, r"needs --test_dataset.*--test_data_dir=x$"),
+        ("table", {"table": "a.csv", "columns": ["path"]}, r"given as .*--columns=path$"),
+        ("table", {"table": "a.csv", "columns": ["path="]}, r"given as .*--columns=path=$"),
+    ],
+)
+def test_flags_that_nothing_would_come_of_are_named(dataset, given, message):
+    with pytest.raises(CorpusError, match=message):
+        read(dataset, **given)
 
 
 def own(folder, speakers, column="speaker", **more):

@@ -13,6 +13,7 @@ from tfhrf.recognition import packaged
 from tfhrf.studies import package
 from tfhrf.studies.card import SOURCES, command
 from tfhrf.studies.record import StudyError
+from tfhrf.studies.results import ResultsError
 
 WORDS = {"licence": "CC BY 4.0", "attribution": "Our team, 2026"}
 
@@ -131,7 +132,7 @@ def test_a_study_that_is_not_finished_is_refused(study, tmp_path):
     shutil.rmtree(study / "deployed")
     with pytest.raises(StudyError, match=r"not finished, it lacks deployed\. Received: .*run"):
         package.package(study, "small", tmp_path / "models", **WORDS)
-    with pytest.raises(StudyError, match=r"Received: no .*results\.json"):
+    with pytest.raises(ResultsError, match=rf"No finished study .*Received: {tmp_path}$"):
         package.package(tmp_path, "small", tmp_path / "models", **WORDS)
 
 

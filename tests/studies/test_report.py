@@ -43,7 +43,12 @@ def write_run(folder, right, corpus="emodb", backbone="conv_transformer"):
     for name in ("trained.keras", "folded.keras", "int8.tflite"):
         (place / name).touch()
     ua = float(recall(np.array(confusion)))
-    results = {"scores": {"int8": {"ua": ua}}, "parameters": record["parameters"]}
+    results = {
+        "settings": {"seed": 0},
+        **dict.fromkeys(("labels", "metrics", "decisions", "folds", "tflm", "int8 bytes")),
+        "scores": {"int8": {"ua": ua}},
+        "parameters": record["parameters"],
+    }
     (folder / "results.json").write_text(json.dumps(results))
     return folder
 

@@ -13,6 +13,7 @@ import keras
 from sounds import write_wav
 
 from tfhrf.data.distort import CONDITIONS, Missing
+from tfhrf.data.tables import PATTERN
 from tfhrf.deploy import runners
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.studies import material, stress, study, tables
@@ -50,7 +51,7 @@ def write_corpus(folder):
 
 
 def places(folder):
-    given = dict.fromkeys(material.PLACES)
+    given = dict.fromkeys(material.PLACES) | {"pattern": PATTERN}
     return types.SimpleNamespace(**given | {"data_dir": folder, "table": folder / "clips.csv"})
 
 

@@ -46,6 +46,17 @@ def write_study(
     return folder
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"settings": {}}', "\xff"])
+def test_damaged_results_are_named(tmp_path, content):
+    folder = write_study(tmp_path / "a", 0, 400)
+    (folder / "results.json").write_text(content, encoding="latin-1")
+    with pytest.raises(ResultsError, match=r"are damaged.*Received: .*results\.json$"):
+        group([folder])
+    for missing in (tmp_path / "none", folder / "results.json"):
+        with pytest.raises(ResultsError, match=rf"No finished study .*Received: {missing}$"):
+            group([missing])
+
+
 def test_mean_and_interval_over_seeds(tmp_path):
     folders = [
         write_study(tmp_path / f"{seed}", seed, right, right - 2)
@@ -190,7 +201,7 @@ def test_recipe_prints_the_table_or_one_line(tmp_path):
     }
     bad = collect(str(tmp_path / "nowhere"))
     assert bad.returncode == 2
-    assert "Error: No finished study is in" in bad.stderr
+    assert f"Error: No finished study is in the folder. Received: {tmp_path}" in bad.stderr
     assert collect().returncode == 2
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import io
 import itertools
+import os
 import pathlib
 import sys
 import warnings
@@ -21,7 +22,7 @@ from tfhrf.log_mel import LogMelConfig
 from tfhrf.models.devices import DEVICES
 from tfhrf.progress import end_line
 from tfhrf.recognition.packaged import SCRATCH, START, ModelError, names
-from tfhrf.studies import material, shrink, study, tables
+from tfhrf.studies import material, parsing, shrink, study, tables
 from tfhrf.studies.defaults import EPOCHS, TAUGHT, WHERE, fine_for, settings_for
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.results import ResultsError
@@ -306,22 +307,10 @@ def _folder(settings, asked, out):
 
 
 def _parse(arguments, about):
-    if {"-h", "-help", "--h", "--help"} & set(arguments[1:]):
-        print(_help(about))
-        sys.exit(0)
     try:
-        return flags.FLAGS(arguments)
-    except flags.Error as error:
+        return parsing.parse(arguments, about)
+    except parsing.FlagError as error:
         return _fail(error)
-
-
-def _help(about):
-    """What the recipe says of itself, and every flag of its own."""
-    about = about or sys.modules["__main__"].__doc__ or ""
-    own = flags.FLAGS.flags_by_module_dict()
-    modules = [name for name in own if name == sys.argv[0] or name.startswith("tfhrf.")]
-    texts = [flags.FLAGS.module_help(name).split(":\n", 1)[1] for name in modules]
-    return "\n".join([about.strip(), "\nFlags:", *texts])
 
 
 def _guarded(main, arguments, positional):
@@ -333,13 +322,19 @@ def _guarded(main, arguments, positional):
     try:
         limit_threads()
         main(arguments) if positional else main()
+        sys.stdout.flush()
     except ERRORS as error:
         _fail(error)
     except KeyboardInterrupt:
         _fail("Stopped; what is complete stays, and the same command goes on from there", 130)
+    except BrokenPipeError:
+        # A reader that has enough, such as `head`: what is left must not fail at Python's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        where = f". Received: {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror or error}{where}")
+        # A full disk has no name of a file.
+        out = flags.FLAGS["out"].value if "out" in flags.FLAGS else None
+        where = error.filename or out or "runs"
+        _fail(f"{error.strerror or error}. Received: {where}")
     except FILE_ERRORS as error:
         _fail(error.message)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from tfhrf.data.corpora import Corpus
 from tfhrf.data.corpora.classes import class_per_label, of_classes
 from tfhrf.data.folds import trained_on
-from tfhrf.data.tables import read_table
+from tfhrf.data.tables import PATTERN, read_table
 from tfhrf.files import safe_name
 from tfhrf.recognition.packaged import START, Pretrained, find, read
 from tfhrf.studies import material, study
@@ -120,10 +120,11 @@ def _check(columns, epochs, seed):
 
 
 def _with_folds(table, data_dir, columns):
-    asked = dict.fromkeys(("protocol", "labels", "speakers", "test_dataset"))
+    asked = dict.fromkeys(("protocol", "labels", "speakers", "test_dataset", "test_data_dir"))
     places = {
         "table": os.fspath(table),
         "data_dir": data_dir,
+        "pattern": PATTERN,
         "columns": [f"{name}={column}" for name, column in columns.items()],
     }
     return material.read(

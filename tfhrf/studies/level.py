@@ -12,6 +12,7 @@ import numpy as np
 
 from tfhrf.log_mel import LogMelConfig
 from tfhrf.recognition.packaged import FRONT_END
+from tfhrf.studies.record import StudyError
 
 NEPER = 10.0 / math.log(10.0)  # dB of a natural logarithm of energies
 DEEPEST = -90.0  # dB of an equalizer
@@ -79,6 +80,15 @@ def as_heard(features, config, own):
 
 
 def front_end_of(place, config):
-    """The LogMelConfig of a fold's model, `config` if it has none of its own."""
+    """The LogMelConfig of a fold's model, `config` if it has none of its own.
+
+    Raises:
+        StudyError: its file is damaged.
+    """
     path = place / FRONT_END
-    return LogMelConfig.load(path) if path.exists() else config
+    try:
+        return LogMelConfig.load(path) if path.exists() else config
+    except ValueError as error:
+        raise StudyError(
+            f"The front end of a fold is damaged. Received: {path} ({error})"
+        ) from None

@@ -11,6 +11,7 @@ from absl import flags
 from tfhrf.data import folds
 from tfhrf.data.corpora import CORPORA, Corpus, CorpusError, CorpusWarning, of_speakers
 from tfhrf.data.corpora.classes import class_per_label, common_classes, of_classes, parse_classes
+from tfhrf.data.corpora.text import composed
 from tfhrf.data.folds import Fold, FoldError
 from tfhrf.data.tables import PATTERN, read_folders, read_table
 
@@ -71,17 +72,27 @@ def read(given):
         raise CorpusError(
             f"--data_dir is needed with --dataset={given.dataset}. Received: no --data_dir"
         )
+    if given.pattern != PATTERN and given.dataset != "folders":
+        raise CorpusError(f"--pattern needs --dataset=folders. Received: --dataset={given.dataset}")
+    if given.test_data_dir is not None and not given.test_dataset:
+        raise CorpusError(
+            f"--test_data_dir needs --test_dataset. Received: --test_data_dir={given.test_data_dir}"
+        )
     corpus, utterances = _read_own(given) if given.dataset in OWN else _read_corpus(given)
     settings: dict = {"turns": "improvised"} if given.improvised else {}
     if given.table:
         settings["table"] = pathlib.Path(given.table).stem
-    if given.labels:
+    # The names that readers give are composed, too.
+    labels, speakers = (
+        [composed(one) for one in some or ()] for some in (given.labels, given.speakers)
+    )
+    if labels:
         known = {utterance.label for utterance in utterances}
-        corpus = corpus._replace(classes=parse_classes(given.labels, known))
-        settings["labels"] = "+".join(text.replace("+", "&") for text in given.labels)
-    if given.speakers:
-        utterances = of_speakers(utterances, given.speakers)
-        settings["speakers"] = "+".join(sorted(given.speakers))
+        corpus = corpus._replace(classes=parse_classes(labels, known))
+        settings["labels"] = "+".join(text.replace("+", "&") for text in labels)
+    if speakers:
+        utterances = of_speakers(utterances, speakers)
+        settings["speakers"] = "+".join(sorted(speakers))
     if given.test_dataset:
         return _across(given, corpus, utterances, settings)
     utterances = of_classes(utterances, corpus.classes)
@@ -133,10 +144,19 @@ def _read_own(given):
     elif given.table is None:
         raise CorpusError("--table is needed with --dataset=table. Received: no --table")
     else:
-        columns = dict(text.partition("=")[::2] for text in given.columns or ())
-        utterances = read_table(given.table, given.data_dir, columns=columns)
+        utterances = read_table(given.table, given.data_dir, columns=_columns(given.columns or ()))
     classes = class_per_label(sorted({utterance.label for utterance in utterances}))
     return Corpus(read_table, classes, _protocols_of(utterances)), utterances
+
+
+def _columns(texts):
+    """Names of columns by what they are."""
+    for text in texts:
+        if not all(text.partition("=")):
+            raise CorpusError(
+                f"Columns are given as path=file,label=emotion. Received: --columns={text}"
+            )
+    return dict(text.partition("=")[::2] for text in texts)
 
 
 def _protocols_of(utterances):

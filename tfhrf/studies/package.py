@@ -7,14 +7,12 @@ import shutil
 import zipfile
 
 from tfhrf.data.corpora import CORPORA
-from tfhrf.deploy import runners
 from tfhrf.files import replacing_folder, write_text
-from tfhrf.log_mel import LogMelConfig
 from tfhrf.recognition import packaged
+from tfhrf.studies import record, results
 from tfhrf.studies.card import SOURCES, Source, card
-from tfhrf.studies.record import StudyError, read
-from tfhrf.studies.results import record_of
-from tfhrf.studies.study_files import DEPLOYED, MADE_OF, RESULTS
+from tfhrf.studies.record import StudyError
+from tfhrf.studies.study_files import DEPLOYED, MADE_OF
 
 
 def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, across=()):
@@ -32,43 +30,45 @@ def package(study, name, into=packaged.FOLDER, licence=None, attribution=None, a
         The model's folder.
 
     Raises:
+        ModelError: a file of the model is damaged.
+        ResultsError: the study has no results, or damaged ones.
         StudyError: the study is not finished or may not be given away, or a name or the words on
             the corpus are missing.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise StudyError(f"A model's name is of a-z, 0-9 and single hyphens. Received: {name!r}")
-    results, deployed = _finished(study), pathlib.Path(study, DEPLOYED)
-    made_of = read(study, MADE_OF)
-    source = _source(results["settings"], licence, attribution)
+    found, deployed = _finished(study), pathlib.Path(study, DEPLOYED)
+    made_of = record.read(study, MADE_OF)
+    source = _source(found["settings"], licence, attribution)
+    model = packaged.read(deployed)
     # Corpora of what training started from, whose licences count, too.
     earlier = [
         SOURCES[dataset]
-        for dataset in packaged.read(deployed).datasets
+        for dataset in model.datasets
         if dataset in SOURCES and SOURCES[dataset] != source
     ]
-    config = LogMelConfig.load(deployed / packaged.FRONT_END)
-    frames, _ = runners.input_shape((deployed / packaged.INT8).read_bytes())
-    tested = [_across(results["settings"], folder) for folder in across]
+    tested = [_across(found["settings"], folder) for folder in across]
     place = pathlib.Path(into, name)
     with replacing_folder(place) as folder:
         _copy_smaller(deployed / packaged.STUDY_MODEL, folder / packaged.MODEL)
         shutil.copyfile(deployed / packaged.INT8, folder / packaged.INT8)
-        config.save(folder / packaged.FRONT_END)
+        model.config.save(folder / packaged.FRONT_END)
         if (deployed / packaged.TRAINED_ON).exists():  # not in studies of earlier versions
             shutil.copyfile(deployed / packaged.TRAINED_ON, folder / packaged.TRAINED_ON)
-        write_text(folder / packaged.LABELS, json.dumps(results["labels"]) + "\n")
-        words = card(name, results, made_of, source, frames, config, tested, earlier)
+        write_text(folder / packaged.LABELS, json.dumps(found["labels"]) + "\n")
+        words = card(name, found, made_of, source, model.frames, model.config, tested, earlier)
         write_text(folder / packaged.CARD, words)
     return place
 
 
 def _finished(study):
     """The results of a study that lacks nothing."""
-    results = read(study, RESULTS)
-    if results["missing folds"] or not record_of(pathlib.Path(study, DEPLOYED)):
-        lacks = ", ".join(results["missing folds"] or [DEPLOYED])
+    found = results.read(study)
+    missing = found.get("missing folds")
+    if missing or not results.record_of(pathlib.Path(study, DEPLOYED)):
+        lacks = ", ".join(missing or [DEPLOYED])
         raise StudyError(f"The study is not finished, it lacks {lacks}. Received: {study}")
-    return results
+    return found
 
 
 def _source(settings, licence, attribution):
@@ -86,7 +86,7 @@ def _source(settings, licence, attribution):
 
 
 def _across(settings, folder):
-    found = read(folder, RESULTS)
+    found = results.read(folder)
     theirs = found["settings"]
     if theirs["dataset"] != settings["dataset"] or "test_dataset" not in theirs:
         raise StudyError(

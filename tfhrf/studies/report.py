@@ -1,12 +1,11 @@
 """The report of the study of HRF, distillation and size: every figure beside its command."""
 
-import json
 import pathlib
 
 import numpy as np
 
 from tfhrf.files import write_text
-from tfhrf.studies import arms, paired
+from tfhrf.studies import arms, paired, results
 from tfhrf.studies.pictures import save_arms, save_changes
 from tfhrf.studies.results import ResultsError
 from tfhrf.studies.study_files import RESULTS
@@ -42,8 +41,8 @@ def recalls(runs):
     Returns:
         Array of UA, results of the first seed.
     """
-    results = [json.loads((run / RESULTS).read_text()) for run in runs]
-    return np.array([one["scores"]["int8"]["ua"] for one in results]), results[0]
+    found = [results.read(run) for run in runs]
+    return np.array([one["scores"]["int8"]["ua"] for one in found]), found[0]
 
 
 def figures(found):

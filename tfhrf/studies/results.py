@@ -11,6 +11,11 @@ from tfhrf.studies.study_files import FOLD, FOLDED, INT8, MADE_OF, RESULTS, SETT
 # What a complete fold has: keys of its fold.json, and files beside it.
 _KEYS = {"fold", "folding error", "int8 bytes", "parameters", "seconds"}
 _FILES = (TRAINED, FOLDED, INT8)
+# What the results of a study have.
+_RESULTS = {
+    *("settings", "labels", "metrics", "decisions", "folds", "scores"),
+    *("int8 bytes", "parameters", "tflm"),
+}
 KINDS = {
     "trained": "as trained (float32)",
     "folded": "folded (float32)",
@@ -63,6 +68,26 @@ def collect(out, corpus):
     if any("validation" in record for record in records):
         results["validation"] = _side(records, "validation")
     return results
+
+
+def read(folder):
+    """What `collect` returned for a study, as its folder keeps it.
+
+    Raises:
+        ResultsError: there is none, or it is damaged.
+    """
+    path = pathlib.Path(folder) / RESULTS
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found.keys() >= _RESULTS and "seed" in found["settings"]:
+            return found
+    except (FileNotFoundError, NotADirectoryError):
+        raise ResultsError(f"No finished study is in the folder. Received: {folder}") from None
+    except (AttributeError, TypeError, ValueError):
+        pass
+    raise ResultsError(
+        f"The results of a study are damaged; its recipe writes them again. Received: {path}"
+    )
 
 
 def complete(out):
@@ -122,15 +147,12 @@ def group(folders, folds=None):
         order of the seeds).
 
     Raises:
-        ResultsError: a folder holds no results, a fold is missing or comes twice, or a group's
-            studies did not test the same utterances.
+        ResultsError: a folder holds no results or damaged ones, a fold is missing or comes twice,
+            or a group's studies did not test the same utterances.
     """
     groups: dict[str, dict[int, list]] = {}
     for folder in folders:
-        path = pathlib.Path(folder) / RESULTS
-        if not path.exists():
-            raise ResultsError(f"No finished study is in {folder}")
-        results = json.loads(path.read_text())
+        results = read(folder)
         settings = dict(results["settings"])
         seed = settings.pop("seed")
         parts = groups.setdefault(json.dumps(settings), {}).setdefault(seed, [])

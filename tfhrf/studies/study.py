@@ -279,8 +279,6 @@ def fold_numbers(texts):
     """
     if texts is None:
         return None
-    if not texts:
-        raise StudyError("No number of a fold is given. Received: --folds=")
     for text in texts:
         if not text.strip().isdecimal():
             raise StudyError(f"Folds are numbers from 1. Received: {text!r}")
@@ -293,7 +291,7 @@ def _chosen(folds, numbers):
     for number in numbers:
         if not 1 <= number <= len(folds):
             raise StudyError(f"There are folds 1 to {len(folds)}. Received: fold {number}")
-    return [folds[number - 1] for number in numbers]
+    return [folds[number - 1] for number in dict.fromkeys(numbers)]
 
 
 def _units(fold, steps):
