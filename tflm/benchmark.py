@@ -6,6 +6,11 @@ which are its one window, and 2 s by `tiny`, which are one window as well.
 Needs arm-none-eabi-gcc and qemu-system-arm (`make tools`). Instructions, not cycles.
 """
 
+import commandline
+
+import tfhrf.quiet  # before what loads TensorFlow
+
+# isort: split
 import pathlib
 import tempfile
 
@@ -30,6 +35,7 @@ MODELS = {
 
 
 def main():
+    commandline.parser_of(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         print("millions of instructions; bytes")
         for preset, (config, frames, boards) in MODELS.items():
@@ -70,4 +76,4 @@ def sound():
 
 
 if __name__ == "__main__":
-    main()
+    commandline.run(main)

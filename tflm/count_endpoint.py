@@ -8,6 +8,7 @@ Needs arm-none-eabi-gcc and qemu-system-arm (`make tools`). Instructions, not cy
 import pathlib
 import tempfile
 
+import commandline
 import count_frontend
 import emulator
 import numpy as np
@@ -58,6 +59,7 @@ def run(samples, config, front_end, cpu="cortex-m4"):
 
 
 def main():
+    commandline.parser_of(__doc__).parse_args()
     front_end = LogMelConfig()
     config = EndpointConfig.at(front_end.sample_rate, front_end.hop)
     rng = np.random.default_rng(0)
@@ -72,4 +74,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    commandline.run(main)

@@ -9,6 +9,7 @@ real core needs one to about two cycles for each.
 import pathlib
 import tempfile
 
+import commandline
 import emulator
 import numpy as np
 
@@ -74,6 +75,7 @@ def samples_source(samples):
 
 
 def main():
+    commandline.parser_of(__doc__).parse_args()
     config = LogMelConfig()
     wave = synthetic.utterance(1, "neutral", np.random.default_rng(0))
     samples = to_int16(wave)
@@ -87,4 +89,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    commandline.run(main)

@@ -6,12 +6,12 @@
 Needs the cross compilers and emulators of `make tools`. These are instructions, not cycles.
 """
 
-import argparse
 import json
 import pathlib
 import re
 import tempfile
 
+import commandline
 import emulator
 
 import tfhrf
@@ -46,7 +46,7 @@ def run(program, target):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = commandline.parser_of(__doc__)
     parser.add_argument("tflite", type=pathlib.Path)
     parser.add_argument(
         "--write", action="store_true", help=f"also into {INSTRUCTIONS} beside it, for reports"
@@ -70,10 +70,10 @@ def main():
                 f"{'equal' if equal else 'DIFFERENT'}, code {code} bytes"
             )
     if differ:
-        raise SystemExit(f"The golden output differs. Received: {', '.join(differ)}")
+        raise RuntimeError(f"The golden output differs. Received: {', '.join(differ)}")
     if arguments.write:
         write_text(place, json.dumps(counted, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    commandline.run(main)

@@ -9,12 +9,12 @@ refill of the pipeline of REFILL cycles, the middle of Arm's 1 to 3, and the mid
 on values.
 """
 
-import argparse
 import collections
 import pathlib
 import re
 import tempfile
 
+import commandline
 import count_instructions
 import emulator
 
@@ -133,7 +133,7 @@ def estimate(program, cpu):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = commandline.parser_of(__doc__)
     parser.add_argument("tflite", type=pathlib.Path)
     parser.add_argument("--cpu", choices=MORE, default="cortex-m4")
     arguments = parser.parse_args()
@@ -150,4 +150,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    commandline.run(main)

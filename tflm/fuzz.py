@@ -7,7 +7,11 @@ sanitizers.
 With clang and its libFuzzer the inputs are searched for, else gcc runs a fixed set of them.
 """
 
-import argparse
+import commandline
+
+import tfhrf.quiet  # before what loads TensorFlow
+
+# isort: split
 import os
 import pathlib
 import shutil
@@ -98,7 +102,7 @@ def examples():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = commandline.parser_of(__doc__)
     parser.add_argument("tflite", type=pathlib.Path, nargs="*")
     parser.add_argument("--seconds", type=int, default=60)
     arguments = parser.parse_args()
@@ -110,8 +114,8 @@ def main():
             done = run(program, arguments.seconds // len(contents), 100 * arguments.seconds)
             print(done.stderr[-2000:])
             if done.returncode != 0:
-                raise SystemExit(f"{program.name} stopped with {done.returncode}")
+                raise RuntimeError(f"{program.name} stopped. Received: exit code {done.returncode}")
 
 
 if __name__ == "__main__":
-    main()
+    commandline.run(main)

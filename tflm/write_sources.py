@@ -6,10 +6,10 @@ The folder holds int8.tflite and front_end.json; class names come from the label
 model or the fold.json of a study's, if there is one.
 """
 
-import argparse
 import json
 import pathlib
-import sys
+
+import commandline
 
 from tfhrf.deploy.project import write_project
 from tfhrf.log_mel import LogMelConfig
@@ -42,7 +42,7 @@ def write_sources(folder, directory, runtime="c", endpoint=True):
             endpoint=endpoint,
         )
     except ValueError as error:
-        raise ValueError(f"{error} in {folder}") from None
+        raise ValueError(f"In {folder}: {error}") from None
 
 
 def recorded_labels(folder):
@@ -56,7 +56,7 @@ def recorded_labels(folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = commandline.parser_of(__doc__)
     parser.add_argument("--runtime", choices=["c", "tflm"], default="c", help="of the model")
     parser.add_argument(
         "--endpoint", type=int, choices=[0, 1], default=1, help="0: the port ends utterances"
@@ -64,12 +64,8 @@ def main():
     parser.add_argument("model", help="folder with int8.tflite and front_end.json")
     parser.add_argument("out", help="folder of the C files")
     arguments = parser.parse_args()
-    try:
-        write_sources(arguments.model, arguments.out, arguments.runtime, bool(arguments.endpoint))
-    except (OSError, RuntimeError, ValueError) as error:
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+    write_sources(arguments.model, arguments.out, arguments.runtime, bool(arguments.endpoint))
 
 
 if __name__ == "__main__":
-    main()
+    commandline.run(main)

@@ -115,7 +115,7 @@ def test_a_pipe_is_a_file(capsys, tmp_path):
             assert lines[1].split("\t") == ["pipe", *from_file.split("\t")[1:]]
         else:
             assert code == 2
-            assert errors[0].endswith(": junk")
+            assert errors[0].endswith("Received: junk")
 
 
 def test_names_and_lines_stay_apart(capsys, tmp_path):
@@ -145,7 +145,7 @@ def test_silence_is_answered_with_a_warning(capsys, tmp_path, arguments):
 @pytest.mark.parametrize(
     ("arguments", "closing", "error"),
     [
-        (["-"], "<&-", "Error: Standard input is closed: -\n"),
+        (["-"], "<&-", "Error: Standard input is closed. Received: -\n"),
         (["a.wav"], ">&-", "Error: Standard output is closed\n"),
         (["none.wav"], "2>&-", ""),
     ],
@@ -167,6 +167,7 @@ def test_closed_streams_are_told(models, arguments, closing, error):
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
+        (["export", "--model=", "out"], "there is no such folder. Received: ''"),
         (["export", ""], "A folder for the files is needed. Received: ''"),
         (["export", f"--name={'a' * 300}", "out"], "of file names. Received: 300 letters"),
         (["page", ""], "A file for the page is needed, such as emotions.html. Received: ''"),
@@ -192,7 +193,7 @@ def test_what_cannot_be_is_told_before_anything_is_written(
 def test_a_file_that_cannot_be_used_does_not_stop_the_others(capsys):
     code, lines, errors = run(capsys, "recognize", "none.wav", "a.wav")
     assert code == 2
-    assert errors == ["Error: Audio file does not exist: none.wav"]
+    assert errors == ["Error: Audio file does not exist. Received: none.wav"]
     assert [line.split("\t")[0] for line in lines] == ["file", "a.wav"]
 
 
@@ -233,6 +234,24 @@ def test_what_goes_wrong_is_one_line(capsys, arguments, what):
     (error,) = errors
     assert error.startswith("Error: ")
     assert what in error
+
+
+@pytest.mark.parametrize("arguments", [["export", "out"], ["models"]])
+def test_a_full_disk_is_one_line_and_leaves_nothing(models, tmp_path, arguments):
+    command = [sys.executable, "-m", "tfhrf", *arguments]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            ["sh", "-c", f"ulimit -f 1; exec {shlex.join(command)}"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+    place = "File too large. Received: out" if "export" in arguments else "standard output"
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.endswith(f"{place}\n")
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".wav"] == []
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(models):
@@ -333,21 +352,21 @@ def test_the_demo_hears_the_same_in_python_and_in_c(capsys, tmp_path):
                 atol=LEVELS,
             )
     assert run(capsys, "demo", "--wav=none.wav")[2] == [
-        "Error: Audio file does not exist: none.wav"
+        "Error: Audio file does not exist. Received: none.wav"
     ]
 
 
 @pytest.mark.parametrize(
     ("seconds", "message"),
     [
-        (0.01, "Audio file is shorter than one frame of 400 samples (160 samples): quiet.wav"),
-        (1.0, "Nothing in the audio file stands out as an utterance: quiet.wav"),
+        (0.01, "Audio file is shorter than one frame of 400 samples (160 samples)"),
+        (1.0, "Nothing in the audio file stands out as an utterance"),
     ],
 )
 def test_the_demo_says_what_a_sound_lacks(capsys, tmp_path, seconds, message):
     write_wav(tmp_path / "quiet.wav", np.zeros(round(16_000 * seconds)))
     code, lines, errors = run(capsys, "demo", "--wav=quiet.wav")
-    assert (code, lines, errors) == (2, [], [f"Error: {message}"])
+    assert (code, lines, errors) == (2, [], [f"Error: {message}. Received: quiet.wav"])
 
 
 def test_the_demo_says_why_a_compiler_fails(capsys, tmp_path, monkeypatch):

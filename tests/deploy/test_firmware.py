@@ -308,7 +308,7 @@ def test_folders_that_hold_no_model_are_named(light, tmp_path):
     with pytest.raises(ValueError, match=r"folder with front_end.json. Received: "):
         write_sources(tmp_path / "model", out)
     LogMelConfig(mels=40).save(tmp_path / "model/front_end.json")
-    with pytest.raises(ValueError, match=r"frames, 40\).* \[\[1, 300, 64\], \[1, 4\]\] in"):
+    with pytest.raises(ValueError, match=r"^In .*model: .* 40\).* \[\[1, 300, 64\], \[1, 4\]\]$"):
         write_sources(tmp_path / "model", out)
     assert not out.exists()
 

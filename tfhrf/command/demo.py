@@ -25,10 +25,11 @@ def run(given: argparse.Namespace) -> int:
     model = find(given.model)
     import tfhrf.quiet  # noqa: F401  before what loads TensorFlow
     from tfhrf.data.decode import AudioError
+    from tfhrf.recognition.stream import answers
 
     try:
         samples = _samples(given.wav, model.config)
-        rows = {"Python, int8": _in_python(model, samples)}
+        rows = {"Python, int8": [said.tolist() for _, _, said in answers(model, samples)]}
         if not rows["Python, int8"]:
             raise AudioError("Nothing in the audio file stands out as an utterance", given.wav)
         if shutil.which("cc"):
@@ -37,8 +38,8 @@ def run(given: argparse.Namespace) -> int:
         return fail(error)
     print(f"{given.wav or 'A synthetic voice'}, by {model.name}")
     print(f"{'':24}" + "".join(f"{label:>12}" for label in model.labels))
-    for number, answers in enumerate(zip(*rows.values(), strict=True), 1):
-        for kind, posteriors in zip(rows, answers, strict=True):
+    for number, both in enumerate(zip(*rows.values(), strict=True), 1):
+        for kind, posteriors in zip(rows, both, strict=True):
             values = "".join(f"{value:12.3f}" for value in posteriors)
             best = model.labels[max(range(len(posteriors)), key=posteriors.__getitem__)]
             print(f"{f'{number}: {kind}':24}{values}   {best}")
@@ -49,8 +50,6 @@ def run(given: argparse.Namespace) -> int:
 
 def _samples(wav: str | None, config: LogMelConfig) -> Any:
     """The sound as a device hears it: int16, one channel, at the front end's rate."""
-    import soxr
-
     from tfhrf.data.corpora import synthetic
     from tfhrf.data.decode import AudioError, decode
     from tfhrf.endpoint import to_int16
@@ -65,27 +64,8 @@ def _samples(wav: str | None, config: LogMelConfig) -> Any:
                 wav,
             )
     else:
-        wave = soxr.resample(synthetic.conversation(), synthetic.SAMPLE_RATE, rate)
+        wave = synthetic.conversation(sample_rate=rate)
     return to_int16(wave)
-
-
-def _in_python(model: Pretrained, samples: Any) -> list[list[float]]:
-    """Posteriors of each utterance by TensorFlow Lite Micro's kernels, or TensorFlow Lite's."""
-    from tfhrf.data.windows import evaluation_windows, utterance_posteriors
-    from tfhrf.deploy import runners
-    from tfhrf.endpoint import EndpointConfig, utterances
-    from tfhrf.log_mel import log_mel_numpy
-
-    config = model.config
-    predict = runners.predictor()
-    features = log_mel_numpy(samples / 32768, config)
-    found = []
-    for start, end in utterances(samples, EndpointConfig.at(config.sample_rate, config.hop)):
-        first = start // config.hop
-        spoken = features[first : first + config.frames((end - start) / config.sample_rate)]
-        windows = evaluation_windows(spoken, model.frames, config.hop_frames, config)
-        found.append(utterance_posteriors(predict(model.int8, windows), [len(windows)])[0])
-    return [one.tolist() for one in found]
 
 
 def _in_c(model: Pretrained, samples: Any) -> list[list[float]]:

@@ -53,8 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return fail("Stopped", 130)
     except OSError as error:
-        where = f". Received: {error.filename}" if error.filename else ""
-        return fail(f"{error.strerror or error}{where}")
+        # A full disk has no name of a file.
+        where = error.filename or getattr(given, "out", None) or "standard output"
+        return fail(f"{error.strerror or error}. Received: {where}")
     except ModelError as error:
         return fail(error)
 

@@ -111,8 +111,12 @@ def _path(name: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "sound")  # noqa: PTH118
         source = contextlib.nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb")  # noqa: PTH123, SIM115
-        with source as sound, open(path, "wb") as file:  # noqa: PTH123
-            shutil.copyfileobj(sound, file)
+        try:
+            with source as sound, open(path, "wb") as file:  # noqa: PTH123
+                shutil.copyfileobj(sound, file)
+        except OSError as error:
+            # A full disk has no name of a file.
+            raise OSError(error.errno, error.strerror, error.filename or folder) from error
         try:
             yield path
         except AudioError as error:

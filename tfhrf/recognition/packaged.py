@@ -121,7 +121,8 @@ def find(model: str | os.PathLike[str]) -> Pretrained:
     """
     if isinstance(model, str) and model in names():
         return pretrained(model)
-    if not pathlib.Path(model).is_dir():
+    # An empty name would be the current folder.
+    if not (os.fspath(model) and pathlib.Path(model).is_dir()):
         raise ModelError(
             f"The packaged models are {', '.join(names()) or 'none'}, and there is no such folder. "
             f"Received: {os.fspath(model)!r}"
