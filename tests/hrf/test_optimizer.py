@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfhrf.hrf.layers import HRFDense
-from tfhrf.hrf.optimizer import HRFAdamW, HRFMuon, orthogonal
+from tfhrf.hrf.optimizer import HRFAdamW, HRFMuon, chains_of, orthogonal
 
 RATE = 1e-3
 
@@ -176,3 +176,52 @@ def test_a_gradient_of_zeros_moves_nothing(kind):
         [tf.zeros(v.shape) for v in layer.trainable_variables], layer.trainable_variables
     )
     np.testing.assert_array_equal(kernel_of(layer), before)
+
+
+def test_factors_are_found_wherever_they_stand():
+    one, other = HRFDense(12, depth=3, expansion=1), HRFDense(12)
+    for layer in (one, other):
+        layer.build((None, 12))
+    first, second, third, bias = one.weights
+    assert chains_of([*other.weights[::-1], third, bias, first, second]) == [[2, 1], [5, 6, 3]]
+    # What is frozen between two factors parts them: their product is no kernel.
+    assert chains_of([first, third, bias]) == [[0], [1]]
+    assert chains_of([second, third]) == [[0, 1]]
+
+
+def test_frozen_factors_stay_where_they_are():
+    _, model, x, y = networks(3)
+    model.layers[0].factors[0].trainable = False
+    model.compile(HRFAdamW(RATE, weight_decay=0.1), "mse")
+    before = [v.numpy() for v in model.layers[0].factors]
+    model.fit(x, y, verbose=0)
+    moved = [
+        np.abs(v.numpy() - old).max()
+        for v, old in zip(model.layers[0].factors, before, strict=True)
+    ]
+    assert moved[0] == 0
+    assert min(moved[1:]) > 0
+
+
+def test_factors_that_are_excluded_do_not_decay():
+    layer = HRFDense(12)
+    layer.build((None, 12))
+    optimizer = HRFAdamW(RATE, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=layer.factors)
+    before = kernel_of(layer)
+    optimizer.apply([tf.zeros(v.shape) for v in layer.weights], layer.weights)
+    np.testing.assert_array_equal(kernel_of(layer), before)
+
+
+@pytest.mark.parametrize("kind", [HRFAdamW, HRFMuon])
+def test_tensorflow_saves_it(kind, tmp_path):
+    _, model, x, y = networks(2)
+    model.compile(kind(RATE), "mse")
+    model.fit(x, y, verbose=0)
+    tf.train.Checkpoint(model=model, optimizer=model.optimizer).save(tmp_path / "checkpoint")
+
+
+def test_a_gradient_too_small_to_be_squared_moves_nothing():
+    matrix = np.full((16, 16), 1e-19, "f4")
+    matrix[0, 0] = 2e-19  # 32 bits hold the square of this one alone
+    np.testing.assert_array_equal(orthogonal(tf.constant(matrix)), 0)

@@ -1,19 +1,21 @@
 """Optimizers that move the merged kernel of HRF layers as they move a plain kernel."""
 
+import collections
 import functools
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-FACTOR = "factor_"  # begins the names of an HRF layer's factors
-EXCLUDED = rf"(^|/){FACTOR}\d+(:\d+)?$"  # what TensorFlow makes of these names
+FACTOR = r"factor_(\d+)"  # the names of an HRF layer's factors
 
 # Muon's: of the momentum; the root of the mean square of a step, about that of Adam's; rows or
 # columns of which a matrix has too few; the polynomial that takes singular values to 1, in ROUNDS.
 MOMENTUM, LENGTH, NARROW = 0.95, 0.2, 8
+VANISHED = 1e-15  # size of a gradient whose squares 32 bits no longer hold
 ROUNDS, POLYNOMIAL = 5, (3.4445, -4.7750, 2.0315)
 
 
@@ -32,36 +34,28 @@ class HRFAdamW(keras.optimizers.AdamW):
     optimizer.
     """
 
-    def __init__(self, learning_rate: Any = 0.001, **kwargs: Any) -> None:
-        super().__init__(learning_rate, **kwargs)
-        self.exclude_from_weight_decay()
-
     def build(self, variables: Sequence[keras.Variable]) -> None:
         if not self.built:
-            # A layer's factors stand in a row.
-            chains: list[list[int]] = []
-            for index, variable in enumerate(variables):
-                if variable.name == f"{FACTOR}1":
-                    chains.append([])
-                if variable.name.startswith(FACTOR):
-                    chains[-1].append(index)
-            self._chains = {index: chain for chain in chains for index in chain}
+            chains = {index: chain for chain in chains_of(variables) for index in chain}
+            # A method: TensorFlow saves dicts of a trackable object, but not those with numbers.
+            self._chain_of = chains.get
         super().build(variables)
 
-    def exclude_from_weight_decay(
-        self,
-        var_list: Sequence[keras.Variable] | None = None,
-        var_names: Sequence[str] | None = None,
-    ) -> None:
+    def _use_weight_decay(self, variable: Any) -> bool:
         # The factors' decay is that of their product, in update_step.
-        super().exclude_from_weight_decay(var_list, [*(var_names or []), EXCLUDED])
+        plain = self._chain_of(self._get_variable_index(variable)) is None
+        return plain and self.decays(variable)
+
+    def decays(self, variable: Any) -> bool:
+        """Whether nobody excluded a variable from decay."""
+        return bool(super()._use_weight_decay(variable))
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)
-        if index not in self._chains:
+        chain = self._chain_of(index)
+        if chain is None:
             self.plain_step(gradient, variable, learning_rate)
             return
-        chain = self._chains[index]
         before = tf.convert_to_tensor(variable)
         self.plain_step(gradient, variable, learning_rate)
         step = tf.convert_to_tensor(variable) - before
@@ -71,12 +65,39 @@ class HRFAdamW(keras.optimizers.AdamW):
         ]
         moved = functools.reduce(tf.matmul, factors)
         share = tf.math.divide_no_nan(rms(step), len(chain) * rms(moved))
-        decay = tf.cast(learning_rate, before.dtype) * (self.weight_decay or 0.0) / len(chain)
+        rate = self.weight_decay if self.weight_decay and self.decays(variable) else 0.0
+        decay = tf.cast(learning_rate, before.dtype) * rate / len(chain)
         self.assign(variable, before * (1.0 - decay) + step * share)
 
     def plain_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """The step of a variable that is no factor."""
         super().update_step(gradient, variable, learning_rate)
+
+
+def chains_of(variables: Sequence[keras.Variable]) -> list[list[int]]:
+    """Places of the variables that are factors of one kernel, in the order of the product.
+
+    They have the path of their layer in common and follow each other by number and shape,
+    wherever they stand; one between two others that is not among the variables parts them.
+    """
+    layers: dict[tuple[str, int], dict[int, int]] = {}
+    seen: collections.Counter[str] = collections.Counter()
+    for place, variable in enumerate(variables):
+        found = re.fullmatch(FACTOR, variable.name)
+        if found is None or len(variable.shape) != 2:
+            continue
+        # Layers may share a path: models of one name, each with a layer of one name.
+        layer = (variable.path.rpartition("/")[0], seen[variable.path])
+        seen[variable.path] += 1
+        layers.setdefault(layer, {})[int(found[1])] = place
+    chains: list[list[int]] = []
+    for factors in layers.values():
+        for number in sorted(factors):
+            place, before = factors[number], factors.get(number - 1)
+            if before is None or variables[before].shape[1] != variables[place].shape[0]:
+                chains.append([])
+            chains[-1].append(place)
+    return chains
 
 
 @keras.saving.register_keras_serializable(package="tfhrf")
@@ -113,7 +134,8 @@ def orthogonal(matrix: Any) -> Any:
     """About the half-orthogonal matrix nearest to one: singular values become .7 to 1.2."""
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else tf.transpose(matrix)
-    x = tf.math.divide_no_nan(x, tf.norm(x))
+    size = tf.norm(x)
+    x = tf.where(size > VANISHED, tf.math.divide_no_nan(x, size), tf.zeros_like(x))
     a, b, c = POLYNOMIAL
     for _ in range(ROUNDS):
         square = tf.matmul(x, x, transpose_b=True)
