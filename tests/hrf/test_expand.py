@@ -1,9 +1,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops, tree
 
 from tfhrf.hrf.expand import expand
+from tfhrf.hrf.fast import FastDense
 from tfhrf.hrf.layers import HRFDense
 
 # The newest Keras for Python 3.10.
@@ -293,6 +295,18 @@ def test_a_shared_layer_becomes_one_shared_layer():
     assert type(found[0]) is HRFDense
     assert new.count_params() == 4 * 16 + 16 * 4 + 4 + 4 * 2 + 2
     assert_same_function(model, new, draw(5, 4))
+
+
+@pytest.mark.parametrize("kind", [layers.Dense, FastDense])
+def test_inputs_may_be_sparse_or_integers(kind):
+    x = np.eye(6, dtype="int32")[:4]
+    for inputs, given in (
+        (keras.Input((6,), sparse=True), tf.sparse.from_dense(x.astype("float32"))),
+        (keras.Input((6,), dtype="int32"), x),
+    ):
+        hidden = kind(4, activation="relu")(inputs)
+        model = randomize(keras.Model(inputs, layers.Dense(2)(hidden)))
+        assert_same_function(model, expand(model), given)
 
 
 # Errors

@@ -1,4 +1,5 @@
 import inspect
+import json
 
 import keras
 import numpy as np
@@ -291,6 +292,13 @@ def test_fold_keeps_an_activation_that_has_weights():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         HRFDense(**arguments)
+
+
+def test_integers_may_be_those_of_numpy():
+    layer = HRFDense(np.int64(3), expansion=np.int32(2), depth=np.int64(3))
+    config = layer.get_config()
+    assert json.loads(json.dumps(config)) == config
+    assert layer.inner_units == 6
 
 
 def test_unbuilt_layer_has_no_kernel_and_does_not_fold():

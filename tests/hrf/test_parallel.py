@@ -136,6 +136,16 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
     assert loaded.get_layer("parallel").get_config() == model.get_layer("parallel").get_config()
 
 
+def test_inputs_may_be_integers():
+    layer = ParallelDense(3)
+    x = np.random.default_rng(0).integers(0, 5, (8, 4))
+    for training in (True, False):
+        y = layer(x, training=training)
+        assert y.dtype == "float32"
+        assert y.shape == (8, 3)
+    np.testing.assert_allclose(y, layer(x.astype("float32")), atol=1e-6)
+
+
 def test_half_precision():
     model, _, x = settled(6, dtype="mixed_float16")
     found = model(x, training=True)

@@ -1,7 +1,7 @@
 """Layers that train faster than the stock ones that they fold into."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -9,6 +9,11 @@ import tensorflow as tf
 LEVELS = 2**8  # of the random numbers of FastDropout
 # A tensor, and what makes the gradients of its inputs from its own.
 Differentiable: TypeAlias = tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]
+
+
+def fits(layer: keras.Layer, inputs: Any) -> bool:
+    """Whether a layer may call `affine`: on a dense tensor of float32, in float32."""
+    return isinstance(inputs, tf.Tensor) and inputs.dtype == layer.compute_dtype == "float32"
 
 
 def affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, relu: bool = False) -> tf.Tensor:
@@ -60,7 +65,7 @@ class FastDense(keras.layers.Dense):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         special = self.lora_enabled or self.quantization_mode is not None
-        if special or self.bias is None or self.compute_dtype != "float32":
+        if special or self.bias is None or not fits(self, inputs):
             return super().call(inputs, training=training)
         kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
         relu = self.activation is keras.activations.relu

@@ -1,6 +1,7 @@
 """HRFDense: a Dense layer whose kernel is a product of larger matrices while it trains."""
 
 import functools
+import numbers
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -10,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfhrf.hrf.factors import Array, factorize, merge_factors
-from tfhrf.hrf.fast import affine
+from tfhrf.hrf.fast import affine, fits
 
 # How Keras takes activations, initializers, regularizers: by name, as a config, or themselves.
 Given: TypeAlias = str | dict[str, Any] | Callable[..., Any]
@@ -147,7 +148,8 @@ class HRFDense(keras.layers.Layer):
             ("expansion", expansion, 1),
             ("depth", depth, 2),
         ):
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not integer or value < least:
                 raise ValueError(
                     f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}"
                 )
@@ -157,9 +159,9 @@ class HRFDense(keras.layers.Layer):
                 f"`kernel_regularizer`. Received: kernel_constraint={kernel_constraint!r}"
             )
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.units = units
-        self.expansion = expansion
-        self.depth = depth
+        self.units = int(units)
+        self.expansion = int(expansion)
+        self.depth = int(depth)
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -258,7 +260,7 @@ class HRFDense(keras.layers.Layer):
             )
             bias = row[0] if bias is None else row[0] + bias
         kernel = ops.cast(self.kernel, self.compute_dtype)
-        if bias is not None and self.compute_dtype == "float32":
+        if bias is not None and fits(self, inputs):
             x = affine(inputs, kernel, ops.cast(bias, "float32"))
         else:
             x = ops.matmul(inputs, kernel)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfhrf.hrf.factors import to_float64
-from tfhrf.hrf.fast import affine
+from tfhrf.hrf.fast import affine, fits
 from tfhrf.hrf.layers import Given
 
 MOMENTUM = 0.9  # of the statistics: they settle in the few hundred steps of a small corpus
@@ -103,10 +103,11 @@ class ParallelDense(keras.layers.Layer):
             mean = tf.convert_to_tensor(self.moving_mean)
             covariance = tf.convert_to_tensor(self.moving_covariance)
         kernel, bias = self._merged(mean, covariance)
-        if self.compute_dtype == "float32":
+        if fits(self, inputs):
             x = affine(inputs, kernel, bias)
         else:
-            x = tf.matmul(inputs, tf.cast(kernel, inputs.dtype)) + tf.cast(bias, inputs.dtype)
+            kind = self.compute_dtype
+            x = tf.matmul(tf.cast(inputs, kind), tf.cast(kernel, kind)) + tf.cast(bias, kind)
         return x if self.activation is None else self.activation(x)
 
     def _merged(self, mean: Any, covariance: Any) -> tuple[Any, Any]:
