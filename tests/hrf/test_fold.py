@@ -13,7 +13,8 @@ from keras import layers, ops, tree
 from tfhrf.hrf.expand import expand
 from tfhrf.hrf.fold import fold
 from tfhrf.hrf.layers import HRFDense
-from tfhrf.hrf.rebuild import compare, walk
+from tfhrf.hrf.rebuild import walk
+from tfhrf.hrf.same_function import compare
 
 # The newest Keras for Python 3.10.
 KERAS_3_12 = keras.__version__.startswith("3.12.")

@@ -8,7 +8,8 @@ import keras
 
 from tfhrf.hrf.fast import FastDense
 from tfhrf.hrf.layers import HRFDense, copy_activation, obstacle
-from tfhrf.hrf.rebuild import check_model, compare, graph_of, nodes_of, rewrite, scope_of, walk
+from tfhrf.hrf.rebuild import check_model, graph_of, nodes_of, rewrite, scope_of, walk
+from tfhrf.hrf.same_function import compare
 
 DENSE = (keras.layers.Dense, FastDense)
 # A function of a layer, or patterns of names.

@@ -9,7 +9,6 @@ from keras import ops
 from tfhrf.hrf.layers import HRFDense, merge_dense, obstacle
 from tfhrf.hrf.rebuild import (
     check_model,
-    compare,
     graph_of,
     nodes_of,
     own_variables,
@@ -17,6 +16,7 @@ from tfhrf.hrf.rebuild import (
     scope_of,
     walk,
 )
+from tfhrf.hrf.same_function import compare
 
 
 def fold(model: keras.Model) -> keras.Model:
@@ -41,8 +41,9 @@ def fold(model: keras.Model) -> keras.Model:
     comes back as a plain `keras.Model`. Folding a folded model changes nothing.
 
     Before it returns, both models are called on the same random inputs (batch 2; integers are 0
-    or 1; unknown dimensions 16 long): no output may differ by more than 1e-4 of its largest
-    absolute value, or 5e-2 if any layer computes in half precision.
+    or 1, floats normal, or between 0 and 1 if the outputs are finite so only; unknown dimensions
+    16, 64 or 4 long, the first that the model takes): no output may differ by more than 1e-4 of
+    its largest absolute value, or 5e-2 if any layer computes in half precision.
 
     Source: Zhang et al., "Re-Parameterization of Lightweight Transformer for On-Device Speech
     Emotion Recognition", IEEE Internet of Things Journal 2024.

@@ -10,15 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
-from keras import ops, tree
-
-from tfhrf.hrf.factors import Array, to_float64
-
-# Largest difference between the two models' outputs, in units of the largest absolute output.
-TOLERANCE = 1e-4
-HALF_PRECISION_TOLERANCE = 5e-2
+from keras import tree
 
 
 def check_model(model: keras.Model) -> None:
@@ -306,45 +298,3 @@ def copy_state(old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Oper
         source = made.get(id(child), child)
         if source is not counterpart:
             copy_state(source, counterpart, made)
-
-
-def compare(old: keras.Model, new: keras.Model) -> None:
-    """Raises ValueError unless both models compute the same from random inputs.
-
-    The tolerance, relative to the largest absolute value of each output, is 1e-4, or 5e-2 where
-    a layer computes in half precision. Unknown dimensions are tried with length 16. Neither
-    model's state changes (batch statistics, random seeds).
-    """
-    rng = np.random.default_rng(0)
-    inputs = tree.map_structure(lambda x: random_values(x, rng), graph_of(old).input)
-    half = any(layer.compute_dtype in ("float16", "bfloat16") for layer in walk(old))
-    tolerance = HALF_PRECISION_TOLERANCE if half else TOLERANCE
-    pairs = zip(evaluate(old, inputs), evaluate(new, inputs), strict=True)
-    for i, (expected, found) in enumerate(pairs):
-        if not (np.isfinite(expected).all() and np.isfinite(found).all()):
-            raise ValueError(f"Output {i} of '{old.name}' is not finite. Received: random inputs")
-        scale = np.abs(expected).max(initial=0.0) or 1.0
-        error = np.abs(expected - found).max(initial=0.0) / scale
-        if error > tolerance:
-            raise ValueError(
-                f"Output {i} of model '{old.name}' changed by {error:.1e} of its largest value; "
-                f"{tolerance:.0e} is allowed. Received: {old}"
-            )
-
-
-def random_values(tensor: keras.KerasTensor, rng: np.random.Generator) -> tf.Tensor:
-    """Normal values, or zeros and ones, of a symbolic tensor's shape and dtype."""
-    batch, *rest = tensor.shape
-    shape = [batch or 2, *(length or 16 for length in rest)]
-    dtype = keras.backend.standardize_dtype(tensor.dtype)
-    if "float" in dtype:
-        return ops.convert_to_tensor(rng.standard_normal(shape), dtype=dtype)
-    return ops.convert_to_tensor(rng.integers(0, 2, shape), dtype=dtype)
-
-
-def evaluate(model: keras.Model, inputs: Any) -> list[Array]:
-    """The model's outputs at inference as a list of float64 arrays."""
-    outputs, _ = model.stateless_call(
-        model.trainable_variables, model.non_trainable_variables, inputs, training=False
-    )
-    return [to_float64(output) for output in tree.flatten(outputs)]
