@@ -6,6 +6,7 @@ from keras import layers, ops, tree
 
 from tfhrf.hrf.expand import expand
 from tfhrf.hrf.fast import FastDense
+from tfhrf.hrf.fold import fold
 from tfhrf.hrf.layers import HRFDense
 
 # The newest Keras for Python 3.10.
@@ -129,6 +130,21 @@ def test_arguments_flags_and_policies_stay():
     assert False in flags
     assert True in flags
     assert [v.path for v in new.trainable_variables] == [v.path for v in model.trainable_variables]
+
+
+@pytest.mark.parametrize("name", ["kernel", "bias"])
+def test_a_weight_that_is_frozen_alone_stays_so(name):
+    model = classifier()
+    getattr(model.get_layer("ffn_in"), name).trainable = False
+    model.get_layer("ffn_out").trainable = False
+    new = expand(model)
+    folded = fold(new)
+    assert [v.path for v in folded.trainable_variables] == [
+        v.path for v in model.trainable_variables
+    ]
+    factors = {"kernel": ["bias"], "bias": ["factor_1", "factor_2"]}[name]
+    assert [v.name for v in new.get_layer("ffn_in").trainable_variables] == factors
+    assert not new.get_layer("ffn_out").trainable_variables
 
 
 def test_other_weights_and_seeds_stay_bit_for_bit():
@@ -297,6 +313,22 @@ def test_a_shared_layer_becomes_one_shared_layer():
     assert_same_function(model, new, draw(5, 4))
 
 
+def test_an_activation_with_weights_stays_shared():
+    shared = layers.PReLU(name="slope")
+    inputs = keras.Input((4,))
+    x = layers.Dense(4, activation=shared, name="first")(inputs)
+    x = shared(layers.LayerNormalization()(x))
+    x = layers.Dense(4, activation=shared, name="second")(x)
+    model = randomize(keras.Model(inputs, layers.Dense(2)(x)))
+    new = expand(model)
+    for one in (new, fold(new)):
+        slope = one.get_layer("slope")
+        assert one.get_layer("first").activation is slope is one.get_layer("second").activation
+        assert slope is not shared
+        assert [v.path for v in slope.weights] == [v.path for v in shared.weights]
+        assert_same_function(model, one, draw(3, 4))
+
+
 @pytest.mark.parametrize("kind", [layers.Dense, FastDense])
 def test_inputs_may_be_sparse_or_integers(kind):
     x = np.eye(6, dtype="int32")[:4]
@@ -310,6 +342,14 @@ def test_inputs_may_be_sparse_or_integers(kind):
 
 
 # Errors
+
+
+def test_a_normalized_kernel_is_refused():
+    inputs = keras.Input((4,))
+    x = layers.SpectralNormalization(layers.Dense(4, name="dense"))(inputs)
+    message = r"'dense' has its kernel normalized .* leave it out with `where`. Received: <Dense"
+    with pytest.raises(ValueError, match=message):
+        expand(keras.Model(inputs, layers.Dense(2)(x)))
 
 
 def test_kernel_constraint_is_refused():

@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops, tree
 
 from tfhrf.hrf.expand import expand
@@ -317,6 +318,22 @@ def test_other_state_stays_bit_for_bit():
         np.testing.assert_array_equal(old, new.numpy())
 
 
+def test_words_and_recurrent_states_stay():
+    words = layers.StringLookup()
+    words.adapt([["one", "two", "four"]])
+    inputs = keras.Input(batch_shape=(2, 3), dtype="string")
+    x = layers.Embedding(4, 4)(words(inputs))
+    x = HRFDense(4)(layers.LSTM(3, stateful=True)(x))
+    model = randomize(keras.Model(inputs, x))
+    given = tf.constant([["four", "two", "three"]] * 2)
+    model(given)
+    folded = fold(model)
+    assert folded.layers[1].get_vocabulary() == words.get_vocabulary()
+    # Each call goes on where the one before ended.
+    for _ in range(2):
+        assert_same_function(model, folded, given)
+
+
 @keras.saving.register_keras_serializable(package="tests")
 class Both(layers.Layer):
     """A wrapper of several layers that takes them from its config."""
@@ -459,6 +476,18 @@ def test_third_party_layers_are_checked(broken, message):
 
 
 # Pairs of Dense layers
+
+
+def test_a_method_fold_that_takes_a_signal_is_another_one():
+    class Frames(layers.Layer):
+        def call(self, inputs):
+            return self.fold(inputs, 2)
+
+        def fold(self, signal, width):
+            return ops.reshape(signal, (-1, signal.shape[1] // width, width))
+
+    model = chain(Frames(), HRFDense(3))
+    assert_same_function(model, fold(model), draw(2, 4))
 
 
 def merged(model):

@@ -6,10 +6,12 @@ from typing import TypeAlias
 
 import keras
 
+from tfhrf.hrf.configs import config_of
 from tfhrf.hrf.fast import FastDense
-from tfhrf.hrf.layers import HRFDense, copy_activation, obstacle
-from tfhrf.hrf.rebuild import check_model, graph_of, nodes_of, rewrite, scope_of, walk
+from tfhrf.hrf.layers import HRFDense, obstacle, with_activation
+from tfhrf.hrf.rebuild import check_model, graph_of, nodes_of, rewrite, walk
 from tfhrf.hrf.same_function import compare
+from tfhrf.hrf.scopes import scope_of
 
 DENSE = (keras.layers.Dense, FastDense)
 # A function of a layer, or patterns of names.
@@ -40,20 +42,23 @@ def expand(
     Raises:
         ValueError: the model is subclassed or not built; a name or pattern matches no Dense;
             nothing is selected; a selected layer cannot be factorized (LoRA, quantized,
-            `kernel_constraint`) or is hidden in a block that makes it itself; or the new model
-            does not compute what the given one computes (see `fold`).
+            `kernel_constraint`, in a SpectralNormalization) or is hidden in a block that makes
+            it itself; or the new model does not compute what the given one computes (see
+            `fold`).
     """
     check_model(model)
-    hint = "; leave it out with `where`"
-    replaced = {}
+    way_out = "; leave it out with `where`"
+    replaced: dict[int, keras.Layer] = {}
+    spectral = keras.layers.SpectralNormalization
+    normalized = {id(layer.layer) for layer in walk(model) if isinstance(layer, spectral)}
     for layer in select(model, where):
-        reason = obstacle(layer)
+        reason = "has its kernel normalized" if id(layer) in normalized else obstacle(layer)
         if reason is not None:
             raise ValueError(
-                f"Layer '{layer.name}' {reason} and cannot be expanded{hint}. Received: {layer}"
+                f"Layer '{layer.name}' {reason} and cannot be expanded{way_out}. Received: {layer}"
             )
-        replaced[id(layer)] = expanded(layer, expansion, depth)
-    new = rewrite(model, replaced, hint=hint)
+        replaced[id(layer)] = expanded(layer, expansion, depth, replaced)
+    new = rewrite(model, replaced, way_out=way_out)
     compare(model, new)
     return new
 
@@ -130,9 +135,17 @@ def output_layers(model: keras.Model) -> set[int]:
     return found
 
 
-def expanded(dense: keras.layers.Dense, expansion: int, depth: int) -> HRFDense:
-    """A built HRFDense with the name, arguments and function of a Dense layer."""
-    config = dense.get_config()
+def expanded(
+    dense: keras.layers.Dense, expansion: int, depth: int, copies: dict[int, keras.Layer]
+) -> HRFDense:
+    """A built HRFDense with the name, arguments and function of a Dense layer.
+
+    Args:
+        dense: built Dense layer without LoRA, quantization or constraint.
+        expansion, depth: as of `expand`.
+        copies: as of `with_activation`.
+    """
+    config = with_activation(config_of(dense), dense, copies)
     for name in ("kernel_constraint", "quantization_config", "lora_rank", "lora_alpha"):
         config.pop(name, None)
     layer = HRFDense(**config, expansion=expansion, depth=depth)
@@ -142,7 +155,9 @@ def expanded(dense: keras.layers.Dense, expansion: int, depth: int) -> HRFDense:
     with scope_of(dense):
         layer.build((None, dense.kernel.shape[0]))
     layer.kernel_initializer = initializer
+    for factor in layer.factors:
+        factor.trainable = dense.kernel.trainable
     if layer.bias is not None:
         layer.bias.assign(dense.bias)
-    copy_activation(dense, layer)
+        layer.bias.trainable = dense.bias.trainable
     return layer

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
+from tfhrf.hrf.configs import config_of
+
 LEVELS = 2**8  # of the random numbers of FastDropout
 # A tensor, and what makes the gradients of its inputs from its own.
 Differentiable: TypeAlias = tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]
@@ -128,7 +130,7 @@ class FastLayerNormalization(keras.layers.LayerNormalization):
 
 def stock(layer: keras.Layer, kind: type[keras.Layer]) -> keras.Layer:
     """A layer of a stock class with the arguments and weights of its fast subclass."""
-    new = kind.from_config(layer.get_config())
+    new = kind.from_config(config_of(layer))
     new.build_from_config(layer.get_build_config())
     new.set_weights(layer.get_weights())
     return new

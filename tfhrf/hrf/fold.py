@@ -1,22 +1,17 @@
 """fold: merges what was factorized, so that a model of stock Keras layers remains (deHRF)."""
 
 import collections
+import inspect
 from collections.abc import Mapping
 
 import keras
 from keras import ops
 
+from tfhrf.hrf.configs import config_of
 from tfhrf.hrf.layers import HRFDense, merge_dense, obstacle
-from tfhrf.hrf.rebuild import (
-    check_model,
-    graph_of,
-    nodes_of,
-    own_variables,
-    rewrite,
-    scope_of,
-    walk,
-)
+from tfhrf.hrf.rebuild import check_model, graph_of, nodes_of, own_variables, rewrite, walk
 from tfhrf.hrf.same_function import compare
+from tfhrf.hrf.scopes import scope_of
 
 
 def fold(model: keras.Model) -> keras.Model:
@@ -72,11 +67,13 @@ def fold(model: keras.Model) -> keras.Model:
     for chain in linear_chains(model, replaced):
         *first, last = chain
         with scope_of(last):
-            replaced[id(last)] = merge_dense([replaced.get(id(layer), layer) for layer in chain])
+            parts = [replaced.get(id(layer), layer) for layer in chain]
+            replaced[id(last)] = merge_dense(parts, replaced)
         bypassed.update(map(id, first))
     for layer in walk(model, stop=folds):
         if type(layer) is HRFDense and id(layer) not in replaced and id(layer) not in bypassed:
-            replaced[id(layer)] = folded(layer)
+            with scope_of(layer):
+                replaced[id(layer)] = merge_dense([layer], replaced)
     new = rewrite(model, replaced, bypassed=bypassed, merge_lora=True)
     for layer in walk(new):
         if folds(layer):
@@ -97,7 +94,7 @@ def graphs_of(model: keras.Model) -> list[keras.Function]:
 
 def without_lora(layer: keras.layers.Dense) -> keras.layers.Dense:
     """A Dense with LoRA's product in its kernel."""
-    config = layer.get_config()
+    config = config_of(layer)
     with scope_of(layer):
         new = keras.layers.Dense.from_config(
             {key: config[key] for key in config if not key.startswith("lora_")}
@@ -111,8 +108,15 @@ def without_lora(layer: keras.layers.Dense) -> keras.layers.Dense:
 
 
 def folds(layer: keras.Layer) -> bool:
-    """Whether a layer offers `fold()`."""
-    return callable(getattr(layer, "fold", None))
+    """Whether a layer offers `fold()`, which takes nothing; one that takes a signal is no such."""
+    method = getattr(layer, "fold", None)
+    if not callable(method):
+        return False
+    parameters = inspect.signature(method).parameters.values()
+    return all(
+        one.default is not one.empty or one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        for one in parameters
+    )
 
 
 def folded(layer: keras.Layer) -> keras.Layer:

@@ -10,18 +10,23 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfhrf.hrf.configs import config_of
 from tfhrf.hrf.factors import Array, factorize, merge_factors
 from tfhrf.hrf.fast import affine, fits
+from tfhrf.hrf.scopes import scope_of
 
 # How Keras takes activations, initializers, regularizers: by name, as a config, or themselves.
 Given: TypeAlias = str | dict[str, Any] | Callable[..., Any]
 
 
-def merge_dense(chain: Sequence[keras.Layer]) -> keras.layers.Dense:
+def merge_dense(
+    chain: Sequence[keras.Layer], copies: dict[int, keras.Layer] | None = None
+) -> keras.layers.Dense:
     """One Dense layer for a chain of Dense and HRFDense layers, all but the last linear.
 
     Args:
         chain: list of built layers; LoRA and quantization are not understood.
+        copies: as of `with_activation`.
 
     Returns:
         A built `keras.layers.Dense` with the name, dtype policy and arguments of the last layer;
@@ -45,16 +50,17 @@ def merge_dense(chain: Sequence[keras.Layer]) -> keras.layers.Dense:
         biases.append(layer.bias)
     kernel, bias = merge_factors(factors, biases)
     last = chain[-1]
-    config = last.get_config()
+    config = with_activation(config_of(last), last, copies)
     for name in ("expansion", "depth", "use_inner_bias"):
         config.pop(name, None)
     dense = keras.layers.Dense.from_config({**config, "use_bias": bias is not None})
     dense.build((None, kernel.shape[0]))
+    dense.kernel.trainable = any(factor.trainable for factor in factors)
     # TensorFlow casts without NumPy's overflow warning; what overflows is reported below.
     dense.kernel.assign(ops.cast(kernel, dense.variable_dtype))
     if bias is not None:
         dense.bias.assign(ops.cast(bias, dense.variable_dtype))
-    copy_activation(last, dense)
+        dense.bias.trainable = any(one.trainable for one in biases if one is not None)
     if not all(ops.all(ops.isfinite(weight)) for weight in dense.weights):
         raise ValueError(
             f"The merged weights of layer '{last.name}' are not finite. "
@@ -63,12 +69,26 @@ def merge_dense(chain: Sequence[keras.Layer]) -> keras.layers.Dense:
     return dense
 
 
-def copy_activation(old: keras.Layer, new: keras.Layer) -> None:
-    """Carries over the weights of an activation that is itself a layer, such as PReLU."""
-    if isinstance(old.activation, keras.Layer) and old.activation.built:
-        if not new.activation.built:
-            new.activation.build_from_config(old.activation.get_build_config())
-        new.activation.set_weights(old.activation.get_weights())
+def with_activation(
+    config: dict[str, Any], layer: keras.Layer, copies: dict[int, keras.Layer] | None = None
+) -> dict[str, Any]:
+    """A Dense layer's config with a copy of its activation where that is itself a layer, as PReLU.
+
+    Args:
+        config: config of the layer.
+        layer: Dense or HRFDense layer.
+        copies: dict {id(activation): its copy} of those that are copied, which the copy joins.
+    """
+    old, copies = layer.activation, {} if copies is None else copies
+    if not isinstance(old, keras.Layer):
+        return config
+    if id(old) not in copies:
+        with scope_of(old):
+            new = copies[id(old)] = type(old).from_config(config_of(old))
+            if old.built:
+                new.build_from_config(old.get_build_config())
+                new.set_weights(old.get_weights())
+    return {**config, "activation": copies[id(old)]}
 
 
 def obstacle(dense: keras.layers.Dense) -> str | None:

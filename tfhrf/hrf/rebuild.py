@@ -3,14 +3,14 @@
 Keras offers no public view of a model's graph, so everything that reads one is in this module.
 """
 
-import contextlib
-import copy
-import warnings
+import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 from keras import tree
+
+from tfhrf.hrf.configs import cannot_be_made, config_of, copy_lambda, copy_operation, substitute
 
 
 def check_model(model: keras.Model) -> None:
@@ -58,15 +58,6 @@ def walk(
     return visit(layer)
 
 
-@contextlib.contextmanager
-def scope_of(layer: keras.Layer) -> Iterator[None]:
-    """Name scopes in which a layer's replacement gets the paths of the layer's own weights."""
-    with contextlib.ExitStack() as stack:
-        for name in (layer.path or "").split("/")[:-1]:
-            stack.enter_context(keras.name_scope(name))
-        yield
-
-
 def rewrite(
     model: keras.Model,
     replaced: Mapping[int, keras.Layer],
@@ -75,6 +66,7 @@ def rewrite(
     merge_lora: bool = False,
     dtype: str | None = None,
     hint: str = "",
+    way_out: str = "",
 ) -> keras.Model:
     """A new model with the same graph, names, trainable flags and weights, and new layers.
 
@@ -87,15 +79,20 @@ def rewrite(
         merge_lora: whether LoRA's products are added to the kernels; inside blocks that make
             their layers themselves they always are.
         dtype: dtype policy of all layers of the new model; None: that of the old ones.
-        hint: ending of the error messages.
+        hint: ends the error of a layer that cannot be made again.
+        way_out: ends the error of a layer that is hidden.
 
     Raises:
         ValueError: a layer cannot be made again from its config, or a layer to be replaced is
             hidden in a block that makes it itself.
     """
-    rewriting = _Rewriting(replaced, bypassed, merge_lora, dtype, hint)
+    rewriting = _Rewriting(replaced, bypassed, merge_lora, dtype, hint, way_out)
     new = rewriting.make(model)
+    # Flags of single weights: that of their layer sets them.
+    flags = [(layer, v, v.trainable) for layer in replaced.values() for v in own_variables(layer)]
     copy_flags(model, new, rewriting.made, dtype)
+    for layer, variable, flag in flags:
+        variable.trainable = flag and layer.trainable
     for old in rewriting.copied:
         copy_state(old, rewriting.made[id(old)], rewriting.made)
     return new
@@ -111,9 +108,10 @@ class _Rewriting:
         merge_lora: bool,
         dtype: str | None,
         hint: str,
+        way_out: str,
     ) -> None:
         self.replaced, self.bypassed = replaced, bypassed
-        self.merge_lora, self.dtype, self.hint = merge_lora, dtype, hint
+        self.merge_lora, self.dtype, self.hint, self.way_out = merge_lora, dtype, hint, way_out
         self.made: dict[int, keras.Operation] = dict(replaced)
         self.copied: list[keras.Layer] = []
 
@@ -173,27 +171,18 @@ class _Rewriting:
             def from_config(cls, config: dict[str, int]) -> keras.Operation:
                 return made[config["id"]]
 
+        config = substitute(config_of(old), old._layers, take)
+        if self.merge_lora:
+            config = {key: config[key] for key in config if not key.startswith("lora_")}
+        if self.dtype is not None and "dtype" in config:
+            config["dtype"] = self.dtype
+        self._refuse_hidden(old, [child for child in old._layers if id(child) not in taken])
         try:
-            with warnings.catch_warnings():
-                # A function without a name is taken itself, not from the config.
-                warnings.filterwarnings("ignore", message=".*serialized includes a `lambda`")
-                config = substitute(old.get_config(), old._layers, take)
-            functions = {key: getattr(old, key, None) for key in config}
-            config |= {
-                k: f for k, f in functions.items() if getattr(f, "__name__", "") == "<lambda>"
-            }
-            if self.merge_lora:
-                config = {key: config[key] for key in config if not key.startswith("lora_")}
-            if self.dtype is not None and "dtype" in config:
-                config["dtype"] = self.dtype
-            self._refuse_hidden(old, [child for child in old._layers if id(child) not in taken])
             with keras.saving.custom_object_scope({"Made": Made}):
                 return type(old).from_config(config)
-        except (NotImplementedError, TypeError) as error:
-            raise ValueError(
-                f"Layer '{old.name}' cannot be made again from its config{self.hint}. "
-                f"Received: {type(old).__name__}, {' '.join(str(error).split())}"
-            ) from error
+        # Whatever a layer of anyone's raises, it is one that cannot be made again.
+        except Exception as error:
+            raise cannot_be_made(old, error, self.hint) from error
 
     def _refuse_hidden(self, block: keras.Layer, children: Iterable[keras.Layer]) -> None:
         """Raises ValueError if one of the children that a block makes itself is to be replaced."""
@@ -202,54 +191,9 @@ class _Rewriting:
                 if id(layer) in self.replaced:
                     raise ValueError(
                         f"Layer '{layer.name}' cannot be replaced: its block '{block.name}' "
-                        f"makes it itself and does not take it from its config{self.hint}. "
+                        f"makes it itself and does not take it from its config{self.way_out}. "
                         f"Received: {type(block).__name__}"
                     )
-
-
-def substitute(
-    config: dict[str, Any],
-    children: Iterable[keras.Layer],
-    take: Callable[[keras.Layer], dict[str, Any]],
-) -> Any:
-    """A config in which `take(child)` stands wherever one of `children` is serialized."""
-    by_key: dict[tuple[Any, Any], list[keras.Layer]] = {}
-    for child in children:
-        by_key.setdefault((type(child).__name__, child.name), []).append(child)
-
-    def visit(value: Any) -> Any:
-        if isinstance(value, dict):
-            inner = value.get("config")
-            key = (value.get("class_name"), inner.get("name") if isinstance(inner, dict) else None)
-            # Two children that look alike cannot be told apart.
-            if len(by_key.get(key, ())) == 1:
-                return take(by_key[key][0])
-            return {name: visit(item) for name, item in value.items()}
-        if type(value) in (list, tuple):
-            return type(value)(visit(item) for item in value)
-        return value
-
-    return visit(config)
-
-
-def copy_lambda(old: keras.layers.Lambda, dtype: str | None) -> keras.layers.Lambda:
-    """A Lambda layer with the function itself, which Keras refuses to read from a config."""
-    return keras.layers.Lambda(
-        old.function,
-        output_shape=old._output_shape,
-        mask=old.mask,
-        arguments=old.arguments,
-        name=old.name,
-        dtype=dtype or old.dtype_policy,
-    )
-
-
-def copy_operation(operation: keras.Operation) -> keras.Operation:
-    """An operation without weights, with the same arguments and not yet called."""
-    new = copy.copy(operation)
-    new._inbound_nodes = []
-    new._outbound_nodes = []
-    return new
 
 
 def copy_flags(
@@ -273,7 +217,7 @@ def own_variables(layer: keras.Layer) -> list[keras.Variable]:
 
 
 def copy_state(old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Operation]) -> None:
-    """Copies variables one at a time, to layers below too unless they are among those made."""
+    """Copies what layers know, to layers below too unless they are among those made."""
     if old.built and not new.built:
         new.build_from_config(old.get_build_config())
     # Normalization derives more from its variables: first Keras's protocol, then the values.
@@ -294,7 +238,20 @@ def copy_state(old: keras.Layer, new: keras.Layer, made: Mapping[int, keras.Oper
     for source, target in zip(own_variables(old), own_variables(new), strict=True):
         target.assign(source)
         target.trainable = source.trainable
+    copy_untracked(old, new)
     for child, counterpart in zip(old._layers, new._layers, strict=True):
         source = made.get(id(child), child)
         if source is not counterpart:
             copy_state(source, counterpart, made)
+
+
+def copy_untracked(old: keras.Layer, new: keras.Layer) -> None:
+    """Copies what Keras does not keep in variables of a layer: vocabularies, recurrent states."""
+    if hasattr(old, "save_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            old.save_assets(folder)
+            new.load_assets(folder)
+    if isinstance(old, keras.layers.RNN) and old.stateful:
+        pairs = zip(tree.flatten(old.states), tree.flatten(new.states), strict=True)
+        for source, target in pairs:
+            target.assign(source)
