@@ -132,6 +132,33 @@ def test_operators_that_the_quantizer_puts_in_another_order_are_found():
     assert min(layer.decibels for layer in report.layers) > 15
 
 
+def test_operators_that_only_reshape_need_no_twin():
+    x = normal(40, 12, 8)
+    model = chain(lambda x: x[:, None, :, None] * 2.0, layers.Dense(3, name="last"))
+    report = tfhrf.quantization_report(model, tfhrf.to_tflite(model, x), x)
+    assert [layer.name for layer in report.layers][-1] == "last"
+    assert min(layer.decibels for layer in report.layers) > 25
+    # As many values in another order are no reshape.
+    turned = chain(lambda x: x[:, ::-1] * 2.0, layers.Dense(3, name="last"))
+    report = tfhrf.quantization_report(turned, tfhrf.to_tflite(turned, x), x)
+    assert min(step.decibels for step in report.steps) > 25
+
+
+def test_masks_are_no_layers():
+    inputs, mask = keras.Input((12, 8)), keras.Input((12,))
+    frames = np.arange(12)
+    window = np.where(abs(frames[:, None] - frames) < 4, 0.0, -1e9).astype("f4")
+    scores = layers.Dense(12)(inputs) + ((1.0 - mask) * -1e9)[:, None] + window
+    y = ops.matmul(layers.Softmax()(scores), inputs)
+    model = keras.Model([inputs, mask], layers.Dense(3)(y))
+    disturb(model)
+    data = [normal(40, 12, 8), np.tile(frames < 9, (40, 1)).astype("f4")]
+    report = tfhrf.quantization_report(model, tfhrf.to_tflite(model, data), data)
+    kinds = ["FULLY_CONNECTED", "ADD", "ADD", "SOFTMAX", "BATCH_MATMUL", "FULLY_CONNECTED"]
+    assert [layer.operator for layer in report.layers] == kinds
+    assert min(layer.decibels for layer in report.layers) > 25
+
+
 def test_graphs_that_take_tokens_are_of_8_bits():
     inputs = keras.Input((5,), dtype="int32")
     model = keras.Model(inputs, layers.Dense(3, name="last")(layers.Embedding(10, 8)(inputs)))
@@ -159,6 +186,8 @@ def test_what_does_not_go_together_is_refused(model, content):
     x = sounds(8)
     with pytest.raises(ValueError, match=r"as many as the 8 examples.*Received: 2"):
         tfhrf.quantization_report(model, content, x, labels=[1, 2])
+    with pytest.raises(ValueError, match=r"a class's number for each.*Received: shape \(8, 4\)"):
+        tfhrf.quantization_report(model, content, x, labels=np.eye(4)[[0] * 8])
     other = encoder(blocks=2)
     disturb(other)
     with pytest.raises(ValueError, match=r"not made of this model.*Received: "):

@@ -1,5 +1,6 @@
 """Computes float graphs with some of what an integer graph rounds: weights or activations."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,31 +14,47 @@ from tfhrf.deploy.tflite.lookups import Function, evaluator, functions
 UNMATCHED = ("QUANTIZE", "DEQUANTIZE")
 # What the quantizer makes of operators where it can.
 SAME = {"STRIDED_SLICE": "SLICE"}
+# What hands all values on in their order; the quantizer leaves it out, or joins it, where it likes.
+RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+SLICES = ("SLICE", "STRIDED_SLICE")
 
 
-def pairs_of(before: Any, after: Any) -> list[tuple[Any, Any]]:
+def pairs_of(before: Any, after: Any, *, tables: bool = True) -> list[tuple[Any, Any]]:
     """What a float graph computes with, each with its operator of the integer graph made of it.
 
     These are operators, and Functions in the place of chains that the integer graph looks up in
     tables. They are found from the outputs on: the quantizer puts operators in another order.
+    What only reshapes has None: there the integer graph may have less, or more.
+
+    Args:
+        before, after: float and integer ModelT, the second made of the first.
+        tables: whether the integer graph has tables yet.
 
     Raises:
         ValueError: the integer graph was made of another one.
     """
     operators = before.subgraphs[0].operators
     makers, integers = makers_of(before), makers_of(after)
-    makers.update({function.result: function for function in functions(before)})
+    if tables:
+        makers.update({function.result: function for function in functions(before)})
     found: dict[int, Any] = {}
     waiting = ends_of(before.subgraphs[0].outputs, after.subgraphs[0].outputs)
     while waiting:
         index, twin = waiting.pop()
-        part, operator = makers.get(index), maker_of_integers(after, integers, twin)
+        part: Any = makers.get(index)
+        while keeps_values(before, part):
+            found[id(part)] = None
+            part = makers.get(int(part.inputs[0]))
+        operator = maker_of_integers(after, integers, twin)
         if id(part) in found:
             continue
-        if alike(before, part) != alike(after, operator):
+        sizes = value_count(after, twin), value_count(before, index)
+        other_size = part is not None and sizes[0] != sizes[1]
+        if alike(before, part) != alike(after, operator) or other_size:
             raise ValueError(
-                "The .tflite file was not made of this model by tfhrf. Received: "
-                f"{kind_of(after, operator)} where the model has {kind_of(before, part)}"
+                "The .tflite file was not made of this model by tfhrf. "
+                f"Received: {kind_of(after, operator)} of {sizes[0]} values "
+                f"where the model has {kind_of(before, part)} of {sizes[1]}"
             )
         if isinstance(part, Function):
             waiting.append((part.source, source_of(after, integers, operator)))
@@ -47,6 +64,27 @@ def pairs_of(before: Any, after: Any) -> list[tuple[Any, Any]]:
             found[id(part)] = operator
     parts = [makers[int(operator.outputs[0])] for operator in operators]
     return [(part, found[id(part)]) for part in parts if id(part) in found]
+
+
+def keeps_values(graph: Any, part: Any) -> bool:
+    """Whether an operator hands on all values of its input, in their order."""
+    if part is None or isinstance(part, Function):
+        return False
+    kind = graphs.operator_name(graph, part)
+    if kind not in SLICES:
+        return kind in RESHAPES
+    tensors = graph.subgraphs[0].tensors
+    whole = value_count(graph, part.inputs[0]) == value_count(graph, part.outputs[0])
+    # As many of them, but not from the last to the first.
+    return whole and all(
+        graphs.is_constant(graph, tensors[i]) and min(graphs.constant_values(graph, i)) > 0
+        for i in part.inputs[3:]
+    )
+
+
+def value_count(graph: Any, index: int) -> int:
+    """How many values a tensor has; 0 of one that an operator goes without."""
+    return math.prod(graphs.shape_of(graph.subgraphs[0].tensors[index])) if index >= 0 else 0
 
 
 def makers_of(graph: Any) -> dict[int, Any]:
@@ -75,9 +113,11 @@ def alike(graph: Any, part: Any) -> str:
 
 
 def maker_of_integers(after: Any, makers: dict[int, Any], index: int) -> Any:
-    """The operator that makes a tensor of an integer graph, at whatever scale; or None."""
+    """The operator that makes a tensor's values in an integer graph, at whatever scale; or None."""
     operator = makers.get(index)
-    while operator is not None and graphs.operator_name(after, operator) in UNMATCHED:
+    while operator is not None and (
+        graphs.operator_name(after, operator) in UNMATCHED or keeps_values(after, operator)
+    ):
         operator = makers.get(int(operator.inputs[0]))
     return operator
 
@@ -149,8 +189,10 @@ def evaluate(
                 operands.append(constant(before, after, one, other, place, weights))
         results = OPERATORS[kind](operands, options_of(before, one))
         results = results if isinstance(results, (list, tuple)) else [results]
-        for index, twin, values in zip(one.outputs, other.outputs, results, strict=True):
-            known[int(index)] = rounded(values, after, int(twin)) if activations else values
+        known.update(zip(map(int, one.outputs), results, strict=True))
+        if activations and other is not None:
+            for index, twin in zip(one.outputs, other.outputs, strict=True):
+                known[int(index)] = rounded(known[int(index)], after, int(twin))
     return [np.asarray(known[int(index)]) for index in subgraph.outputs]
 
 

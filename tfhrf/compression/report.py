@@ -9,6 +9,7 @@ import numpy as np
 from keras import tree
 
 from tfhrf.compression.evaluate import evaluate, kind_of, pairs_of, real_values
+from tfhrf.compression.masked_scores import masks_in, scores_in
 from tfhrf.compression.operators import OPERATORS
 from tfhrf.deploy import runners
 from tfhrf.deploy.tflite import fidelity
@@ -141,7 +142,7 @@ def quantization_report(
     model as it is given; folded; with the kernels of the integer graph alone; with its rounding of
     activations alone; the integer graph, and an int16x8 graph if there can be one, as TensorFlow
     Lite Micro computes them (without its wheel, TensorFlow Lite's reference kernels). What a step
-    loses is what follows it.
+    loses is what follows it. Of several outputs the steps are those of the first.
 
     Args:
         model: the Keras model, folded or not.
@@ -153,16 +154,13 @@ def quantization_report(
         QuantizationReport.
 
     Raises:
-        ValueError: the graph was not made of this model, the data are wrong, or labels are of
-            another number than the examples.
+        ValueError: the graph was not made of this model, the data are wrong, or labels are not
+            a class's number for each example.
     """
     folded = fold(model) if any(map(folds, walk(model))) else model
     check_folded(folded)
     examples = read_examples(data, graph_of(folded).inputs, "int8")
-    if labels is not None and len(labels) != len(examples[0]):
-        raise ValueError(
-            f"`labels` must be as many as the {len(examples[0])} examples. Received: {len(labels)}"
-        )
+    right = None if labels is None else read_labels(labels, len(examples[0]))
     before, after = float_graph(folded, "int8"), graphs.read(tflite)
     types = computed_types(after)
     # Tokens, places and conditions have no scale.
@@ -171,8 +169,22 @@ def quantization_report(
     pairs = pairs_of(before, after)
     layers = layers_of(before, after, pairs, examples, layer_namer(folded))
     return QuantizationReport(
-        layers, steps_of(model, folded, before, after, tflite, examples, labels)
+        layers, steps_of(model, folded, before, after, tflite, examples, right)
     )
+
+
+def read_labels(labels: Sequence[int], count: int) -> np.ndarray:
+    """Labels as an array (examples, 1)."""
+    found = np.asarray(labels)
+    if len(found) != count:
+        raise ValueError(
+            f"`labels` must be as many as the {count} examples. Received: {len(found)}"
+        )
+    if found.shape[1:] not in ((), (1,)):
+        raise ValueError(
+            f"`labels` must be a class's number for each example. Received: shape {found.shape}"
+        )
+    return found.reshape(-1, 1)
 
 
 def computed_types(graph: Any) -> set[str]:
@@ -187,14 +199,19 @@ def layers_of(
 ) -> list[Layer]:
     some = [array[:EXAMPLES] for array in examples]
     expected, found = fidelity.run(before, some), fidelity.run(after, some)
-    scores = set(map(int, scores_of(before)))
+    scores = scores_in(before, scores_of(before), expected)
+    masks = masks_in(before, scores, expected)
     layers = []
     for one, other in pairs:
         function = isinstance(one, Function)
+        if other is None:
+            continue
         index, twin = one.result if function else int(one.outputs[0]), int(other.outputs[0])
         kind = kind_of(before, one)
         if (kind in MOVERS and not function) or index not in expected or twin not in found:
             continue
+        if index in masks:
+            continue  # the integers need only be so low that what is hidden has no weight
         described = graphs.describe(after.subgraphs[0].tensors[twin])
         if described["scale"] is None:
             continue  # places of extremes, which have no range
@@ -251,7 +268,7 @@ def steps_of(
     after: Any,
     tflite: bytes,
     examples: list[np.ndarray],
-    labels: Sequence[int] | None,
+    labels: np.ndarray | None,
 ) -> list[Step]:
     def keras_outputs(one: keras.Model) -> np.ndarray:
         given = tree.pack_sequence_as(graph_of(one).input, examples)
@@ -310,12 +327,10 @@ def wide_output(
         return None
 
 
-def step_of(
-    name: str, expected: np.ndarray, values: np.ndarray, labels: Sequence[int] | None
-) -> Step:
+def step_of(name: str, expected: np.ndarray, values: np.ndarray, labels: np.ndarray | None) -> Step:
     found = answers(values)
     agreement = float(np.mean((found == answers(expected)).all(axis=1)))
-    right = None if labels is None else (found == np.asarray(labels)[:, None]).all(axis=1)
+    right = None if labels is None else (found == labels).all(axis=1)
     accuracy = None if right is None else float(np.mean(right))
     decibels = float(fidelity.signal_to_noise(expected, values))
     return Step(name, decibels, agreement, accuracy)
