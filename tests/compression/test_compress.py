@@ -229,6 +229,43 @@ def test_wrong_arguments(model, examples, arguments, message):
 
 
 @needs_tfmot
+@pytest.mark.parametrize(("depth", "units"), [(512, 2), (4, 256), (1024, 1)])
+def test_kernels_of_one_block_are_pruned(depth, units):
+    model = chain(layers.Dense(units), shape=(depth,))
+    found = tfhrf.compress(model, normal(32, depth), prune=0.5, steps=2)
+    (kernel,) = kernels_of(found.content)
+    assert (kernel == 0).mean() >= 0.5
+
+
+@needs_tfmot
+def test_batches_may_be_dicts_and_outputs_several():
+    inputs = {name: keras.Input((16,), name=name) for name in ("one", "other")}
+    y = layers.Dense(64, activation="relu")(layers.Concatenate()([*inputs.values()]))
+    model = keras.Model(inputs, [layers.Dense(3)(y), layers.Dense(2)(y)])
+    disturb(model)
+    data = {"one": normal(32, 16), "other": normal(32, 16, seed=1)}
+    batches = tf.data.Dataset.from_tensor_slices((data, np.zeros(32))).batch(16)
+    found = tfhrf.compress(model, [*data.values()], prune=0.5, steps=2, batches=batches)
+    assert (kernels_of(found.content)[0] == 0).mean() >= 0.5
+
+
+@needs_tfmot
+def test_models_that_trained_in_half_precision():
+    policy = keras.dtype_policies.DTypePolicy("mixed_float16")
+    hidden, head = (layers.Dense(n, dtype=policy) for n in (256, 3))
+    model = chain(hidden, layers.LeakyReLU(dtype=policy), head, shape=(64,))
+    found = tfhrf.compress(model, normal(32, 64), prune=0.5, steps=2)
+    assert len(kernels_of(found.content)) == 1
+
+
+@needs_tfmot
+def test_what_the_quantizer_leaves_out_is_trained_with():
+    model = chain(layers.Dense(16), lambda x: x[:, None, :, None] * 2.0, layers.Dense(3))
+    found = tfhrf.compress(model, normal(32, 12, 8), quantize="qat", steps=1)
+    assert list(found.steps) == ["folded", "qat"]
+
+
+@needs_tfmot
 def test_wrong_batches(model, examples):
     with pytest.raises(ValueError, match=r"tf\.data\.Dataset.*Received: ndarray"):
         tfhrf.compress(model, examples, prune=0.5, batches=examples)

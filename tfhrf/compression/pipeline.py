@@ -24,6 +24,7 @@ from tfhrf.deploy.tflite.convert import (
 )
 from tfhrf.deploy.tflite.examples import read_examples
 from tfhrf.deploy.tflite.fidelity import model_outputs, output_decibels
+from tfhrf.deploy.tflite.keras_lowering import in_float32
 from tfhrf.deploy.tflite.quantize import quantize as quantize_graph
 from tfhrf.hrf.rebuild import graph_of
 from tfhrf.progress import progress_bar
@@ -81,8 +82,8 @@ def compress(
         quantize: "ptq", ranges measured after training, or "qat".
         ranges: as of `to_tflite`; of "qat", those where training begins.
         batches: tf.data.Dataset of batches to train on, (examples, ...input shape), a tuple of
-            them where the model has several inputs, with labels or without; or None: batches of
-            the representative data.
+            them or a dict by the inputs' names where the model has several, with labels or
+            without; or None: batches of the representative data.
         steps: of each training.
         seed: of what is random in it.
         advance: called with 1 after every step; None: a progress bar shows them.
@@ -112,7 +113,8 @@ def compress(
         return Compressed(found["folded"], found)
     keras.utils.set_random_seed(seed)
     teacher = taught(model, copy.deepcopy(graph), examples)
-    data = inputs_only(batches, len(examples)) if batches is not None else None
+    names = [x.name for x in graph_of(model).inputs]
+    data = inputs_only(batches, names) if batches is not None else None
     lessons = Lessons(
         batches_of(examples, seed) if data is None else data,
         teacher,
@@ -181,5 +183,6 @@ def taught(model: keras.Model, graph: Any, examples: list[np.ndarray]) -> Networ
     """The network of a float graph, compared with the model on some examples."""
     teacher = rebuild(graph)
     some = [array[:8] for array in examples]
-    compare(teacher, model_outputs(model, some), some)
+    # As the graph computes it: a model that trained in half precision rounds otherwise.
+    compare(teacher, model_outputs(in_float32(model), some), some)
     return teacher

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfhrf.compression.evaluate import pairs_of
 from tfhrf.compression.library import load
 from tfhrf.compression.network import Network, rebuild, write_back
 from tfhrf.compression.structure import Structure
@@ -72,18 +73,14 @@ def placements(graph: Any, channels: Mapping[int, bool]) -> dict[int, Placement]
 
 def scales_of_channels(graph: Any, integer: Any) -> dict[int, bool]:
     """Whether the quantizer gives each output of a kernel a scale, by the operator's number."""
-    kinds = [graphs.operator_name(graph, operator) for operator in graph.subgraphs[0].operators]
-    subgraph = integer.subgraphs[0]
-    operators = [
-        operator
-        for operator in subgraph.operators
-        if graphs.operator_name(integer, operator) not in ("QUANTIZE", "DEQUANTIZE")
-    ]
-    return {
-        number: len(subgraph.tensors[operator.inputs[1]].quantization.scale) > 1
-        for number, (kind, operator) in enumerate(zip(kinds, operators, strict=True))
-        if kind in graphs.PRODUCTS
-    }
+    operators = graph.subgraphs[0].operators
+    numbers = {id(operator): number for number, operator in enumerate(operators)}
+    found = {}
+    for one, other in pairs_of(graph, integer, tables=False):
+        if graphs.operator_name(graph, one) in graphs.PRODUCTS:
+            kernel = integer.subgraphs[0].tensors[other.inputs[1]]
+            found[numbers[id(one)]] = len(kernel.quantization.scale) > 1
+    return found
 
 
 def configuration(placement: Placement, structure: Structure | None) -> Any:

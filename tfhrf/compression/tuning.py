@@ -31,8 +31,13 @@ class Lessons:
     ) -> None:
         self.advance = advance
         slots = input_slots(teacher.graph)
+
         # Once traced: a graph of hundreds of operators.
-        answer = tf.function(lambda *inputs: teacher.model(list(inputs), training=False))
+        @tf.function
+        def answer(*inputs: Any) -> Any:
+            outputs = teacher.model(list(inputs), training=False)
+            # A dataset makes one array of a list.
+            return tuple(outputs) if isinstance(outputs, list) else outputs
 
         def lesson(*inputs: Any) -> tuple:
             given = [tf.expand_dims(inputs[slot], 1) for slot in slots]
@@ -62,8 +67,13 @@ def batches_of(arrays: Sequence[np.ndarray], seed: int) -> tf.data.Dataset:
     return whole.shuffle(count, seed).repeat().batch(min(BATCH, count), drop_remainder=True)
 
 
-def inputs_only(batches: Any, count: int) -> tf.data.Dataset:
-    """A user's dataset of batches, without labels, as tuples of `count` inputs, without end.
+def inputs_only(batches: Any, names: Sequence[str]) -> tf.data.Dataset:
+    """A user's dataset of batches, without labels, as tuples of the inputs, without end.
+
+    Args:
+        batches: tf.data.Dataset of an array for the input, or a tuple or dict of several ones, or
+            of pairs of these and labels.
+        names: of the inputs.
 
     Raises:
         ValueError: it is no dataset, or its elements are not such batches.
@@ -71,11 +81,15 @@ def inputs_only(batches: Any, count: int) -> tf.data.Dataset:
     spec = getattr(batches, "element_spec", None)
     if spec is None:
         raise ValueError(f"`batches` must be a tf.data.Dataset. Received: {type(batches).__name__}")
-    batches = without_labels(batches, count)
-    if not isinstance(batches.element_spec, tuple):
+    batches = without_labels(batches, len(names))
+    if isinstance(batches.element_spec, dict) and set(batches.element_spec) == {*names}:
+        batches = batches.map(lambda inputs: tuple(inputs[name] for name in names))
+    elif not isinstance(batches.element_spec, (dict, tuple)):
         batches = batches.map(lambda inputs: (inputs,))
-    if len(batches.element_spec) != count:
-        raise ValueError(f"`batches` must have {count} inputs, and labels if any. Received: {spec}")
+    if not isinstance(batches.element_spec, tuple) or len(batches.element_spec) != len(names):
+        raise ValueError(
+            f"`batches` must have the inputs {list(names)}, and labels if any. Received: {spec}"
+        )
     return batches.repeat()
 
 
