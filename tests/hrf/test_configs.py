@@ -51,6 +51,24 @@ def test_activations_stay(function):
     assert all(layer.activation is function for layer in new.layers[1:])
 
 
+class Doubled(layers.Dense):
+    """A Dense of anyone's, which hands arguments on that it does not name."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(units, **kwargs)
+
+    def call(self, inputs):
+        return 2.0 * super().call(inputs)
+
+    def get_config(self):
+        return {**super().get_config()}
+
+
+def test_those_that_a_subclass_hands_on_stay():
+    model = keras.Sequential([keras.Input((4,)), Doubled(3, activation=gate), layers.Dense(2)])
+    assert expand(model, where="dense*").layers[0].activation is gate
+
+
 @pytest.mark.parametrize("function", [gate, keras.activations.silu, lambda x: 2.0 * x])
 def test_those_of_other_layers_stay(function):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(5), Activated(function)])

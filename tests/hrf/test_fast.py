@@ -124,6 +124,13 @@ def test_a_plain_backbone_of_fast_layers_expands_and_folds_into_stock_ones():
     np.testing.assert_allclose(folded(x), model(x), rtol=1e-4, atol=1e-5)
 
 
+def test_weights_that_are_frozen_alone_stay_so():
+    model = keras.Sequential([keras.Input((4,)), FastDense(3), FastLayerNormalization()])
+    model.layers[0].bias.trainable = model.layers[1].gamma.trainable = False
+    folded = tfhrf.fold(model)
+    assert [v.name for v in folded.trainable_variables] == ["kernel", "beta"]
+
+
 def test_all_fold_into_the_stock_layers_and_are_saved(tmp_path):
     inputs = keras.Input((6, 4))
     y = FastLayerNormalization(epsilon=0.01, name="norm")(inputs)

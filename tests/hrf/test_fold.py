@@ -14,6 +14,7 @@ from keras import layers, ops, tree
 from tfhrf.hrf.expand import expand
 from tfhrf.hrf.fold import fold
 from tfhrf.hrf.layers import HRFDense
+from tfhrf.hrf.parallel import ParallelDense
 from tfhrf.hrf.rebuild import walk
 from tfhrf.hrf.same_function import compare
 
@@ -626,6 +627,23 @@ def test_lora_is_merged(kind):
     assert len(fold(folded).layers) == len(folded.layers)
     if kind == "pair":
         assert [name for name, kind in names(folded) if kind == "Dense"] == ["b"]
+
+
+@pytest.mark.parametrize("kind", [layers.Dense, HRFDense, ParallelDense])
+def test_activations_with_weights_keep_them_and_their_paths(kind):
+    model = keras.Sequential(
+        [keras.Input((4,)), kind(3, activation=layers.PReLU()), HRFDense(2)], name="net"
+    )
+    x = draw(5, 4)
+    model(x)
+    model.layers[0].activation.set_weights([np.full(3, 0.3)])
+    if kind is layers.Dense:
+        model.layers[0].enable_lora(2)
+    folded = fold(model)
+    assert_same_function(model, folded, x)
+    slopes = [one.layers[0].activation.weights[0] for one in (model, folded)]
+    assert slopes[0] is not slopes[1]
+    assert slopes[0].path == slopes[1].path
 
 
 def test_a_first_layer_that_is_read_elsewhere_stays():

@@ -20,7 +20,8 @@ def config_of(layer: keras.Layer) -> dict[str, Any]:
     Raises:
         ValueError: the layer cannot be written down.
     """
-    keys = [*inspect.signature(type(layer).__init__).parameters, "activity_regularizer"]
+    starts = [vars(kind).get("__init__") for kind in type(layer).__mro__]
+    keys = {key for start in starts if start for key in inspect.signature(start).parameters}
     found = {key: function_of(layer, key) for key in keys}
     functions = {key: function for key, function in found.items() if function is not None}
     try:

@@ -133,6 +133,8 @@ def stock(layer: keras.Layer, kind: type[keras.Layer]) -> keras.Layer:
     new = kind.from_config(config_of(layer))
     new.build_from_config(layer.get_build_config())
     new.set_weights(layer.get_weights())
+    for weight, old in zip(new.weights, layer.weights, strict=True):
+        weight.trainable = old.trainable
     return new
 
 

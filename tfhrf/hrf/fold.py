@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from tfhrf.hrf.configs import config_of
-from tfhrf.hrf.layers import HRFDense, merge_dense, obstacle
+from tfhrf.hrf.layers import HRFDense, merge_dense, obstacle, with_activation
 from tfhrf.hrf.rebuild import check_model, graph_of, nodes_of, own_variables, rewrite, walk
 from tfhrf.hrf.same_function import compare
 from tfhrf.hrf.scopes import scope_of
@@ -59,7 +59,7 @@ def fold(model: keras.Model) -> keras.Model:
     }
     in_graphs = {id(node.operation) for graph in graphs_of(model) for node in nodes_of(graph)}
     replaced |= {
-        id(layer): without_lora(layer)
+        id(layer): without_lora(layer, replaced)
         for layer in walk(model, stop=folds)
         if type(layer) is keras.layers.Dense and layer.lora_enabled and id(layer) in in_graphs
     }
@@ -92,9 +92,9 @@ def graphs_of(model: keras.Model) -> list[keras.Function]:
     return [graph for graph in map(graph_of, [model, *walk(model, stop=folds)]) if graph]
 
 
-def without_lora(layer: keras.layers.Dense) -> keras.layers.Dense:
-    """A Dense with LoRA's product in its kernel."""
-    config = config_of(layer)
+def without_lora(layer: keras.layers.Dense, copies: dict[int, keras.Layer]) -> keras.layers.Dense:
+    """A Dense with LoRA's product in its kernel; `copies` as of `with_activation`."""
+    config = with_activation(config_of(layer), layer, copies)
     with scope_of(layer):
         new = keras.layers.Dense.from_config(
             {key: config[key] for key in config if not key.startswith("lora_")}

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfhrf.hrf.factors import to_float64
 from tfhrf.hrf.fast import affine, fits
-from tfhrf.hrf.layers import Given
+from tfhrf.hrf.layers import Given, with_activation
 
 MOMENTUM = 0.9  # of the statistics: they settle in the few hundred steps of a small corpus
 
@@ -136,13 +136,11 @@ class ParallelDense(keras.layers.Layer):
             raise ValueError(f"Layer '{self.name}' must be built before it folds. Received: {self}")
         moving = (self.moving_mean, self.moving_covariance)
         kernel, bias = self._merged(*(tf.constant(to_float64(one)) for one in moving))
-        dense = keras.layers.Dense(
-            self.units, activation=self.activation, name=self.name, dtype=self.dtype_policy
-        )
+        config = with_activation({"activation": self.activation}, self)
+        dense = keras.layers.Dense(self.units, **config, name=self.name, dtype=self.dtype_policy)
         dense.build((None, kernel.shape[0]))
-        dense.set_weights(
-            [tf.cast(kernel, self.variable_dtype), tf.cast(bias, self.variable_dtype)]
-        )
+        for weight, merged in ((dense.kernel, kernel), (dense.bias, bias)):
+            weight.assign(tf.cast(merged, self.variable_dtype))
         return dense
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
