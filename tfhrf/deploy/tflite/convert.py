@@ -20,6 +20,7 @@ from tfhrf.deploy.tflite.calibrate import calibrate
 from tfhrf.deploy.tflite.constant_folding import fold_constants
 from tfhrf.deploy.tflite.dilation import join_dilations
 from tfhrf.deploy.tflite.examples import check_inputs, read_examples
+from tfhrf.deploy.tflite.fewer_axes import keep_few_axes
 from tfhrf.deploy.tflite.fidelity import check_faithful, output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import in_float32, lowered
@@ -165,7 +166,7 @@ def float_graph(model, precision):
     graph_rewrites.slice_unequal_splits(graph)
     if precision in INTEGERS:
         for_integers(graph, precision)
-    graph_rewrites.slice_fewer_axes(graph)
+    keep_few_axes(graph)
     graph_rewrites.multiply_computed(graph)
     graph_rewrites.rescale_bounds(graph)
     graph_rewrites.spare_arena(graph)

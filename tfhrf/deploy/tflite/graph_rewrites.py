@@ -18,7 +18,6 @@ from tfhrf.deploy.tflite.graph import (
     tensor_name,
     type_name,
 )
-from tfhrf.deploy.tflite.pieces import reshape
 from tfhrf.deploy.tflite.schema import schema
 
 # Their outputs hold values of their inputs, so all of them share one scale.
@@ -87,54 +86,6 @@ def slice_unequal_splits(graph):
         replace(graph, split, new)
     drop_unused_tensors(graph)
     drop_unused_codes(graph)
-
-
-def slice_fewer_axes(graph):
-    """Has neighboring axes that are taken whole joined where slices have more than four axes.
-
-    TFLM's STRIDED_SLICE has four at most.
-    """
-    subgraph = graph.subgraphs[0]
-    for cut in [op for op in subgraph.operators if operator_name(graph, op) == "STRIDED_SLICE"]:
-        x, *bounds = cut.inputs
-        (y,), options = cut.outputs, cut.builtinOptions
-        shape, kind = shape_of(subgraph.tensors[x]), subgraph.tensors[x].type
-        constant = all(is_constant(graph, subgraph.tensors[index]) for index in bounds)
-        if len(shape) <= 4 or options.ellipsisMask or options.newAxisMask or not constant:
-            continue
-        begin, end, step = (constant_values(graph, index).tolist() for index in bounds)
-        axes = joined_axes(shape, begin, end, step, options)
-        name = tensor_name(subgraph.tensors[y])
-        joined = add_tensor(graph, [length for _, length in axes], kind, f"{name}/joined")
-        lengths = [len(range(*taken)) for taken, _ in axes]
-        part = add_tensor(graph, lengths, kind, f"{name}/part")
-        # An end of -1 would be the last element, not the place before the first.
-        axes = [((a, b if b >= 0 else -n - 1, step), n) for (a, b, step), n in axes]
-        ends = [[taken[i] for taken, _ in axes] for i in range(3)]
-        ends = [add_constant(graph, np.array(end, np.int32), name) for end in ends]
-        plain = schema.StridedSliceOptionsT()
-        new = make_operator(graph, "STRIDED_SLICE", plain, [joined, *ends], [part])
-        replace(graph, cut, [reshape(graph, x, joined), new, reshape(graph, part, y)])
-
-
-def joined_axes(shape, begin, end, step, options):
-    """[((begin, end, step), length)] of a strided slice, axes that are taken whole joined."""
-    axes: list[tuple] = []
-    for axis, length in enumerate(shape):
-        taken = (0, length, 1)
-        if axis < len(begin) and options.shrinkAxisMask >> axis & 1:
-            taken = (begin[axis] % length, begin[axis] % length + 1, 1)
-        elif axis < len(begin):
-            low = None if options.beginMask >> axis & 1 else begin[axis]
-            high = None if options.endMask >> axis & 1 else end[axis]
-            taken = slice(low, high, step[axis]).indices(length)
-        whole = taken == (0, length, 1)
-        if whole and axes and axes[-1][0] == (0, axes[-1][1], 1):
-            length *= axes.pop()[1]
-            taken = (0, length, 1)
-        if not (whole and length == 1):
-            axes.append((taken, length))
-    return axes
 
 
 def multiply_computed(graph):

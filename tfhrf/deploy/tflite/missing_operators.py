@@ -1,6 +1,9 @@
 """Operators that TFLM has for no type, written with those that it has."""
 
+import numpy as np
+
 from tfhrf.deploy.tflite.graph import (
+    add_constant,
     add_tensor,
     constant_values,
     drop_unused_codes,
@@ -30,6 +33,8 @@ def replace_missing(graph):
             replace(graph, operator, concatenated(graph, operator))
         elif name == "SELECT":
             choose_by_element(graph, operator)
+        elif name == "REVERSE_V2":
+            reverse_in_turn(graph, operator)
     drop_unused_tensors(graph)
     drop_unused_codes(graph)
 
@@ -62,6 +67,25 @@ def concatenated(graph, tile):
         return [make_operator(graph, "RESHAPE", schema.ReshapeOptionsT(), [index], tile.outputs)]
     new[-1].outputs = list(tile.outputs)
     return new
+
+
+def reverse_in_turn(graph, reverse):
+    """Reverses one axis after the other: axes that are no neighbors TensorFlow Lite takes not."""
+    x, axes = reverse.inputs
+    if not is_constant(graph, graph.subgraphs[0].tensors[axes]):
+        return
+    *firsts, last = constant_values(graph, axes).tolist()
+    new = []
+    for axis in firsts:
+        turned = like(graph, x, f"reversed_{axis}")
+        index = add_constant(graph, np.array([axis], np.int32), "axis")
+        options = schema.ReverseV2OptionsT()
+        new.append(make_operator(graph, "REVERSE_V2", options, [x, index], [turned]))
+        x = turned
+    if new:
+        index = add_constant(graph, np.array([last], np.int32), "axis")
+        reverse.inputs = [x, index]
+        replace(graph, reverse, [*new, reverse])
 
 
 def add_computed_biases(graph):
