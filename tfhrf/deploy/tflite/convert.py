@@ -30,8 +30,7 @@ from tfhrf.deploy.tflite.missing_operators import add_computed_biases, replace_m
 from tfhrf.deploy.tflite.quantize import kept_errors, quantize
 from tfhrf.deploy.tflite.tensorflow_only import (
     SPELLED_OUT,
-    plain_sums,
-    plain_zeros,
+    plain,
     spell_out,
     spell_out_products,
 )
@@ -281,7 +280,7 @@ def freeze(model):
                 f"TensorFlow cannot call the model: {' '.join(reason.split())} "
                 f"Received: {type(model).__name__} '{model.name}'"
             ) from error
-    return plain_zeros(plain_sums(convert_variables_to_constants_v2(function)))
+    return plain(convert_variables_to_constants_v2(function))
 
 
 def convert(function, precision, name_layer, products=True):
@@ -315,7 +314,7 @@ def convert(function, precision, name_layer, products=True):
     where = f"{name_layer(found[0])}operator {operators[0]}: " if found else ""
     reasons = re.findall(r"error: (.*)", text) or [" ".join(str(failed).split())]
     raise ValueError(
-        f"TensorFlow Lite cannot convert the model: {where}{'; '.join(reasons)}. "
+        f"TensorFlow Lite cannot convert the model: {where}{'; '.join(dict.fromkeys(reasons))}. "
         f"Received: precision={precision!r}"
     ) from failed
 

@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from tfhrf.deploy.tflite.volumes import flattened
+
 # Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26; 1.5e-7 off at most.
 ERF_SLOPE = 0.3275911
 ERF_POWERS = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
@@ -123,6 +125,27 @@ def spell_out_products(function):
             graph.library.function.append(traced.function_def)
             call_instead(node, traced, 2)
     return import_again(graph, function)
+
+
+def plain(function):
+    """The same frozen concrete function in a form that the converter and TFLM can take."""
+    return plain_volumes(plain_zeros(plain_sums(function)))
+
+
+def plain_volumes(function):
+    """The same frozen concrete function with volumes flattened to pictures."""
+    graph = function.graph.as_graph_def()
+    changed = False
+    for node in list(graph.node):
+        operation = function.graph.get_operation_by_name(node.name)
+        compute = flattened(operation)
+        if compute is not None:
+            specs = [tf.TensorSpec(x.shape, x.dtype) for x in operation.inputs]
+            traced = tf.function(compute, autograph=False).get_concrete_function(*specs)
+            graph.library.function.append(traced.function_def)
+            call_instead(node, traced, len(specs))
+            changed = True
+    return import_again(graph, function) if changed else function
 
 
 def plain_sums(function):
