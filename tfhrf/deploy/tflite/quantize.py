@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import copy
 import inspect
 import os
 import re
@@ -16,6 +17,7 @@ from tensorflow.lite.python.optimize.calibrator import Calibrator
 
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite.few_values import few_values, share_scales
+from tfhrf.deploy.tflite.missing_operators import BIAS
 from tfhrf.deploy.tflite.ranges import scale_zeros
 
 # CMSIS-NN runs 16-bit Dense layers with one weight scale per tensor only. Newer versions of
@@ -29,6 +31,7 @@ def quantize(graph, precision):
     """ModelT with ranges -> ModelT of integers; kernels of few values keep few."""
     kernels = few_values(graph) if precision == "int8" else {}
     if precision == "int16x8":
+        separate_biases(graph)
         separate_buffers(graph)
     graph = quantize_read(graph, precision)
     find_in_integers(graph)
@@ -50,6 +53,28 @@ def find_in_integers(graph):
             if producer is not None and graphs.operator_name(graph, producer) == "DEQUANTIZE":
                 operator.inputs[0] = producer.inputs[0]
     graphs.drop_unread(graph)
+
+
+def separate_biases(graph):
+    """Gives each product a bias of its own, a vector.
+
+    The 16-bit quantizer writes one for all calls of a layer, in the scale that the first one needs.
+    """
+    subgraph = graph.subgraphs[0]
+    uses = collections.Counter(int(i) for op in subgraph.operators for i in op.inputs)
+    for operator in subgraph.operators:
+        inputs = [int(index) for index in operator.inputs]
+        place = BIAS.get(graphs.operator_name(graph, operator), len(inputs))
+        if len(inputs) <= place or inputs[place] < 0:
+            continue
+        bias = inputs[place]
+        if uses[bias] > 1:
+            uses[bias] -= 1
+            inputs[place] = len(subgraph.tensors)
+            subgraph.tensors.append(copy.copy(subgraph.tensors[bias]))
+            operator.inputs = inputs
+        values = subgraph.tensors[inputs[place]]
+        values.shape = np.array([np.prod(graphs.shape_of(values))], np.int32)
 
 
 def separate_buffers(graph):
@@ -133,7 +158,7 @@ def run_quantizer(content, precision):
             failed = error
     reasons = re.findall(r"error: (.*)", text) or [" ".join(str(failed).split())]
     raise ValueError(
-        f"TensorFlow Lite cannot quantize the model: {'; '.join(reasons)}. "
+        f"TensorFlow Lite cannot quantize the model: {'; '.join(dict.fromkeys(reasons))}. "
         f"Received: precision={precision!r}"
     ) from failed
 
