@@ -195,6 +195,15 @@ def test_each_product_has_a_bias_of_its_own(name, tmp_path):
         assert signal_to_noise(ops.convert_to_numpy(expected), values) > 42
 
 
+@needs_tflm
+def test_squares_behind_a_reshape():
+    unit = keyed((4, 8))(lambda x: ops.normalize(layers.Flatten()(ops.tanh(x))))
+    given = given_to(unit)
+    found = runners.predict(convert(unit), given)
+    # Measured: 39 dB.
+    assert signal_to_noise(forward(unit, given), found) > 36
+
+
 ZEROS = {
     "a frame of gru": lambda: recurrent(lambda: layers.GRU(3), frames=1)(),
     "a frame of lstm": lambda: recurrent(lambda: layers.LSTM(3), frames=1)(),

@@ -17,7 +17,7 @@ from tfhrf.deploy.tflite.graph import (
     tensor_name,
 )
 from tfhrf.deploy.tflite.lookups import is_uniform
-from tfhrf.deploy.tflite.pieces import binary, inverse_root, like
+from tfhrf.deploy.tflite.pieces import binary, inverse_root, like, reshape
 from tfhrf.deploy.tflite.schema import schema
 from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 
@@ -43,8 +43,14 @@ def for_integers(graph, precision):
 
 
 def square(graph, operator, precision):
-    (x,) = operator.inputs
-    return [binary(graph, "MUL", x, x, operator.outputs[0])]
+    """The product with itself, before a RESHAPE: the quantizer would move it, but no ranges."""
+    (x,), (y,) = operator.inputs, operator.outputs
+    producer = neighbors(graph, x)[0]
+    if producer is None or operator_name(graph, producer) != "RESHAPE":
+        return [binary(graph, "MUL", x, x, y)]
+    source = int(producer.inputs[0])
+    squares = like(graph, y, "squares", shape_of(graph.subgraphs[0].tensors[source]))
+    return [binary(graph, "MUL", source, source, squares), reshape(graph, squares, y)]
 
 
 def negate(graph, operator, precision):
