@@ -15,6 +15,7 @@ from tfhrf.deploy.tflite.graph import (
 )
 from tfhrf.deploy.tflite.missing_operators import MOST_INPUTS
 from tfhrf.deploy.tflite.pieces import binary, inverse_root, like, reshape, unary
+from tfhrf.deploy.tflite.resizing import resize
 from tfhrf.deploy.tflite.schema import schema
 
 # How NumPy calls them, without and with the edge.
@@ -166,20 +167,34 @@ def unit_length(graph, operator):
 
 
 def gather(graph, operator):
-    """What constant places of an axis hold."""
+    """What constant places of an axis hold; batches with places of their own lie in a row."""
     (x, places), (y,) = operator.inputs, operator.outputs
     tensors, options = graph.subgraphs[0].tensors, operator.builtinOptions
     if is_constant(graph, tensors[x]) or not is_constant(graph, tensors[places]):
         return None
-    if len(shape_of(tensors[places])) > 1 or options.batchDims:
-        return None
-    shape = shape_of(tensors[x])
+    shape, batches = shape_of(tensors[x]), options.batchDims
     axis = options.axis % len(shape)
-    indices = [int(i) % shape[axis] for i in constant_values(graph, places)]
-    shape[axis] = len(indices)
-    # A scalar takes the axis away.
-    taken = like(graph, y, "taken", shape)
-    return [*take(graph, x, axis, indices, taken), reshape(graph, taken, y)]
+    if batches and axis != batches:
+        return None
+    indices = constant_array(graph, places) % shape[axis]
+    before = shape[:axis]
+    if batches:
+        count = int(np.prod(before))
+        first = np.arange(count).reshape([*before, *[1] * (indices.ndim - batches)])
+        indices = indices + first * shape[axis]
+        before, shape = [], [count * shape[axis], *shape[axis + 1 :]]
+    return take_flat(graph, x, shape, len(before), indices, y)
+
+
+def take_flat(graph, x, shape, axis, indices, y):
+    """Operators that take indices of an axis of a tensor as if it had a shape."""
+    new: list = []
+    if shape != shape_of(graph.subgraphs[0].tensors[x]):
+        flat = like(graph, x, "flat", shape)
+        new, x = [reshape(graph, x, flat)], flat
+    taken = like(graph, y, "taken", [*shape[:axis], indices.size, *shape[axis + 1 :]])
+    new += take(graph, x, axis, indices.ravel().tolist(), taken)
+    return [*new, reshape(graph, taken, y)]
 
 
 def mirror_pad(graph, operator):
@@ -288,4 +303,5 @@ WIDE_REWRITES = {
     "PRELU": prelu,
     "REDUCE_MAX": largest,
     "REDUCE_MIN": smallest,
+    "RESIZE_BILINEAR": resize,
 }

@@ -43,9 +43,7 @@ def view_of(operator, address):
     if name == "UNPACK":
         return [np.take(address, i, axis=options.axis) for i in range(len(operator.outputs))]
     if name == "GATHER":
-        if options.batchDims:
-            refuse(operator, "its batches have indices of their own", inputs[1])
-        return [np.take(address, inputs[1].data, axis=options.axis)]
+        return [taken(address, inputs[1].data, options.axis, options.batchDims)]
     if name == "GATHER_ND":
         return [address[tuple(np.moveaxis(inputs[1].data, -1, 0))]]
     if name == "REVERSE_V2":
@@ -84,6 +82,15 @@ def view_of(operator, address):
             high = None if options.endMask >> axis & 1 else int(end[axis])
             index.append(slice(low, high, int(step[axis])))
     return [address[tuple(index)].reshape(operator.output.shape)]
+
+
+def taken(address, places, axis, batches):
+    """What lies at places of an axis; with batches, each along the first axes has its own."""
+    if batches == 0:
+        return np.take(address, places, axis=axis)
+    axis %= address.ndim
+    rows = zip(address, places, strict=True)
+    return np.stack([taken(row, own, axis - 1, batches - 1) for row, own in rows])
 
 
 def blocks_of(address, size, spread):
