@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from generated_c import compare, needs_compiler
-from keras import layers
+from keras import layers, ops
 from needs import needs_tflm
 from tiny_models import disturb, forward, normal, signal_to_noise
 
@@ -82,6 +82,30 @@ def test_token_0_does_not_count(name, tmp_path):
     content = tfhrf.to_tflite(model, data)
     compare(content, tmp_path, 10)
     assert signal_to_noise(expected, runners.predict(content, data)) > 22
+
+
+CHOSEN = {
+    "and": lambda x: ops.where(ops.logical_and(x > -0.5, x[:, ::-1] < 0.5), x, 0.0),
+    "or": lambda x: ops.where(ops.logical_or(x > 1, x[:, ::-1] < 0.5), x, -1.0),
+    "above the mean": lambda x: x * ops.cast(x - 0.04 > ops.mean(x, 1, keepdims=True), "float32"),
+    "one and the other": lambda x: ops.where(np.eye(FRAMES, MELS) > 0, x, ops.tanh(x)),
+    "excluded scores": lambda x: layers.Attention(use_scale=True)([x, x], use_causal_mask=True),
+}
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+@pytest.mark.parametrize("name", CHOSEN)
+def test_conditions(name, precision, tmp_path):
+    x = keras.Input((FRAMES, MELS))
+    # Far enough from all bounds for 8 bits to tell.
+    model, data = keras.Model(x, CHOSEN[name](x)), normal(60, FRAMES, MELS).round(0) + 0.25
+    content = tfhrf.to_tflite(model, data, precision=precision)
+    compare(content, tmp_path, 10)
+    # Measured: at least 38 and 76 dB.
+    least = {"int8": 36, "int16x8": 70}[precision]
+    assert signal_to_noise(forward(model, data), runners.predict(content, data)) > least
 
 
 def test_another_value_than_zero_is_refused():

@@ -81,7 +81,7 @@ PRECISION_OF = {"float32": "float32", "int8": "int8", "int16": "int16x8"}
 # What is written otherwise.
 REWRITTEN = set(itertools.product(REWRITES, ("int8", "int16")))
 REWRITTEN |= set(itertools.product(WIDE_REWRITES, ("int16",)))
-REWRITTEN |= set(itertools.product(FLOAT_ONLY, ("int8",)))
+REWRITTEN |= set(itertools.product(FLOAT_ONLY, ("int8", "int16")))
 
 
 @needs_tflm

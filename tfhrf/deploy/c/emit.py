@@ -10,7 +10,7 @@ from tfhrf.deploy.c_text import banner, c_float, c_string, wrapped
 
 KERNELS = importlib.resources.files("tfhrf.deploy.c") / "kernels"
 # Bytes of structs of which there are many; of others it is a bound.
-STRUCTS = {"tfhrf_scale": 16, "tfhrf_narrow_scale": 12, "tfhrf_wide_scale": 8}
+STRUCTS = {"tfhrf_scale": 16, "tfhrf_narrow_scale": 12, "tfhrf_wide_scale": 8, "tfhrf_line16": 6}
 INCLUDED = re.compile(r'^ *#include "(tfhrf_\w+\.h)"', re.MULTILINE)
 
 

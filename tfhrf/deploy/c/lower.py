@@ -257,7 +257,10 @@ BOTH = {
     "SOFTMAX": lower_softmax,
     "TRANSPOSE_CONV": lower_transposed,
 }
-FUNCTIONS16 = ("ABS", "LOGISTIC", "TANH", "RSQRT", "RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
+FUNCTIONS16 = [
+    *("ABS", "CLAMP", "LEAKY_RELU", "LINES", "LOGISTIC"),
+    *("QUANTIZE", "RELU", "RSQRT", "TANH"),
+]
 # The lowering of each operator that has a kernel.
 LOWERINGS: dict[Precision, dict[str, Callable]] = {
     INT8: BOTH

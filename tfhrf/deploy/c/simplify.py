@@ -32,6 +32,8 @@ def simplify(graph):
     """Changes a Graph in place."""
     multiply_computed(graph)
     part_images(graph)
+    for operator in [op for op in graph.operators if op.name == "ADD"]:
+        join_lines(graph, operator)
     for operator in [op for op in graph.operators if op.name == "GATHER"]:
         join_lookup(graph, operator)
     make_tables(graph)
@@ -99,6 +101,47 @@ def join_lookup(graph, gather):
         wide = dataclasses.replace(quantize.output, shape=table.shape, data=data)
         gather.inputs, gather.outputs = [wide, places], quantize.outputs
         graph.operators.remove(quantize)
+
+
+def join_lines(graph, add):
+    """Makes LINES of what `to_tflite` writes for a function of one value in 16 bits.
+
+    That is base + slope * (value - middle), all three looked up at the value in 8 bits.
+    """
+    base, over = [graph.producer(tensor) for tensor in add.inputs]
+    if any(op is None for op in (base, over)) or (base.name, over.name) != ("ADD", "MUL"):
+        return
+    tables = [looked_up(graph, tensor) for tensor in (*base.inputs, over.inputs[0])]
+    rest = graph.producer(over.inputs[1])
+    if None in tables or rest is None or rest.name != "SUB":
+        return
+    middle, part = graph.producer(rest.inputs[1]), tables[0][0]
+    if any(table[0] is not part for table in tables) or rest.inputs[0] is not part.inputs[0]:
+        return
+    if middle is None or middle.name != "QUANTIZE" or middle.inputs[0] is not part.output:
+        return
+    high, low, slopes = (table[1] for table in tables)
+    columns = evaluate(middle, IDENTITY), evaluate(base, high, low), slopes
+    steps = {"part": part, "rest": rest, "product": over}
+    add.name, add.inputs, add.extra = "LINES", [rest.inputs[0]], {"columns": columns, **steps}
+    add.extra["sum"] = dataclasses.replace(add, name="ADD", inputs=[base.output, over.output])
+    drop_unread(graph)
+
+
+def looked_up(graph, tensor):
+    """(the QUANTIZE to 8 bits, 256 results) of what is looked up and rescaled, or None."""
+    chain = []
+    for name in ("QUANTIZE", "GATHER", "ADD", "CAST", "QUANTIZE"):
+        operator = graph.producer(tensor)
+        if operator is None or operator.name != name:
+            return None
+        chain.append(operator)
+        tensor = operator.inputs[name == "GATHER"]
+    wide, gather, places, _, part = chain
+    table = gather.inputs[0]
+    if table.data is None or table.shape != (256,) or scalar(places.inputs[1]) != 128:
+        return None
+    return (part, evaluate(wide, table.data)) if part.output.dtype == "int8" else None
 
 
 def multiply_computed(graph):

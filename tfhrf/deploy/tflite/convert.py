@@ -24,7 +24,7 @@ from tfhrf.deploy.tflite.fewer_axes import keep_few_axes
 from tfhrf.deploy.tflite.fidelity import check_faithful, output_decibels, warn_of_loss
 from tfhrf.deploy.tflite.integer_rewrites import for_integers
 from tfhrf.deploy.tflite.keras_lowering import in_float32, lowered
-from tfhrf.deploy.tflite.lookups import look_up, narrow_tables, stand_in
+from tfhrf.deploy.tflite.lookups import look_up, stand_in
 from tfhrf.deploy.tflite.masks import carry_masks
 from tfhrf.deploy.tflite.missing_operators import add_computed_biases, replace_missing
 from tfhrf.deploy.tflite.quantize import kept_errors, quantize
@@ -37,6 +37,7 @@ from tfhrf.deploy.tflite.tensorflow_only import (
 from tfhrf.deploy.tflite.tflm_operators import check_supported
 from tfhrf.deploy.tflite.tokens import check_tokens, take_tokens
 from tfhrf.deploy.tflite.unrolling import unrolled
+from tfhrf.deploy.tflite.wide_lookups import COUNTS, look_up_wide, ranges_met
 from tfhrf.hrf.rebuild import check_model, graph_of, walk
 
 Precision = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
@@ -66,9 +67,8 @@ def to_tflite(
       phones; TFLM does not run them.
 
     Dropout vanishes; LayerNormalization takes a form that stays integer; functions of one value
-    that TFLM has in float only (gelu, softplus, exp) are tables in int8; recurrent layers are
-    unrolled; the rest must consist of operators that TFLM has. Inputs of Embedding layers are
-    int32.
+    that TFLM has in float only (softplus, exp) are tables; recurrent layers are unrolled; the rest
+    must consist of operators that TFLM has. Inputs of Embedding layers are int32.
 
     The ranges of all tensors are measured here, on every example, and not by TensorFlow Lite's
     calibrator, which reads the input of an operator that works in place after the operator has
@@ -193,12 +193,13 @@ def integers_of(graph, examples, precision, name_layer, ranges="minmax"):
 
 def quantized(graph, content, examples, precision, name_layer, ranges):
     """ModelT in integers of a float graph, which is changed; `content` holds the float graph."""
-    functions = stand_in(graph) if precision == "int8" else []
+    functions = stand_in(graph, COUNTS[precision])
     check_supported(graph, False, name_layer, INTEGERS[precision])
     if ranges is not None:
         calibrate(graph, content, examples, precision, name_layer, ranges)
+    met = ranges_met(graph, len(functions))
     graph = quantize(graph, precision)
-    look_up(graph, functions) if precision == "int8" else narrow_tables(graph)
+    look_up(graph, functions) if precision == "int8" else look_up_wide(graph, functions, met)
     check_runs(graph, True, name_layer)
     return graph
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tfhrf.deploy.tflite.booleans import MASKED, count_booleans
 from tfhrf.deploy.tflite.graph import (
     add_constant,
     constant_array,
@@ -23,12 +24,11 @@ from tfhrf.deploy.tflite.wide_rewrites import WIDE_REWRITES
 
 # Their outputs have fixed scales.
 FIXED_SCALES = {"LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "SOFTMAX", "TANH"}
-# Far above what scores are, so that adding it and choosing it are the same.
-MASKED = -1e4
 
 
 def for_integers(graph, precision):
     """Rewrites a float graph in place before it is quantized."""
+    count_booleans(graph, precision)
     subgraph = graph.subgraphs[0]
     for operator in list(subgraph.operators):
         name = operator_name(graph, operator)
@@ -158,14 +158,18 @@ def choose_larger(graph, operator, precision):
 def choose_by_constant(graph, operator, precision):
     """x times zeros and ones, plus what stands where a constant condition does not hold.
 
+    In 8 bits only where one of both values is constant.
+
     Where a condition is computed, scores that it excludes from a softmax get a penalty added.
     """
     condition, x, other = operator.inputs
     tensors = graph.subgraphs[0].tensors
-    fixed = [i for i in (x, other) if is_constant(graph, tensors[i])]
+    fixed, y = [i for i in (x, other) if is_constant(graph, tensors[i])], operator.outputs[0]
+    if not fixed and precision == "int16x8" and is_constant(graph, tensors[condition]):
+        return mix(graph, constant_array(graph, condition), x, other, y)
     if len(fixed) != 1:
         return None
-    varying, y = (x if fixed[0] == other else other), operator.outputs[0]
+    varying = x if fixed[0] == other else other
     values = constant_array(graph, fixed[0])
     if not is_constant(graph, tensors[condition]):
         if fixed[0] == x or not (values <= MASKED).all():
@@ -187,6 +191,16 @@ def choose_by_constant(graph, operator, precision):
         binary(graph, "MUL", varying, chosen.astype(np.float32), kept),
         binary(graph, "ADD", kept, added, y),
     ]
+
+
+def mix(graph, holds, x, other, y):
+    """x where a constant condition holds, and other values elsewhere."""
+    ends = []
+    for part, index, chosen in (("kept", x, holds), ("other", other, ~holds)):
+        lengths = np.broadcast_shapes(shape_of(graph.subgraphs[0].tensors[index]), holds.shape)
+        ends.append((index, chosen.astype(np.float32), like(graph, y, part, list(lengths))))
+    new = [binary(graph, "MUL", *end) for end in ends]
+    return [*new, binary(graph, "ADD", ends[0][2], ends[1][2], y)]
 
 
 def unpack(graph, operator, precision):

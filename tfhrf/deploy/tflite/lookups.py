@@ -41,14 +41,14 @@ class Function:
     operators: list
 
 
-def stand_in(graph):
+def stand_in(graph, count=COUNT):
     """Has a LEAKY_RELU stand, in a float graph, for each function that TFLM has no integers for.
 
     Returns:
-        List of functions from 256 float32 values to 256, in the order of the slopes.
+        List of functions from `count` float32 values to as many, in the order of the slopes.
     """
     found = functions(graph)
-    evaluated = [evaluator(graph, function) for function in found]
+    evaluated = [evaluator(graph, function, count) for function in found]
     for number, function in enumerate(found):
         options = schema.LeakyReluOptionsT()
         options.alpha = FIRST_SLOPE - number
@@ -133,18 +133,26 @@ def evaluator(graph, function, count=COUNT):
     return evaluate
 
 
+def stands_for(graph, operator):
+    """The number of the function that an operator stands for, or None."""
+    slope = getattr(operator.builtinOptions, "alpha", 0.0)
+    if graphs.operator_name(graph, operator) != "LEAKY_RELU" or slope > FIRST_SLOPE:
+        return None
+    return round(FIRST_SLOPE - slope)
+
+
 def look_up(graph, evaluated):
     """Puts tables in the place of what stands for functions in an 8-bit graph."""
     subgraph = graph.subgraphs[0]
     places: dict[int, int] = {}
     for operator in list(subgraph.operators):
-        slope = getattr(operator.builtinOptions, "alpha", 0.0)
-        if graphs.operator_name(graph, operator) != "LEAKY_RELU" or slope > FIRST_SLOPE:
+        number = stands_for(graph, operator)
+        if number is None:
             continue
         (x,), (y,) = operator.inputs, operator.outputs
         tensors = [graphs.describe(subgraph.tensors[index]) for index in (x, y)]
         (_, _, scale, zero), (_, kind, out_scale, out_zero) = (t.values() for t in tensors)
-        results = evaluated[round(FIRST_SLOPE - slope)](levels.dequantize(LEVELS, scale, zero))
+        results = evaluated[number](levels.dequantize(LEVELS, scale, zero))
         ends = levels.dequantize(LEVELS[[0, -1]], out_scale, out_zero)
         results = np.clip(np.where(np.isnan(results), 0, results), *ends)
         name = graphs.tensor_name(subgraph.tensors[y])

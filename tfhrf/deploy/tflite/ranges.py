@@ -8,6 +8,7 @@ import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite import graph_rewrites
+from tfhrf.deploy.tflite.booleans import BOUNDED, STEEP
 
 LEVELS = {"int8": 255, "int16x8": 32767}
 # How small the span of a result may be against what the operator makes of its inputs' spans.
@@ -113,6 +114,8 @@ def cut_masks(graph, low, high, cut, precision):
             # A bound that is never met shall not widen the scale that it shares.
             (y,) = operator.outputs
             windows.setdefault(int(y), (low[y], high[y]))
+        elif is_steep(graph, operator):
+            windows[int(operator.outputs[0])] = (-1.0, 1.0)
     found: dict[int, list] = {}
     for operator in reversed(subgraph.operators):
         result = int(operator.outputs[0])
@@ -123,6 +126,17 @@ def cut_masks(graph, low, high, cut, precision):
     for index in found:
         if readers_agree(graph, index, found):
             apply_window(graph, index, union(found[index]), low, high)
+
+
+def is_steep(graph, operator):
+    """Whether an operator's least results but zero are its bounds: `booleans` makes such."""
+    options = operator.builtinOptions
+    if graphs.operator_name(graph, operator) != "MUL" or not graphs.is_constant_float(
+        graph, operator.inputs[1]
+    ):
+        return False
+    bounded = options.fusedActivationFunction == BOUNDED
+    return bounded and bool(graphs.constant_values(graph, operator.inputs[1])[0] == STEEP)
 
 
 def union(windows):
@@ -173,9 +187,9 @@ def windows_of_product(graph, x, factor, window, low, high, precision):
         # Each step of the other factor leads out of the window, and shall go on doing so.
         bound = largest / step
         return [(factor, (-bound, bound))]
-    if values.size > 1 or not values.any():
-        return []
-    return [(x, tuple(sorted(bound / values.flat[0] for bound in window)))]
+    ends = [bound / value for bound in window for value in np.unique(values[values != 0])]
+    # Of zeros no value counts.
+    return [(x, (min(ends), max(ends)))] if ends else []
 
 
 def is_float(graph, index):
@@ -191,8 +205,9 @@ def limits(graph, index, low, high):
 
 def apply_window(graph, index, window, low, high):
     if index in low:
-        low[index] = min(max(low[index], window[0]), high[index])
-        high[index] = max(min(high[index], window[1]), low[index])
+        low[index], high[index] = (
+            min(max(bounds[index], window[0]), window[1]) for bounds in (low, high)
+        )
         return
     values = np.clip(graphs.constant_array(graph, index), *window).astype(np.float32)
     graphs.make_constant(graph, index, values)

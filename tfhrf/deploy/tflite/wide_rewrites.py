@@ -166,6 +166,29 @@ def unit_length(graph, operator):
     ]
 
 
+def log_softmax(graph, operator):
+    """x less its largest value, less the logarithm of the sum of the powers of that."""
+    (x,), (y,) = operator.inputs, operator.outputs
+    shape = shape_of(graph.subgraphs[0].tensors[x])
+    row = [*shape[:-1], 1]
+    most, mean, total, logarithm = (
+        like(graph, y, part, row) for part in ("most", "mean", "total", "logarithm")
+    )
+    below, power = (like(graph, y, part) for part in ("below", "power"))
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    axes = add_constant(graph, np.array([len(shape) - 1], np.int32), "axes")
+    return [
+        *largest(graph, make_operator(graph, "REDUCE_MAX", options, [x, axes], [most])),
+        binary(graph, "SUB", x, most, below),
+        unary(graph, "EXP", below, power),
+        make_operator(graph, "MEAN", options, [power, axes], [mean]),
+        binary(graph, "MUL", mean, float(shape[-1]), total),
+        unary(graph, "LOG", total, logarithm),
+        binary(graph, "SUB", below, logarithm, y),
+    ]
+
+
 def gather(graph, operator):
     """What constant places of an axis hold; batches with places of their own lie in a row."""
     (x, places), (y,) = operator.inputs, operator.outputs
@@ -298,6 +321,7 @@ WIDE_REWRITES = {
     "GELU": gelu,
     "HARD_SWISH": hard_swish,
     "L2_NORMALIZATION": unit_length,
+    "LOG_SOFTMAX": log_softmax,
     "MIRROR_PAD": mirror_pad,
     "PADV2": pad,
     "PRELU": prelu,

@@ -35,7 +35,12 @@ WORDS = {"ADD": "add", "SUB": "subtract", "MUL": "multiply"}
 WORDS |= {"SQUARED_DIFFERENCE": "squared_difference"}
 WORDS |= {"PRELU": "prelu"}
 OWN_HEADERS = {"DIV": "divide", "RSQRT": "rsqrt", "MAXIMUM": "choose", "MINIMUM": "choose"}
-OWN_HEADERS |= {"PRELU": "prelu", "SELECT_V2": "select", **dict.fromkeys(COMPARISONS, "compare")}
+OWN_HEADERS |= {
+    "LINES": "lines",
+    "PRELU": "prelu",
+    "SELECT_V2": "select",
+    **dict.fromkeys(COMPARISONS, "compare"),
+}
 SLOPES = ("ABS", "RELU", "LEAKY_RELU", "QUANTIZE", "CLAMP")
 
 
@@ -177,11 +182,13 @@ def kernel16(write, operator, columns):
     if operator.name in SLOPES:
         name = write.struct("tfhrf_slopes16", slopes_body(operator, columns))
         return "slopes16", f"&{name}"
+    if operator.name == "LINES":
+        return "lines16", f"&{write.struct('tfhrf_lines16', lines_body(write, operator, columns))}"
     if operator.name == "RSQRT":
         return "inverse_root16", f"{columns}, &{write.struct('tfhrf_scale', root_scale(operator))}"
     if shrinks(operator) and operator.name == "MUL":
-        body = f"{{{columns}, {scale16(*product_scale(operator))}, {least(operator)}}}"
-        return "multiply16", f"&{write.struct('tfhrf_product16', body)}"
+        name = write.struct("tfhrf_product16", product16_body(operator, columns))
+        return "multiply16", f"&{name}"
     if shrinks(operator):
         name = write.struct("tfhrf_sum16", sum16_body(operator, columns))
         return f"{WORDS[operator.name]}16", f"&{name}"
@@ -201,6 +208,26 @@ def binary16_body(operator, columns):
     bits, scales = operand_scales(operator)
     parts = [scale_literal(scale, 0) for scale in scales]
     return f"{{{columns}, {bits}, {', '.join(parts)}, {least(operator)}}}"
+
+
+def lines_body(write, operator, columns):
+    """Initializer of a tfhrf_lines16."""
+    part, rest, product, total = (operator.extra[n] for n in ("part", "rest", "product", "sum"))
+    for step in (rest, product, total):
+        if not shrinks(step):
+            refuse(step, "its lines are too steep")
+    scale = exact.quantize_multiplier(part.inputs[0].scale / part.output.scale)
+    body = [columns, scale_literal(scale, part.output.zero_point)]
+    body += [sum16_body(rest, columns), product16_body(product, columns)]
+    body += [sum16_body(total, columns)]
+    places = np.stack(operator.extra["columns"], axis=1)
+    body.append(write.structs("tfhrf_line16", [f"{{{a}, {b}, {c}}}" for a, b, c in places]))
+    return f"{{{', '.join(map(str, body))}}}"
+
+
+def product16_body(operator, columns):
+    """Initializer of a tfhrf_product16."""
+    return f"{{{columns}, {scale16(*product_scale(operator))}, {least(operator)}}}"
 
 
 def slopes_body(operator, columns):
