@@ -94,6 +94,24 @@ def test_chains_share_their_places_and_join_their_neighbors(tmp_path):
     assert "tfhrf_table_rows(" not in (tmp_path / "dense/model.c").read_text()
 
 
+ROOTS = {
+    "root": lambda x: ops.sqrt(ops.abs(x) + 0.01),
+    "over its root": lambda x: x * ops.rsqrt(x * x + 0.01),
+    "of means": lambda x: ops.sqrt(ops.mean(x * x, -1)),
+}
+
+
+@needs_compiler
+@needs_tflm
+def test_roots_that_something_bends_are_tables(tmp_path):
+    model, data = all_of(ROOTS), normal(40, 12, 8)
+    content = tfhrf.to_tflite(model, data)
+    compare(content, tmp_path, 10)
+    assert "RSQRT" not in operators(content)
+    # Measured: at least 32 dB.
+    assert min(decibels(model, content, data)) > 30
+
+
 WIDE = {
     "gelu": activations.gelu,
     "elu": activations.elu,

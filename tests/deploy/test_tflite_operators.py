@@ -59,7 +59,7 @@ OPERATIONS = {
     "RESIZE_BILINEAR": lambda x: tf.image.resize(x[..., None], (24, 16)),
     "RESIZE_NEAREST_NEIGHBOR": lambda x: tf.image.resize(x[..., None], (24, 16), "nearest"),
     "REVERSE_V2": lambda x: tf.reverse(x, [1]),
-    "RSQRT": lambda x: tf.math.rsqrt(x * x + 1),
+    "RSQRT": lambda x: tf.math.rsqrt(tf.reduce_mean(x * x, 2) + 1),
     "SLICE": lambda x: tf.slice(x, (0, 2, 0), (-1, 5, 8)),
     "SOFTMAX": layers.Softmax(),
     "SPLIT": lambda x: tf.split(x, 2, 2)[0] * tf.split(x, 2, 2)[1],

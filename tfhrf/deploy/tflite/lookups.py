@@ -47,7 +47,7 @@ def stand_in(graph, count=COUNT):
     Returns:
         List of functions from `count` float32 values to as many, in the order of the slopes.
     """
-    found = functions(graph)
+    found = functions(graph, roots=count == COUNT)
     evaluated = [evaluator(graph, function, count) for function in found]
     for number, function in enumerate(found):
         options = schema.LeakyReluOptionsT()
@@ -60,10 +60,11 @@ def stand_in(graph, count=COUNT):
     return evaluated
 
 
-def functions(graph, any_operator=False):
+def functions(graph, any_operator=False, roots=True):
     """The Functions of a float graph that TFLM has no integers for, as long as can be.
 
-    With `any_operator` those that it has integers for as well.
+    With `any_operator` those that it has integers for as well; with `roots` those of which some
+    operator takes an inverse root and another one bends: each would round to 8 bits.
     """
     subgraph = graph.subgraphs[0]
     tensors = subgraph.tensors
@@ -86,6 +87,8 @@ def functions(graph, any_operator=False):
             id(operator): operator
         }
         missing = graphs.operator_name(graph, operator) in FLOAT_ONLY or any(p[2] for p in parts)
+        if roots and not missing:
+            missing = is_bent_root(graph, chain.values())
         known[output] = (source, list(chain.values()), missing)
     found = []
     for result, (source, operators, missing) in known.items():
@@ -94,6 +97,24 @@ def functions(graph, any_operator=False):
         if (missing or any_operator) and ends and graphs.type_name(tensors[result]) == "float32":
             found.append(Function(source, result, operators))
     return found
+
+
+def is_bent_root(graph, operators):
+    """Whether there is an inverse root, and more than sums and products with constants beside."""
+    names = [graphs.operator_name(graph, operator) for operator in operators]
+    return "RSQRT" in names and not all(
+        name == "RSQRT" or is_linear(graph, operator)
+        for name, operator in zip(names, operators, strict=True)
+    )
+
+
+def is_linear(graph, operator):
+    """Whether an operator adds a constant, or multiplies by one."""
+    if graphs.operator_name(graph, operator) not in ("ADD", "MUL", "SUB"):
+        return False
+    tensors = [graph.subgraphs[0].tensors[index] for index in operator.inputs]
+    constant = any(graphs.is_constant(graph, tensor) for tensor in tensors)
+    return constant and not operator.builtinOptions.fusedActivationFunction
 
 
 def is_uniform(graph, index):
