@@ -10,6 +10,7 @@ from tfhrf.deploy.tflite.graph import (
     constant_array,
     is_constant,
     is_constant_float,
+    make_operator,
     operator_name,
     replace,
     shape_of,
@@ -21,6 +22,7 @@ from tfhrf.deploy.tflite.schema import schema
 
 COMPARISONS = {"EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL"}
 LOGIC = {"LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR"}
+EXTREMES = {"REDUCE_ALL": "REDUCE_MIN", "REDUCE_ANY": "REDUCE_MAX"}
 MOVERS = {
     *("BROADCAST_TO", "CONCATENATION", "EXPAND_DIMS", "GATHER", "PACK", "RESHAPE", "REVERSE_V2"),
     *("SLICE", "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK"),
@@ -68,6 +70,11 @@ def count_booleans(graph, precision):
         elif name in LOGIC and numbers & {*read}:
             count(y)
             replace(graph, operator, logic(graph, name, [as_number(graph, i) for i in read], y))
+        elif name in EXTREMES and read[0] in numbers:
+            count(y)
+            options = operator.builtinOptions
+            new = make_operator(graph, EXTREMES[name], options, read, list(operator.outputs))
+            replace(graph, operator, [new])
         elif name == "CAST" and read[0] in numbers:
             replace(graph, operator, [reshape(graph, read[0], y)])
         elif name in ("SELECT", "SELECT_V2") and read[0] in numbers:
@@ -77,7 +84,7 @@ def count_booleans(graph, precision):
 def reads_booleans(graph, operator):
     """Whether an operator takes booleans and chooses nothing."""
     name, read = operator_name(graph, operator), graph.subgraphs[0].tensors[operator.inputs[0]]
-    return name in LOGIC or (name == "CAST" and type_name(read) == "bool")
+    return name in LOGIC or name in EXTREMES or (name == "CAST" and type_name(read) == "bool")
 
 
 def in_tables(graph, precision):
