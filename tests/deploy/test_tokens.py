@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from generated_c import compare, compile_c, needs_compiler
-from keras import layers
+from keras import layers, ops
 from needs import needs_tflm
 from tiny_models import disturb, forward, signal_to_noise
 
@@ -47,6 +47,26 @@ def test_tokens_are_int32_inputs(dtype, precision, tmp_path):
     decibels = signal_to_noise(forward(model, data), runners.predict(content, ordered))
     # Measured: 37 and 45 dB.
     assert decibels > {"int8": 33, "int16x8": 41}[precision]
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+def test_one_of_many(precision, tmp_path):
+    tokens, values = keras.Input((1,), dtype="int32"), keras.Input((4,))
+    kind = layers.Flatten()(ops.one_hot(tokens, 5))
+    model = keras.Model([tokens, values], layers.Dense(3)(layers.Concatenate()([kind, values])))
+    disturb(model)
+    rng = np.random.default_rng(0)
+    data = [rng.integers(0, 5, (40, 1)), rng.standard_normal((40, 4)).astype("float32")]
+    content = tfhrf.to_tflite(model, data, precision=precision)
+    report = compare(content, tmp_path, 20)
+    counts = [tensor.get("tokens") for tensor in report["inputs"]]
+    assert {*counts} == {5, None}
+    ordered = data if counts[0] else data[::-1]
+    # Measured: 40 and 48 dB.
+    decibels = signal_to_noise(forward(model, data), runners.predict(content, ordered))
+    assert decibels > {"int8": 35, "int16x8": 42}[precision]
 
 
 @needs_compiler

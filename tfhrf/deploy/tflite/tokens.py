@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfhrf.deploy.tflite.graph import (
+    add_constant,
     constant_array,
     drop_unread,
     drop_unused_codes,
@@ -10,8 +11,12 @@ from tfhrf.deploy.tflite.graph import (
     input_number,
     is_constant,
     make_constant,
+    make_operator,
     neighbors,
     operator_name,
+    place_finder,
+    replace,
+    shape_of,
     tensor_name,
     token_count,
     type_name,
@@ -25,6 +30,8 @@ def take_tokens(graph):
     Returns whether there were any, or places of 64 bits.
     """
     subgraph, found = graph.subgraphs[0], False
+    for operator in [op for op in subgraph.operators if operator_name(graph, op) == "ONE_HOT"]:
+        look_row_up(graph, operator)
     for operator in subgraph.operators:
         if operator_name(graph, operator) == "GATHER":
             found |= skip_negative(graph, operator)
@@ -44,6 +51,21 @@ def take_tokens(graph):
     drop_unused_tensors(graph)
     drop_unused_codes(graph)
     return found
+
+
+def look_row_up(graph, one_hot):
+    """Makes a GATHER of a ONE_HOT of tokens in floats, which TFLM has not."""
+    tokens, *ends = map(int, one_hot.inputs)
+    tensors = graph.subgraphs[0].tensors
+    last = one_hot.builtinOptions.axis in (-1, len(shape_of(tensors[tokens])))
+    fixed = all(is_constant(graph, tensors[index]) for index in ends)
+    floats = type_name(tensors[one_hot.outputs[0]]) == "float32"
+    if not (last and fixed and floats) or place_finder(graph, tokens) is not None:
+        return
+    count, on, off = (constant_array(graph, index) for index in ends)
+    table = add_constant(graph, np.where(np.eye(int(count)) > 0, on, off), "table")
+    inputs, options = [table, tokens], schema.GatherOptionsT()
+    replace(graph, one_hot, [make_operator(graph, "GATHER", options, inputs, one_hot.outputs)])
 
 
 def is_place(tensor):
