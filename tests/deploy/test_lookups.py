@@ -8,7 +8,7 @@ from generated_c import compare, needs_compiler
 from keras import activations, layers, ops
 from needs import needs_tflm
 from tflite_graphs import operators
-from tiny_models import chain, disturb, normal, signal_to_noise
+from tiny_models import chain, disturb, forward, normal, signal_to_noise
 
 import tfhrf
 from tfhrf.deploy import levels, runners
@@ -110,6 +110,18 @@ def test_roots_that_something_bends_are_tables(tmp_path):
     assert "RSQRT" not in operators(content)
     # Measured: at least 32 dB.
     assert min(decibels(model, content, data)) > 30
+
+
+@needs_compiler
+@needs_tflm
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+def test_no_integer_is_not_a_number(precision, tmp_path):
+    model, data = chain(lambda x: ops.logaddexp(x, x[:, ::-1])), normal(40, 12, 8)
+    content = tfhrf.to_tflite(model, data, precision=precision)
+    compare(content, tmp_path, 10)
+    # Measured: 37.7 and 68.8 dB.
+    least = {"int8": 34, "int16x8": 62}[precision]
+    assert signal_to_noise(forward(model, data), runners.predict(content, data)) > least
 
 
 WIDE = {

@@ -164,6 +164,10 @@ def choose_by_constant(graph, operator, precision):
     """
     condition, x, other = operator.inputs
     tensors = graph.subgraphs[0].tensors
+    shapes = [shape_of(tensors[index]) for index in (other, operator.outputs[0])]
+    producer = neighbors(graph, condition)[0]
+    if producer is not None and is_not_a_number(graph, producer) and shapes[0] == shapes[1]:
+        return [reshape(graph, other, operator.outputs[0])]
     fixed, y = [i for i in (x, other) if is_constant(graph, tensors[i])], operator.outputs[0]
     if not fixed and precision == "int16x8" and is_constant(graph, tensors[condition]):
         return mix(graph, constant_array(graph, condition), x, other, y)
@@ -191,6 +195,11 @@ def choose_by_constant(graph, operator, precision):
         binary(graph, "MUL", varying, chosen.astype(np.float32), kept),
         binary(graph, "ADD", kept, added, y),
     ]
+
+
+def is_not_a_number(graph, operator):
+    """Whether an operator asks of values whether they are not themselves, which no integer is."""
+    return operator_name(graph, operator) == "NOT_EQUAL" and len({*map(int, operator.inputs)}) == 1
 
 
 def mix(graph, holds, x, other, y):
