@@ -49,12 +49,19 @@ def test_tokens_are_int32_inputs(dtype, precision, tmp_path):
     assert decibels > {"int8": 33, "int16x8": 41}[precision]
 
 
+ENCODINGS = {
+    "function": lambda tokens: layers.Flatten()(ops.one_hot(tokens, 5)),
+    "layer": layers.CategoryEncoding(5, output_mode="one_hot"),
+}
+
+
 @needs_compiler
 @needs_tflm
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
-def test_one_of_many(precision, tmp_path):
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_one_of_many(name, precision, tmp_path):
     tokens, values = keras.Input((1,), dtype="int32"), keras.Input((4,))
-    kind = layers.Flatten()(ops.one_hot(tokens, 5))
+    kind = ENCODINGS[name](tokens)
     model = keras.Model([tokens, values], layers.Dense(3)(layers.Concatenate()([kind, values])))
     disturb(model)
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfhrf.deploy.tflite.graph import (
+    VIEWS,
     add_constant,
     constant_array,
     drop_unread,
@@ -64,8 +65,25 @@ def look_row_up(graph, one_hot):
         return
     count, on, off = (constant_array(graph, index) for index in ends)
     table = add_constant(graph, np.where(np.eye(int(count)) > 0, on, off), "table")
-    inputs, options = [table, tokens], schema.GatherOptionsT()
+    inputs, options = [table, as_integers(graph, tokens)], schema.GatherOptionsT()
     replace(graph, one_hot, [make_operator(graph, "GATHER", options, inputs, one_hot.outputs)])
+
+
+def as_integers(graph, tokens):
+    """The tensor before a CAST of tokens that another CAST had made floats, integers again."""
+    tensors = graph.subgraphs[0].tensors
+    cast, way = neighbors(graph, tokens)[0], [tokens]
+    producer = cast
+    while producer is not None and operator_name(graph, producer) in VIEWS | {"CAST"}:
+        if any(len(neighbors(graph, index)[1]) > 1 for index in way):
+            break
+        way.append(int(producer.inputs[0]))
+        if producer is not cast and type_name(tensors[way[-1]]) in ("int32", "int64"):
+            for index in way[1:-1]:
+                tensors[index].type = schema.TensorType.INT32
+            return way[1]
+        producer = neighbors(graph, way[-1])[0]
+    return tokens
 
 
 def is_place(tensor):
