@@ -148,6 +148,19 @@ MODELS = {
 }
 
 
+def frames_and_last():
+    x = keras.Input((3, 4))
+    frames, last, _ = layers.LSTM(3, return_sequences=True, return_state=True)(x)
+    return keras.Model(x, [frames, last])
+
+
+@needs_compiler
+@needs_tflm
+def test_what_is_read_before_the_rest_of_its_storage_is_written(tmp_path):
+    keras.utils.set_random_seed(0)
+    compare(convert(frames_and_last()), tmp_path, 3)
+
+
 def causal_attention():
     x = keras.Input((7, 8))
     return keras.Model(x, layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True))

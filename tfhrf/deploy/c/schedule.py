@@ -34,10 +34,11 @@ def in_rows(operand, rows):
 def ancestors(steps, targets):
     """The steps that the targets need, targets included, in order."""
     needed = set(map(id, targets))
-    for step in reversed(steps):
+    for place, step in reversed([*enumerate(steps)]):
         if id(step) in needed:
+            # What is written later into another part of the storage may need this step.
             for operand in step.reads:
-                needed.update(id(w) for w in writers(steps, operand.storage))
+                needed.update(id(w) for w in writers(steps[:place], operand.storage))
     return [step for step in steps if id(step) in needed]
 
 
@@ -51,12 +52,12 @@ def groups_of(steps, cuts=frozenset()):
     remaining = [step for step in steps if not step.last]
     while remaining:
         batch = remaining
-        for step in remaining:
+        for place, step in enumerate(remaining):
             barriers = [
                 writer
                 for operand in step.reads
                 if not operand.aligned
-                for writer in writers(remaining, operand.storage)
+                for writer in writers(remaining[:place], operand.storage)
             ]
             if barriers:
                 batch = ancestors(remaining, barriers)
