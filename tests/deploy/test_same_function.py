@@ -340,3 +340,8 @@ def test_what_tensorflow_cannot_call_is_one_line():
     model = keras.Model(x, ops.pad(x, ((0, 0), (1, 1), (0, 0)), mode="edge"))
     with pytest.raises(ValueError, match=r"^TensorFlow cannot call .*mode.*Received: .*'$"):
         convert(model)
+    # Several examples are not what one of them is.
+    model = keyed((5, 4))(lambda x: ops.reshape(x, (1, 20)))
+    message = r"^TensorFlow cannot call the model on its examples: Input to .*Received: .*'$"
+    with pytest.raises(ValueError, match=message):
+        convert(model)

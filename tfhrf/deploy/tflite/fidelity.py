@@ -54,6 +54,9 @@ def model_outputs(model, examples):
 
     It is called as it trains, of any number of examples: of as many as there are channels, Keras
     takes what is added to frames for a bias.
+
+    Raises:
+        ValueError: TensorFlow cannot do that.
     """
     functional = graph_of(model)
     signature = [tf.TensorSpec(x.shape, x.dtype) for x in functional.inputs]
@@ -66,7 +69,15 @@ def model_outputs(model, examples):
 
     # As a concrete function: TensorFlow warns of a process that calls many functions once each.
     concrete = tf.function(call, autograph=False).get_concrete_function(*signature)
-    outputs = concrete(*map(tf.constant, arrays))
+    try:
+        outputs = concrete(*map(tf.constant, arrays))
+    except tf.errors.OpError as error:
+        # Where the model was made, line by line, then what is wrong.
+        reason = [line for line in error.message.splitlines() if line.strip() and line[0] != "\t"]
+        raise ValueError(
+            f"TensorFlow cannot call the model on its examples: {reason[-1].strip()}. "
+            f"Received: {type(model).__name__} '{model.name}'"
+        ) from error
     return [ops.convert_to_numpy(ops.cast(values, "float32")) for values in outputs]
 
 
