@@ -80,7 +80,7 @@ def test_flags_that_cannot_be_are_one_line(flags, message, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        *((f"--{name}=", "A value is needed") for name in ("labels", "out", "teacher")),
+        *((f"--{name}=", "A value is needed") for name in ("labels", "folds", "out")),
         ("--epochs=x", "Value should be a positive integer"),
         ("--epochs=0", "Value should be a positive integer"),
         ("--seed=a,b: c", "Values are integers from 0 to 4294967295"),

@@ -18,7 +18,7 @@ from sounds import write_wav
 
 from tfhrf.data.decode import AudioError
 from tfhrf.log_mel import LogMelConfig
-from tfhrf.studies import results, study, tables
+from tfhrf.studies import results, tables
 from tfhrf.studies.record import StudyError
 from tfhrf.studies.study_files import MADE_OF, SETTINGS
 from tfhrf.studies.training import TrainingSettings
@@ -158,11 +158,6 @@ def test_a_damaged_fold_runs_again(damage, tmp_path):
     again = run(tmp_path / "out", utterances, fold_numbers=[1])
     assert results.record_of(path.parent)
     assert again["folds"] == found["folds"]
-
-
-def test_no_folds_at_all_are_named():
-    with pytest.raises(StudyError, match=r"Received: --folds=$"):
-        study.fold_numbers([])
 
 
 WAITING = """

@@ -18,6 +18,7 @@ from tfhrf.deploy.tflite.graph import (
 )
 from tfhrf.deploy.tflite.lookups import functions
 from tfhrf.deploy.tflite.pieces import binary, like, reshape, unary
+from tfhrf.deploy.tflite.ranges import BOUNDED, STEEP
 from tfhrf.deploy.tflite.schema import schema
 
 COMPARISONS = {"EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL"}
@@ -31,9 +32,6 @@ MOVERS = {
 MASKED = -1e4
 # What these make need not be finite where a condition does not choose it.
 UNBOUNDED = {"ATAN2", "DIV", "EXP", "FLOOR_DIV", "FLOOR_MOD", "LOG", "POW", "RSQRT", "SQRT"}
-# Of a difference: its least step is one. `ranges.cut_masks` makes it as small as integers allow.
-STEEP = 1e9
-BOUNDED = schema.ActivationFunctionType.RELU_N1_TO_1
 
 
 def count_booleans(graph, precision):

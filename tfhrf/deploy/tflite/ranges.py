@@ -8,7 +8,7 @@ import numpy as np
 
 from tfhrf.deploy.tflite import graph as graphs
 from tfhrf.deploy.tflite import graph_rewrites
-from tfhrf.deploy.tflite.booleans import BOUNDED, STEEP
+from tfhrf.deploy.tflite.schema import schema
 
 LEVELS = {"int8": 255, "int16x8": 32767}
 # How small the span of a result may be against what the operator makes of its inputs' spans.
@@ -23,6 +23,10 @@ ARGUMENTS = {"EXP", "HARD_SWISH", "LOGISTIC", "SOFTMAX", "TANH"}
 # Spans of results whose scale is fixed, in each type, whatever range was measured.
 FIXED_SPANS = {"LOGISTIC": 1.0, "LOG_SOFTMAX": 16.0, "SOFTMAX": 1.0, "TANH": 2.0}
 PRODUCTS = {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL"}
+# What a difference is multiplied by, and cut, to be a comparison: its least step is one.
+# `cut_masks` makes it as small as integers allow.
+STEEP = 1e9
+BOUNDED = schema.ActivationFunctionType.RELU_N1_TO_1
 # The quantizers give weights that are all but zero these spans.
 LEAST_WEIGHTS = {"int8": 1e-6, "int16x8": 254.0}
 
