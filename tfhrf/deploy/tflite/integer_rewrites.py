@@ -53,6 +53,20 @@ def square(graph, operator, precision):
     return [binary(graph, "MUL", source, source, squares), reshape(graph, squares, y)]
 
 
+def average_all(graph, operator, precision):
+    """A MEAN for a pool over a whole image, whose average would keep the scale of the pixels."""
+    (x,), (y,) = operator.inputs, operator.outputs
+    options, tensors = operator.builtinOptions, graph.subgraphs[0].tensors
+    window = [options.filterHeight, options.filterWidth]
+    whole = window == shape_of(tensors[x])[1:3] and shape_of(tensors[y])[1:3] == [1, 1]
+    if precision != "int8" or not whole or options.fusedActivationFunction:
+        return None
+    axes = add_constant(graph, np.array([1, 2], np.int32), "axes")
+    made = schema.ReducerOptionsT()
+    made.keepDims = True
+    return [make_operator(graph, "MEAN", made, [x, axes], [y])]
+
+
 def negate(graph, operator, precision):
     return [binary(graph, "MUL", operator.inputs[0], -1.0, operator.outputs[0])]
 
@@ -254,6 +268,7 @@ def parts(graph, operator, whole, axis, length, drop):
 
 REWRITES = {
     "ADD_N": add_all,
+    "AVERAGE_POOL_2D": average_all,
     "CUMSUM": accumulate,
     "DIV": divide,
     "MAXIMUM": choose_larger,
