@@ -54,17 +54,20 @@ def square(graph, operator, precision):
 
 
 def average_all(graph, operator, precision):
-    """A MEAN for a pool over a whole image, whose average would keep the scale of the pixels."""
+    """A MEAN for a pool over all lines, columns or both: a pool has the scale of the pixels."""
     (x,), (y,) = operator.inputs, operator.outputs
     options, tensors = operator.builtinOptions, graph.subgraphs[0].tensors
-    window = [options.filterHeight, options.filterWidth]
-    whole = window == shape_of(tensors[x])[1:3] and shape_of(tensors[y])[1:3] == [1, 1]
-    if precision != "int8" or not whole or options.fusedActivationFunction:
+    before, after = (shape_of(tensors[index]) for index in (x, y))
+    window = {1: options.filterHeight, 2: options.filterWidth}
+    axes = [axis for axis in window if window[axis] == before[axis] and after[axis] == 1]
+    others = [axis for axis in window if axis not in axes]
+    apart = all(window[axis] == 1 and before[axis] == after[axis] for axis in others)
+    if precision != "int8" or not axes or not apart or options.fusedActivationFunction:
         return None
-    axes = add_constant(graph, np.array([1, 2], np.int32), "axes")
     made = schema.ReducerOptionsT()
     made.keepDims = True
-    return [make_operator(graph, "MEAN", made, [x, axes], [y])]
+    inputs = [x, add_constant(graph, np.array(axes, np.int32), "axes")]
+    return [make_operator(graph, "MEAN", made, inputs, [y])]
 
 
 def negate(graph, operator, precision):
