@@ -255,7 +255,7 @@ def test_constants_of_the_same_bytes(precision, tmp_path):
 @pytest.mark.slow
 @needs_compiler
 @needs_tflm
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(24))
 def test_random_models(seed, tmp_path):
     for precision in PRECISIONS:
         with warnings.catch_warnings():

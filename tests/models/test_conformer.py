@@ -161,7 +161,6 @@ def test_the_convolution_module_trains_as_if_there_were_no_padding():
     [
         *itertools.product(["light"], [None], [2, 4, 8]),
         *itertools.product(["large"], [1], [2, 4, 8]),
-        pytest.param("large", None, 4, marks=pytest.mark.slow),
     ],
 )
 def test_folding_changes_nothing(preset, blocks, hrf):
