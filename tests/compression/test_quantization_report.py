@@ -146,6 +146,15 @@ def test_operators_that_only_reshape_need_no_twin():
     assert min(step.decibels for step in report.steps) > 25
 
 
+def test_a_single_head_needs_no_transposition():
+    # The quantizer makes a RESHAPE of one that moves nothing but axes of length one.
+    attend = layers.MultiHeadAttention(1, 8)
+    model = chain(lambda x: attend(x, x), layers.Dense(3), shape=(6, 8))
+    x = normal(40, 6, 8)
+    report = tfhrf.quantization_report(model, tfhrf.to_tflite(model, x), x)
+    assert min(layer.decibels for layer in report.layers) > 20
+
+
 def test_masks_are_no_layers():
     inputs, mask = keras.Input((12, 8)), keras.Input((12,))
     frames = np.arange(12)

@@ -70,10 +70,16 @@ def keeps_values(graph: Any, part: Any) -> bool:
     """Whether an operator hands on all values of its input, in their order."""
     if part is None or isinstance(part, Function):
         return False
-    kind = graphs.operator_name(graph, part)
+    kind, tensors = graphs.operator_name(graph, part), graph.subgraphs[0].tensors
+    if kind == "TRANSPOSE" and graphs.is_constant(graph, tensors[part.inputs[1]]):
+        # As that of a single head: axes of length one may go anywhere.
+        lengths = graphs.shape_of(tensors[part.inputs[0]])
+        moved = [
+            axis for axis in graphs.constant_values(graph, part.inputs[1]) if lengths[axis] > 1
+        ]
+        return moved == sorted(moved)
     if kind not in SLICES:
         return kind in RESHAPES
-    tensors = graph.subgraphs[0].tensors
     whole = value_count(graph, part.inputs[0]) == value_count(graph, part.outputs[0])
     # As many of them, but not from the last to the first.
     return whole and all(
