@@ -127,10 +127,10 @@ def test_what_training_starts_from_follows_from_the_recordings(tmp_path, capsys)
     light, some = ("conv_transformer", ["light"]), long_ones(tmp_path)
     begun, settings = usual(*light, "table", some)
     assert settings["from"] == begun.name == packaged.START
-    assert usual(*light, "table", some * 47)
+    assert usual(*light, "table", some * 9)
     assert capsys.readouterr().out.count("--from=none trains from scratch\n") == 2
     # Too many, as short ones, of a corpus that it heard, or for another model.
-    assert usual(*light, "table", some * 48) is None
+    assert usual(*light, "table", some * 10) is None
     assert usual(*light, "table", [one._replace(span=(0.0, 2.0)) for one in some]) is None
     assert usual(*light, "cremad", some) is None
     named = [some[0]._replace(path=tmp_path / "1001_DFA_ANG_XX.flac"), *some]

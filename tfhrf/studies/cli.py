@@ -111,8 +111,8 @@ def train(model, backbone, variants=("light", "large"), arguments=None, about=No
         "from",
         None,
         "A packaged model, or a folder such as runs/STUDY/deployed, whose weights training starts "
-        f"from; {SCRATCH}: from scratch. If not given, {START} for corpora with less than half of "
-        "its recordings.",
+        f"from; {SCRATCH}: from scratch. If not given, {START} for corpora with less than a tenth "
+        "of its recordings.",
     )
     shrink.define_flags()
     flags.DEFINE_enum(

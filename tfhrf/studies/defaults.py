@@ -15,7 +15,9 @@ WHERE = "all"  # Dense layers that HRF expands
 TAUGHT = 0.5  # share of the teachers' posteriors in the targets, where there are teachers
 # Training that starts from trained weights: its peak learning rate, and how many share the steps.
 FINE = {"learning_rate": 2e-3, "averaged": 3}
-MUCH = 10  # times as many recordings as there are now: the start's weights count, too
+# So many times as many recordings as there are now: a packaged model is the start without being
+# asked for, and the start's weights count, too.
+MUCH = 10
 # Epochs of a corpus to try the tools on.
 EPOCHS = {"synthetic": 20}
 

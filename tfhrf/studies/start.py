@@ -9,11 +9,8 @@ from tfhrf.data.corpora import CORPORA, CorpusError
 from tfhrf.data.corpora.spans import sound_seconds
 from tfhrf.hrf.expand import expand
 from tfhrf.recognition import packaged
-from tfhrf.studies.defaults import window_for
+from tfhrf.studies.defaults import MUCH, window_for
 from tfhrf.studies.record import StudyError
-
-# A packaged model is what training starts from where it heard so many times as many recordings.
-FEW = 2
 
 
 def start(source, backbone, variants, tested):
@@ -73,7 +70,7 @@ def check_unheard(begun, utterances, marks, folds):
 def usual(backbone, variants, tested, utterances):
     """What a recipe starts from where nobody says it, or None: from scratch.
 
-    It is the packaged model START where that is one of the recipe's, has heard FEW times as many
+    It is the packaged model START where that is one of the recipe's, has heard MUCH times as many
     recordings, none of them of the tested corpus, and sees windows as long as would be chosen here.
 
     Args:
@@ -81,7 +78,7 @@ def usual(backbone, variants, tested, utterances):
         utterances: list of Utterance to train on.
     """
     found = packaged.find(packaged.START)
-    if tested in found.datasets or FEW * len(utterances) > (found.recordings or 0):
+    if tested in found.datasets or MUCH * len(utterances) > (found.recordings or 0):
         return None
     if _named_like(found.datasets, utterances):
         return None
