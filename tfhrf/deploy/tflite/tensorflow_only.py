@@ -55,7 +55,9 @@ def product(operation):
 
     None where the operation is no product of two matrices for each example, or has more rows.
     """
-    if len(operation.inputs) != 2 or not all(x.shape.is_fully_defined() for x in operation.inputs):
+    if operation.type not in PRODUCTS or len(operation.inputs) != 2:
+        return None
+    if not all(x.shape.is_fully_defined() for x in operation.inputs):
         return None
     if operation.type == "Einsum":
         equation = operation.get_attr("equation").decode()
@@ -115,37 +117,12 @@ def spell_out(function):
 
 def spell_out_products(function):
     """The same frozen concrete function with its PRODUCTS of one row as `product` has them."""
-    graph = function.graph.as_graph_def()
-    for node in [node for node in graph.node if node.op in PRODUCTS]:
-        operation = function.graph.get_operation_by_name(node.name)
-        times = product(operation)
-        if times is not None:
-            specs = [tf.TensorSpec(x.shape, x.dtype) for x in operation.inputs]
-            traced = tf.function(times, autograph=False).get_concrete_function(*specs)
-            graph.library.function.append(traced.function_def)
-            call_instead(node, traced, 2)
-    return import_again(graph, function)
+    return compute_instead(function, product)
 
 
 def plain(function):
     """The same frozen concrete function in a form that the converter and TFLM can take."""
-    return plain_volumes(plain_zeros(plain_sums(function)))
-
-
-def plain_volumes(function):
-    """The same frozen concrete function with volumes flattened to pictures."""
-    graph = function.graph.as_graph_def()
-    changed = False
-    for node in list(graph.node):
-        operation = function.graph.get_operation_by_name(node.name)
-        compute = flattened(operation)
-        if compute is not None:
-            specs = [tf.TensorSpec(x.shape, x.dtype) for x in operation.inputs]
-            traced = tf.function(compute, autograph=False).get_concrete_function(*specs)
-            graph.library.function.append(traced.function_def)
-            call_instead(node, traced, len(specs))
-            changed = True
-    return import_again(graph, function) if changed else function
+    return compute_instead(plain_zeros(plain_sums(function)), flattened)
 
 
 def plain_sums(function):
@@ -192,6 +169,27 @@ def is_constant(operation):
     if not operation.inputs:
         return operation.type == "Const"
     return all(is_constant(x.op) for x in operation.inputs)
+
+
+def compute_instead(function, find):
+    """The same frozen concrete function, some operations computed otherwise.
+
+    Args:
+        function: frozen concrete function.
+        find: function of an operation that returns a function of its inputs, or None to keep it.
+    """
+    graph = function.graph.as_graph_def()
+    changed = False
+    for node in list(graph.node):
+        operation = function.graph.get_operation_by_name(node.name)
+        compute = find(operation)
+        if compute is not None:
+            specs = [tf.TensorSpec(x.shape, x.dtype) for x in operation.inputs]
+            traced = tf.function(compute, autograph=False).get_concrete_function(*specs)
+            graph.library.function.append(traced.function_def)
+            call_instead(node, traced, len(specs))
+            changed = True
+    return import_again(graph, function) if changed else function
 
 
 def call_instead(node, traced, inputs):
